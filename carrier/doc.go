@@ -1,0 +1,42 @@
+// Package carrier moves OpenTelemetry context in and out of message headers.
+//
+// Three shapes are covered, one for each place where a message keeps text:
+//
+//   - [Table], a map[string]any: the headers of an AMQP 0-9-1 message
+//     (amqp091-go's amqp.Table).
+//   - [Headers], a map[string]string: the headers of an asynq task, or any other
+//     string map.
+//   - [MarshalText] and [UnmarshalText], a JSON object in a string: a column of
+//     an outbox table, or the metadata of a job.
+//
+// All of them write with Inject and read with Extract:
+//
+//	msg.Headers = amqp.Table(carrier.Table(msg.Headers).Inject(ctx, propagator))
+//	ctx = carrier.Table(d.Headers).Extract(ctx, propagator)
+//
+// Inject never writes to the map that it is given. An amqp.Publishing is passed
+// by value but shares its header map with every copy of it, so an instrumentation
+// that writes to the map changes messages that other goroutines are sending.
+//
+// [Table] and [Headers] are also a [propagation.TextMapCarrier], for code that
+// holds a propagator and wants a carrier.
+//
+// # What is read
+//
+// Header keys match in any letter case, and surrounding spaces and tabs are no
+// part of a value, as W3C Trace Context has it for HTTP. Where two keys differ in
+// letter case only and their values differ too, neither is used: which of them is
+// stale cannot be told. Values that are neither a string nor a []byte are passed
+// over, whatever a peer has put there.
+//
+// Where a message has no traceparent, x-opt-traceparent and x-opt-tracestate are
+// read, and where it has no baggage, x-opt-baggage: this is how RabbitMQ 4 hands the
+// annotations of an AMQP 1.0 message to an AMQP 0-9-1 consumer.
+//
+// Baggage beyond the limits of [W3C Baggage], 64 members or 8192 bytes, is cut
+// after the last member that fits, when written and when read.
+//
+// The package knows OpenTelemetry's propagation API and no broker.
+//
+// [W3C Baggage]: https://www.w3.org/TR/baggage/#limits
+package carrier

@@ -1,0 +1,90 @@
+package carrier
+
+import (
+	"context"
+	"maps"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+)
+
+func inject[M ~map[string]V, V any](
+	ctx context.Context, m M, p propagation.TextMapPropagator,
+) M {
+	ctx, p = orDefaults(ctx, p)
+	fields := p.Fields()
+
+	var out M
+	if len(m) == 0 {
+		out = make(M, len(fields))
+	} else {
+		// A clone is several times faster than inserting entry by entry, and a
+		// message seldom carries a field already.
+		out = maps.Clone(m)
+		for k := range m {
+			if isField(k, fields) {
+				delete(out, k)
+			}
+		}
+	}
+	p.Inject(ctx, writer[V](out))
+	return out
+}
+
+// orDefaults makes a nil propagator the global one and a nil context one that a
+// propagator can work with.
+func orDefaults(
+	ctx context.Context, p propagation.TextMapPropagator,
+) (context.Context, propagation.TextMapPropagator) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if p == nil {
+		p = otel.GetTextMapPropagator()
+	}
+	return ctx, p
+}
+
+// isField tells whether key is one of fields, in any letter case, directly or in
+// the form that RabbitMQ gives to an AMQP 1.0 annotation. The latter would be
+// translated back for an AMQP 1.0 consumer and mislead it.
+func isField(key string, fields []string) bool {
+	for _, f := range fields {
+		switch len(key) {
+		case len(f):
+			if equalFold(key, f) {
+				return true
+			}
+		case len(annotation) + len(f):
+			if isAnnotation(key, f) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// writer is what a propagator writes to during inject: a map that holds no twin of
+// the propagator's fields.
+type writer[V any] map[string]V
+
+var _ propagation.TextMapCarrier = writer[any]{}
+
+func (w writer[V]) Get(key string) string { return get(w, key) }
+func (w writer[V]) Keys() []string        { return keys(w) }
+
+func (w writer[V]) Set(key, value string) {
+	switch key {
+	case traceparent, tracestate:
+	case baggage:
+		cut := limit(key, value)
+		if cut == "" && value != "" {
+			return // nothing of it is within the limits
+		}
+		value = cut
+	default:
+		removeFolded(w, key) // a propagator may set keys that its Fields cannot know
+		value = limit(key, value)
+	}
+	w[key] = any(value).(V) //nolint:forcetypeassert // V is string or any
+}
