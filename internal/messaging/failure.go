@@ -1,0 +1,72 @@
+package messaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// ErrorTypePanic is the error type of an operation whose handler did not return.
+const ErrorTypePanic = "panic"
+
+// Fail marks span as failed. The status of a span that is not failed stays unset,
+// and no exception event is recorded: the conventions have an error's details in a
+// log record that is correlated with the span.
+// https://opentelemetry.io/docs/specs/semconv/general/recording-errors/
+func Fail(span trace.Span, errorType, description string) {
+	if span.IsRecording() {
+		span.SetStatus(codes.Error, ValidText(description))
+		span.SetAttributes(errorTypeAttribute(errorType))
+	}
+}
+
+// FailDidNotReturn marks span as failed because its handler panicked or ended its
+// goroutine. Which of the two it was only recover could tell, and to recover and
+// panic again would cost the panic its place in the program.
+func FailDidNotReturn(span trace.Span) {
+	Fail(span, ErrorTypePanic, "handler panicked or exited its goroutine")
+}
+
+// ErrorText returns the text of err. It is not err.Error() because a handler may
+// return an error, such as a nil pointer in an interface, whose method panics.
+func ErrorText(err error) string { return fmt.Sprint(err) }
+
+// ErrorType returns a name with few values for the kind of err: what known returns
+// of it, if that is not empty, or the name of its Go type.
+func ErrorType(err error, known func(error) string) (errorType string) {
+	defer func() {
+		if recover() != nil { // from a method of the user's error, see ErrorText
+			errorType = errorTypeOther
+		}
+	}()
+	if name := known(err); name != "" {
+		return name
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "context.Canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "context.DeadlineExceeded"
+	default:
+		return errorTypeOf(err)
+	}
+}
+
+// Is is errors.Is for an error of the user's, whose methods may panic.
+func Is(err, target error) (is bool) {
+	defer func() {
+		if recover() != nil {
+			is = false
+		}
+	}()
+	return errors.Is(err, target)
+}
+
+// ValidText replaces what is no UTF-8. Names, identifiers and errors come from
+// programs in any language, and one such string in one span keeps the exporter from
+// sending all of its batch.
+func ValidText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -1,0 +1,153 @@
+package messaging
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// buckets are the boundaries, in seconds, that the conventions give for durations.
+// The generated constructors do not set them.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
+var buckets = metric.WithExplicitBucketBoundaries(
+	0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+
+// instruments are the metrics of one instrumentation scope. They do not depend on
+// sampling.
+type instruments struct {
+	operationDuration metric.Float64Histogram
+	processDuration   metric.Float64Histogram
+	queueTime         metric.Float64Histogram
+	sent              metric.Int64Counter
+	consumed          metric.Int64Counter
+	withoutContext    metric.Int64Counter
+}
+
+// newInstruments never fails: an instrument that the provider refuses is a no-op, and
+// OpenTelemetry's error handler hears why.
+func newInstruments(meter metric.Meter) instruments {
+	var i instruments
+	var errs [6]error
+	i.operationDuration, errs[0] = newOperationDuration(meter)
+	i.processDuration, errs[1] = newProcessDuration(meter)
+	i.sent, errs[2] = newSentMessages(meter)
+	i.consumed, errs[3] = newConsumedMessages(meter)
+	i.queueTime, errs[4] = meter.Float64Histogram(queueTimeName, buckets, metric.WithUnit("s"),
+		metric.WithDescription("Time from the sending of a message to the start of its processing, by the two machines' clocks."))
+	i.withoutContext, errs[5] = meter.Int64Counter(withoutContextName, metric.WithUnit("{message}"),
+		metric.WithDescription("Number of delivered messages with no trace context, or none that could be read."))
+	if err := errors.Join(errs[:]...); err != nil {
+		otel.Handle(err)
+	}
+	return i
+}
+
+// A Destination is the part of a destination that has few values: an exchange, a
+// queue, or what stands for names that a broker makes up.
+type Destination struct {
+	Name     string
+	Template bool // Name stands for many
+}
+
+func (d Destination) attribute() attribute.KeyValue {
+	if d.Template {
+		return DestinationTemplate(d.Name)
+	}
+	return DestinationName(d.Name)
+}
+
+// Now is the time for a later [Operation.Done], or zero where nobody measures.
+func (o *Operation) Now(ctx context.Context) time.Time {
+	if !o.duration.Enabled(ctx) && !o.counter.Enabled(ctx) {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// Done measures an operation that began at start, on n messages. errorType is empty
+// for one that succeeded.
+func (o *Operation) Done(ctx context.Context, start time.Time, to Destination, errorType string, n int64) {
+	if start.IsZero() {
+		return
+	}
+	o.duration.Record(ctx, time.Since(start).Seconds(), o.cache.get(o, to, errorType).record...)
+	if n > 0 {
+		o.Count(ctx, to, errorType, n)
+	}
+}
+
+// Count is Done for an operation of which nobody knows how long it took.
+func (o *Operation) Count(ctx context.Context, to Destination, errorType string, n int64) {
+	if o.counter.Enabled(ctx) {
+		o.counter.Add(ctx, n, o.cache.get(o, to, errorType).add...)
+	}
+}
+
+// QueueTime measures the time that a message took from its sender to the start of
+// its processing.
+func (o *Operation) QueueTime(ctx context.Context, seconds float64, from Destination) {
+	if h := o.instrumentation.instruments.queueTime; h.Enabled(ctx) {
+		h.Record(ctx, seconds, o.cache.get(o, from, "").record...)
+	}
+}
+
+// WithoutContext counts messages that carried no trace context that could be used.
+func (o *Operation) WithoutContext(ctx context.Context, from Destination, n int64) {
+	if c := o.instrumentation.instruments.withoutContext; c.Enabled(ctx) {
+		c.Add(ctx, n, o.cache.get(o, from, "").add...)
+	}
+}
+
+// measurement is the attributes of a metric point, ready for use.
+type measurement struct {
+	record []metric.RecordOption
+	add    []metric.AddOption
+}
+
+// measurements keeps the attribute sets of an operation, since making one costs more
+// than all else. It stops growing at maxMeasurements: exchanges and error types are
+// few, and where they are not, memory matters more.
+type measurements struct {
+	known sync.Map // measurementKey -> *measurement
+	size  atomic.Int32
+}
+
+const maxMeasurements = 1000
+
+type measurementKey struct {
+	destination Destination
+	errorType   string
+}
+
+func (c *measurements) get(o *Operation, d Destination, errorType string) *measurement {
+	key := measurementKey{d, errorType}
+	if m, ok := c.known.Load(key); ok {
+		return m.(*measurement) //nolint:forcetypeassert // nothing else is stored
+	}
+	m := o.newMeasurement(d, errorType)
+	if c.size.Load() < maxMeasurements {
+		if _, loaded := c.known.LoadOrStore(key, m); !loaded {
+			c.size.Add(1)
+		}
+	}
+	return m
+}
+
+func (o *Operation) newMeasurement(d Destination, errorType string) *measurement {
+	attributes := make([]attribute.KeyValue, 0, len(o.instrumentation.identity)+3)
+	attributes = append(append(attributes, o.instrumentation.identity...), operationName(o.name))
+	if d.Name != "" {
+		attributes = append(attributes, d.attribute())
+	}
+	if errorType != "" {
+		attributes = append(attributes, errorTypeAttribute(errorType))
+	}
+	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
+	return &measurement{record: []metric.RecordOption{set}, add: []metric.AddOption{set}}
+}

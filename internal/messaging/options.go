@@ -1,0 +1,61 @@
+package messaging
+
+import (
+	"slices"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Options are the options that amqptrace and asynqtrace share. The zero value
+// selects the defaults.
+type Options struct {
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
+	Propagators    propagation.TextMapPropagator
+	Attributes     []attribute.KeyValue
+	QueueTime      bool
+
+	// LimitBaggage lets only the members named by BaggageKeys pass, in both
+	// directions.
+	LimitBaggage bool
+	BaggageKeys  []string
+}
+
+// Instrumentation is what the options of one publisher, consumer or client come
+// to. It is built once and safe for concurrent use.
+type Instrumentation struct {
+	// Propagator reads and writes the context of messages.
+	Propagator propagation.TextMapPropagator
+
+	tracer      trace.Tracer
+	instruments instruments
+	identity    []attribute.KeyValue // on every span and every metric point
+	attributes  []attribute.KeyValue // on every span
+}
+
+// NewInstrumentation builds what the operations of one scope need. identity is what
+// names the messaging system and the server.
+func NewInstrumentation(scope string, o Options, identity ...attribute.KeyValue) *Instrumentation {
+	if o.TracerProvider == nil {
+		o.TracerProvider = otel.GetTracerProvider()
+	}
+	if o.MeterProvider == nil {
+		o.MeterProvider = otel.GetMeterProvider()
+	}
+	if o.Propagators == nil {
+		o.Propagators = otel.GetTextMapPropagator()
+	}
+	return &Instrumentation{
+		Propagator: newPropagator(o),
+		tracer: o.TracerProvider.Tracer(scope,
+			trace.WithInstrumentationVersion(Version), trace.WithSchemaURL(SchemaURL)),
+		instruments: newInstruments(o.MeterProvider.Meter(scope,
+			metric.WithInstrumentationVersion(Version), metric.WithSchemaURL(SchemaURL))),
+		identity:   identity,
+		attributes: slices.Concat(identity, o.Attributes),
+	}
+}

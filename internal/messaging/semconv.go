@@ -1,0 +1,120 @@
+package messaging
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/messagingconv"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Every attribute key and value of the semantic conventions that both packages
+// use is named here and nowhere else: 1.45 renames some, and following it should
+// be a change to this file and to the semconv.go of each package.
+
+// SchemaURL is the schema of the attributes that the instrumentation emits.
+const SchemaURL = semconv.SchemaURL
+
+// An OperationKind is an operation of the conventions: its type and the kind of
+// its span.
+type OperationKind struct {
+	operationType attribute.KeyValue
+	spanKind      trace.SpanKind
+}
+
+// The operations. A send span is of kind PRODUCER because its context is what the
+// message carries.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-kind
+var (
+	Send    = OperationKind{semconv.MessagingOperationTypeSend, trace.SpanKindProducer}
+	Receive = OperationKind{semconv.MessagingOperationTypeReceive, trace.SpanKindClient}
+	Process = OperationKind{semconv.MessagingOperationTypeProcess, trace.SpanKindConsumer}
+	Settle  = OperationKind{semconv.MessagingOperationTypeSettle, trace.SpanKindClient}
+)
+
+// Attributes of every operation.
+func operationName(name string) attribute.KeyValue { return semconv.MessagingOperationName(name) }
+
+// DestinationName is the full name of what a message was sent to or came from.
+func DestinationName(name string) attribute.KeyValue {
+	return semconv.MessagingDestinationName(ValidText(name))
+}
+
+// DestinationTemplate stands for a destination whose name has too many values to
+// be part of a span's name.
+func DestinationTemplate(name string) attribute.KeyValue {
+	return semconv.MessagingDestinationTemplate(ValidText(name))
+}
+
+// MessageID is the message's own identifier.
+func MessageID(id string) attribute.KeyValue { return semconv.MessagingMessageID(ValidText(id)) }
+
+// ConversationID joins a request to its reply.
+func ConversationID(id string) attribute.KeyValue {
+	return semconv.MessagingMessageConversationID(ValidText(id))
+}
+
+// BatchMessageCount is how many messages an operation was for.
+func BatchMessageCount(n int) attribute.KeyValue { return semconv.MessagingBatchMessageCount(n) }
+
+// BodySize is the size of a message's body in bytes.
+func BodySize(n int) attribute.KeyValue { return semconv.MessagingMessageBodySize(n) }
+
+// Names of this project's own, for what the conventions have none for.
+const (
+	queueTimeName      = "mqtrace.queue_time"
+	withoutContextName = "mqtrace.messages.without_context"
+)
+
+// QueueTimeAttribute is the time in seconds from the sending of a message to the start
+// of its processing.
+func QueueTimeAttribute(seconds float64) attribute.KeyValue {
+	return attribute.Float64(queueTimeName, seconds)
+}
+
+// Attempt is how often a message has been delivered for processing, from 1.
+func Attempt(n int) attribute.KeyValue { return attribute.Int("mqtrace.attempt", n) }
+
+// Text is an attribute of a package's own whose value comes from elsewhere.
+func Text(key attribute.Key, value string) attribute.KeyValue { return key.String(ValidText(value)) }
+
+// ServerAddress is the broker's host name or address.
+func ServerAddress(address string) attribute.KeyValue { return semconv.ServerAddress(address) }
+
+// ServerPort is the broker's port.
+func ServerPort(port int) attribute.KeyValue { return semconv.ServerPort(port) }
+
+func errorTypeAttribute(errorType string) attribute.KeyValue {
+	return semconv.ErrorTypeKey.String(ValidText(errorType))
+}
+
+// errorTypeOf names the type of err, or what its ErrorType method answers.
+func errorTypeOf(err error) string {
+	kv := semconv.ErrorType(err)
+	return kv.Value.AsString()
+}
+
+// errorTypeOther is the type of an error that no better name is known for.
+var errorTypeOther = semconv.ErrorTypeOther.Value.AsString()
+
+// The instruments of the conventions that both packages have.
+
+func newOperationDuration(m metric.Meter) (metric.Float64Histogram, error) {
+	i, err := messagingconv.NewClientOperationDuration(m, buckets)
+	return i.Inst(), err
+}
+
+func newProcessDuration(m metric.Meter) (metric.Float64Histogram, error) {
+	i, err := messagingconv.NewProcessDuration(m, buckets)
+	return i.Inst(), err
+}
+
+func newSentMessages(m metric.Meter) (metric.Int64Counter, error) {
+	i, err := messagingconv.NewClientSentMessages(m)
+	return i.Inst(), err
+}
+
+func newConsumedMessages(m metric.Meter) (metric.Int64Counter, error) {
+	i, err := messagingconv.NewClientConsumedMessages(m)
+	return i.Inst(), err
+}
