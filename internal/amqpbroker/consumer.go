@@ -1,0 +1,164 @@
+package amqpbroker
+
+import (
+	"crypto/rand"
+	"slices"
+)
+
+// consumer is a subscription of a channel to a queue.
+type consumer struct {
+	tag       string
+	channel   *channel
+	queue     *queue
+	noAck     bool
+	exclusive bool
+	priority  int64 // x-priority
+	limit     int   // prefetch, 0 for none
+	unacked   int
+}
+
+func (c *consumer) readArguments(args table) error {
+	f, ok := args.find("x-priority")
+	if !ok {
+		return nil
+	}
+	priority, ok := f.integer()
+	if !ok {
+		return fail(preconditionFailed, "invalid arg 'x-priority' for %s: \"expected integer, got %s\"", queueNamed(c.queue.name), typeName(f.kind))
+	}
+	c.priority = priority
+	return nil
+}
+
+// ready tells whether the consumer may be given one more message.
+func (c *consumer) ready() bool {
+	ch := c.channel
+	if !c.noAck {
+		if c.limit > 0 && c.unacked >= c.limit || ch.shared > 0 && ch.inFlight >= ch.shared {
+			return false
+		}
+	}
+	return ch.conn.out.hasRoom()
+}
+
+// take gives the consumer a message.
+func (c *consumer) take(e *entry) {
+	ch := c.channel
+	tag := ch.nextTag()
+	m := e.outgoing(false)
+	args := encoder{}.shortstr(c.tag).u64(tag).bit(e.redelivered).shortstr(m.exchange).shortstr(m.key)
+	ch.conn.sendContent(ch.id, basicDeliver, args, m.raw, m.body)
+	if c.noAck {
+		return
+	}
+	ch.unacked.push(&delivery{tag: tag, entry: e, queue: c.queue, consumer: c})
+	c.unacked++
+	ch.inFlight++
+}
+
+// cancel tells the client that its queue is gone
+// (https://www.rabbitmq.com/docs/consumer-cancel).
+func (c *consumer) cancel() {
+	delete(c.channel.consumers, c.tag)
+	if c.channel.conn.can("consumer_cancel_notify") {
+		c.channel.send(basicCancel, encoder{}.shortstr(c.tag).bit(true))
+	}
+}
+
+// Direct reply-to: https://www.rabbitmq.com/docs/direct-reply-to.
+const (
+	replyQueue  = "amq.rabbitmq.reply-to"
+	replyPrefix = replyQueue + "."
+)
+
+// replier is a channel's direct reply-to consumer.
+type replier struct {
+	tag string
+	key string // what follows replyPrefix in the names that reach it
+}
+
+func (ch *channel) consumeReplies(tag string, noAck, noWait bool) error {
+	switch _, used := ch.consumers[tag]; {
+	case used:
+		return fail(notAllowed, "attempt to reuse consumer tag '%s'", tag)
+	case !noAck:
+		return fail(preconditionFailed, "reply consumer cannot acknowledge")
+	case ch.reply != nil:
+		return fail(preconditionFailed, "reply consumer already set")
+	}
+	if tag == "" {
+		tag = ch.broker.newName("amq.ctag-")
+	}
+	ch.reply = &replier{tag: tag, key: ch.broker.newName("")}
+	ch.broker.repliers[ch.reply.key] = ch
+	ch.answer(noWait, basicConsumeOk, encoder{}.shortstr(tag))
+	return nil
+}
+
+// deliverReply hands a reply to the channel that waits for it. One that cannot be
+// handed over at once is dropped: replies are delivered at most once, and nothing
+// may be kept for a peer that does not read.
+func (b *Broker) deliverReply(key string, m *message) {
+	ch, ok := b.repliers[key]
+	if !ok || !ch.conn.out.hasRoom() {
+		return
+	}
+	args := encoder{}.shortstr(ch.reply.tag).u64(ch.nextTag()).bit(false).shortstr(m.exchange).shortstr(m.key)
+	ch.conn.sendContent(ch.id, basicDeliver, args, m.raw, m.body)
+}
+
+func secret() string { return rand.Text() }
+
+// add makes c a consumer of q: after those of its priority and above.
+func (q *queue) add(c *consumer) {
+	i := slices.IndexFunc(q.consumers, func(o *consumer) bool { return o.priority < c.priority })
+	if i < 0 {
+		i = len(q.consumers)
+	}
+	q.consumers = slices.Insert(q.consumers, i, c)
+	q.consumed = true
+	if q.singleActive && q.active == nil {
+		q.active = c
+	}
+}
+
+// drop removes c from q's consumers, and tells whether it was among them.
+func (q *queue) drop(c *consumer) bool {
+	i := slices.Index(q.consumers, c)
+	if i < 0 {
+		return false
+	}
+	q.consumers = slices.Delete(q.consumers, i, i+1)
+	if q.active == c {
+		q.active = nil
+		if len(q.consumers) > 0 {
+			q.active = q.consumers[0]
+		}
+	}
+	return true
+}
+
+// next is the consumer whose turn it is: among those of the highest priority that
+// are ready, the one that waited longest. It goes to the back of its priority.
+func (q *queue) next() *consumer {
+	if q.singleActive {
+		if q.active != nil && q.active.ready() {
+			return q.active
+		}
+		return nil
+	}
+	i := slices.IndexFunc(q.consumers, (*consumer).ready)
+	if i < 0 {
+		return nil
+	}
+	c := q.consumers[i]
+	for ; i+1 < len(q.consumers) && q.consumers[i+1].priority == c.priority; i++ {
+		q.consumers[i] = q.consumers[i+1]
+	}
+	q.consumers[i] = c
+	return c
+}
+
+func (q *queue) exclusivelyConsumed() bool {
+	return len(q.consumers) == 1 && q.consumers[0].exclusive
+}

@@ -1,0 +1,181 @@
+package amqpbroker
+
+import (
+	"slices"
+	"time"
+)
+
+// delivery is a message that a channel has been given and has not settled.
+type delivery struct {
+	tag      uint64
+	entry    *entry
+	queue    *queue
+	consumer *consumer // nil where basic.get fetched it
+}
+
+// settlement is what to do with deliveries.
+type settlement struct {
+	deliveries []*delivery
+	how        verdict
+}
+
+type verdict int
+
+const (
+	acked verdict = iota
+	rejected
+	returned // to the queue
+)
+
+func (ch *channel) basicAck(d *decoder) error {
+	tag, multiple := d.u64(), d.u8()&1 != 0
+	if !d.done() {
+		return errUndecodable
+	}
+	return ch.settleTag(tag, multiple, acked)
+}
+
+func (ch *channel) basicReject(d *decoder) error {
+	tag, requeue := d.u64(), d.u8()&1 != 0
+	if !d.done() {
+		return errUndecodable
+	}
+	return ch.settleTag(tag, false, turnDown(requeue))
+}
+
+func (ch *channel) basicNack(d *decoder) error {
+	tag, bits := d.u64(), d.u8()
+	if !d.done() {
+		return errUndecodable
+	}
+	return ch.settleTag(tag, bits&1 != 0, turnDown(bits&2 != 0))
+}
+
+func turnDown(requeue bool) verdict {
+	if requeue {
+		return returned
+	}
+	return rejected
+}
+
+// settleTag settles one delivery, or with multiple all up to it; tag 0 then stands
+// for all.
+func (ch *channel) settleTag(tag uint64, multiple bool, how verdict) error {
+	u := &ch.unacked
+	from, to := 0, u.len()
+	if tag != 0 || !multiple {
+		i := u.search(func(d *delivery) bool { return d.tag >= tag })
+		if i == u.len() || u.at(i).tag != tag {
+			return fail(preconditionFailed, "unknown delivery tag %d", tag)
+		}
+		to = i + 1
+		if !multiple {
+			from = i
+		}
+	}
+	s := settlement{make([]*delivery, 0, to-from), how}
+	for range to - from {
+		s.deliveries = append(s.deliveries, u.remove(from))
+	}
+	if ch.tx != nil {
+		ch.tx.settled = append(ch.tx.settled, s)
+		return nil
+	}
+	ch.settle(s)
+	return nil
+}
+
+// settle carries a settlement out.
+func (ch *channel) settle(s settlement) {
+	if s.how == returned {
+		ch.requeue(s.deliveries)
+		return
+	}
+	now := time.Now()
+	queues := ch.release(s.deliveries)
+	if s.how == rejected {
+		for _, d := range s.deliveries {
+			d.queue.deadLetter(d.entry, reasonRejected, now)
+		}
+	}
+	ch.deliverAfter(queues, now)
+}
+
+// requeue returns deliveries to their queues, and to their places in them.
+func (ch *channel) requeue(deliveries []*delivery) {
+	now := time.Now()
+	queues := ch.release(deliveries)
+	for _, d := range slices.Backward(deliveries) { // each then goes to the front
+		if !d.queue.quorum {
+			d.queue.putBack(d.entry, now)
+		}
+	}
+	for _, d := range deliveries {
+		if d.queue.quorum {
+			d.queue.putBack(d.entry, now)
+		}
+	}
+	ch.deliverAfter(queues, now)
+}
+
+// release takes deliveries off the books, and lists their queues.
+func (ch *channel) release(deliveries []*delivery) []*queue {
+	var queues []*queue
+	var last *queue
+	for _, d := range deliveries {
+		if d.consumer != nil {
+			d.consumer.unacked--
+			ch.inFlight--
+		}
+		if d.queue != last {
+			last = d.queue
+			queues = append(queues, last)
+		}
+	}
+	return queues
+}
+
+// deliverAfter offers messages again after deliveries were settled: from their
+// queues, and where the channel has a limit of its own, from all it consumes from.
+func (ch *channel) deliverAfter(queues []*queue, now time.Time) {
+	for i, q := range queues {
+		if i == 0 || q != queues[i-1] {
+			q.afterRequeue(now)
+			q.deliver(now)
+		}
+	}
+	if ch.shared > 0 {
+		ch.deliverToAll()
+	}
+}
+
+// deliverToAll offers messages to all of the channel's consumers.
+func (ch *channel) deliverToAll() {
+	now := time.Now()
+	for _, c := range ch.consumers {
+		c.queue.deliver(now)
+	}
+}
+
+func (ch *channel) basicRecover(d *decoder) error {
+	return ch.recover(d, true)
+}
+
+func (ch *channel) basicRecoverAsync(d *decoder) error {
+	return ch.recover(d, false)
+}
+
+func (ch *channel) recover(d *decoder, answer bool) error {
+	requeue := d.u8()&1 != 0
+	if !d.done() {
+		return errUndecodable
+	}
+	if !requeue {
+		return fail(notImplemented, "requeue=false")
+	}
+	if answer { // before what is delivered again
+		ch.send(basicRecoverOk, nil)
+	}
+	ch.requeue(ch.unacked.drain())
+	return nil
+}

@@ -1,0 +1,380 @@
+package amqpbroker_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The wire scripts in testdata/wire say in AMQP's own terms what a client sends
+// and what the server must answer, octet for octet: every line that starts with <
+// was recorded from RabbitMQ, never written by hand.
+//
+//	go test -run TestWireScripts -update  # with MQTRACE_AMQP_URL set, records anew
+//
+// A script is a list of scenarios, each begun by "== name". A name that ends in
+// "(RabbitMQ 3)" or "(RabbitMQ 4)" says that the versions differ and that this one
+// answers so, and with "and here" that the in-process broker does too. What version 4
+// does was read in its source, all else was recorded from 3.10. A line is a command,
+// or "< what was received" after it. By default a command goes out on channel 1 of
+// connection A; a leading B or A/2 or B/2 says otherwise, and such a word stands
+// before the < too. $q, $x and other names that start with $q or $x stand for
+// names nobody else uses; $gen, $ctag and $reply for the last one the server made.
+//
+//	open [user=] [password=] [vhost=] [channel-max=] [frame-max=] [heartbeat=] [bare]
+//	frame TYPE HEX    a frame on the channel, with that payload
+//	raw HEX           octets
+//	header CLASS WEIGHT SIZE HEX    a content header with the flags and properties in HEX
+//	sleep MS
+//	class.method name=value ...    bits by name alone; tables as {name:TYPE:value,...}
+var update = flag.Bool("update", false, "record the wire scripts from the server at MQTRACE_AMQP_URL")
+
+const (
+	patience = 5 * time.Second        // for what is expected
+	settle   = 150 * time.Millisecond // for what is not, when recording
+)
+
+func TestWireScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/wire/*.amqp")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	if *update {
+		for _, file := range files {
+			record(t, file, realURL(t))
+		}
+		return
+	}
+	eachServer(t, func(t *testing.T, server string) {
+		version := serverVersion(t, server)
+		pace := 150 * time.Millisecond
+		if version == inProcess {
+			pace = 0
+		}
+		var wait sync.WaitGroup
+		defer wait.Wait()
+		atOnce := make(chan struct{}, 16) // they mostly wait
+		for _, file := range files {
+			for _, s := range readScript(t, file) {
+				if !s.holdsFor(version) {
+					continue
+				}
+				atOnce <- struct{}{}
+				wait.Go(func() {
+					defer func() { <-atOnce }()
+					t.Run(strings.TrimSuffix(filepath.Base(file), ".amqp")+"/"+s.name, func(t *testing.T) {
+						s.verify(t, server, pace)
+					})
+				})
+			}
+		}
+	})
+}
+
+type scenario struct {
+	name  string
+	lines []string
+}
+
+// holdsFor tells whether a server of that version is to answer as the scenario says.
+func (s scenario) holdsFor(version string) bool {
+	_, of, only := strings.Cut(s.name, "(RabbitMQ ")
+	if version == inProcess {
+		return !only || strings.HasSuffix(of, ", and here)")
+	}
+	return !only || version[0] == of[0]
+}
+
+func readScript(t *testing.T, file string) []scenario {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []scenario
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimRight(line, "\n")
+		if name, ok := strings.CutPrefix(line, "== "); ok {
+			all = append(all, scenario{name: name})
+			continue
+		}
+		if len(all) > 0 {
+			all[len(all)-1].lines = append(all[len(all)-1].lines, line)
+		}
+	}
+	return all
+}
+
+// received splits a line that says what must come: from which connection, and what.
+func received(line string) (conn, what string, ok bool) {
+	conn, what, ok = strings.Cut(line, "< ")
+	if !ok || len(conn) > 1 {
+		return "", "", false
+	}
+	if conn == "" {
+		conn = "A"
+	}
+	return conn, what, true
+}
+
+func command(line string) bool {
+	_, _, answer := received(line)
+	return !answer && line != "" && !strings.HasPrefix(line, "#")
+}
+
+// verify plays a script and compares. RabbitMQ's queues act a moment after they
+// are told to: pace is how long to wait after what has no answer.
+func (s scenario) verify(t *testing.T, server string, pace time.Duration) {
+	p := newPlay(t, server)
+	defer p.end()
+	for i, line := range s.lines {
+		if command(line) {
+			p.do(line)
+			if pace > 0 && i+1 < len(s.lines) && command(s.lines[i+1]) {
+				time.Sleep(pace)
+			}
+			continue
+		}
+		conn, want, ok := received(line)
+		if !ok {
+			continue
+		}
+		got, ok := p.conn(conn).next(patience)
+		if !ok {
+			t.Fatalf("nothing came, want %s", line)
+		}
+		if got = p.shorten(got); got != want {
+			t.Fatalf("\n got %s\nwant %s", got, want)
+		}
+	}
+	for name, c := range p.conns {
+		if got, ok := c.next(50 * time.Millisecond); ok && got != "closed" { // when is up to the server
+			t.Errorf("%s< %s came too", name, p.shorten(got))
+		}
+	}
+}
+
+// record plays a script and writes it back with what came.
+func record(t *testing.T, file, server string) {
+	scenarios := readScript(t, file)
+	texts := make([]string, len(scenarios))
+	var wait sync.WaitGroup
+	atOnce := make(chan struct{}, 12)
+	for i, s := range scenarios {
+		wait.Go(func() {
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			texts[i] = s.record(t, server)
+		})
+	}
+	wait.Wait()
+	if err := os.WriteFile(file, []byte(strings.Join(texts, "")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s scenario) record(t *testing.T, server string) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "== %s\n", s.name)
+	if !s.holdsFor(serverVersion(t, server)) {
+		return out.String() + strings.Join(s.lines, "\n") + "\n"
+	}
+	p := newPlay(t, server)
+	defer p.end()
+	for _, line := range s.lines {
+		if _, _, answer := received(line); answer {
+			continue
+		}
+		fmt.Fprintln(&out, line)
+		if !command(line) {
+			continue
+		}
+		p.do(line)
+		for _, name := range []string{"A", "B"} {
+			c, ok := p.conns[name]
+			for ok {
+				var got string
+				if got, ok = c.next(settle); ok {
+					fmt.Fprintf(&out, "%s< %s\n", strings.TrimPrefix(name, "A"), p.shorten(got))
+				}
+			}
+		}
+	}
+	return out.String()
+}
+
+// play is one scenario under way.
+type play struct {
+	t      *testing.T
+	server *url.URL
+	conns  map[string]*peer
+	names  map[string]string // $name to what it stands for
+	last   map[string]string // $gen and so on, the last seen
+}
+
+func newPlay(t *testing.T, server string) *play {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &play{t, u, map[string]*peer{}, map[string]string{}, map[string]string{}}
+}
+
+// end closes the connections and deletes what the scenario has made.
+func (p *play) end() {
+	for _, c := range p.conns {
+		c.sock.Close()
+	}
+	c := openPeer(p.t, p.server, nil)
+	defer c.sock.Close()
+	channel := uint16(0)
+	remove := func(method, argument, name string) { // one may fail: each has a channel of its own
+		channel++
+		c.method(channel, "channel.open", nil)
+		c.next(patience)
+		c.method(channel, method, map[string]string{argument: name})
+		c.next(patience)
+	}
+	for _, name := range slices.Sorted(maps.Values(p.names)) {
+		remove("queue.delete", "queue", name)
+		remove("exchange.delete", "exchange", name)
+	}
+	c.method(0, "connection.close", nil)
+	c.next(patience)
+}
+
+func (p *play) conn(name string) *peer {
+	c, ok := p.conns[name]
+	if !ok {
+		c = openPeer(p.t, p.server, nil)
+		p.conns[name] = c
+	}
+	return c
+}
+
+var prefix = regexp.MustCompile(`^([AB])?(?:/(\d+))? `)
+
+// do carries out a command.
+func (p *play) do(line string) {
+	conn, channel := "A", uint16(1)
+	if m := prefix.FindStringSubmatch(line); m != nil {
+		if m[1] != "" {
+			conn = m[1]
+		}
+		if m[2] != "" {
+			n, _ := strconv.Atoi(m[2])
+			channel = uint16(n)
+		}
+		line = line[len(m[0]):]
+	}
+	words := splitWords(p.expand(line))
+	args := map[string]string{}
+	for _, w := range words[1:] {
+		k, v, _ := strings.Cut(w, "=")
+		args[k] = v
+	}
+	switch words[0] {
+	case "sleep":
+		ms, _ := strconv.Atoi(words[1])
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+	case "open":
+		p.conns[conn] = openPeer(p.t, p.server, args)
+	case "raw":
+		p.conn(conn).write(unhex(words[1]))
+	case "frame":
+		kind, _ := strconv.Atoi(words[1])
+		payload := ""
+		if len(words) > 2 {
+			payload = words[2]
+		}
+		p.conn(conn).frame(byte(kind), channel, unhex(payload))
+	case "header":
+		p.conn(conn).header(channel, words[1:])
+	default:
+		p.conn(conn).method(channel, words[0], args)
+	}
+}
+
+func unhex(s string) []byte {
+	if name, n, ok := strings.Cut(s, "*"); ok { // 00*5 is 0000000000
+		count, _ := strconv.Atoi(n)
+		return bytes.Repeat(unhex(name), count)
+	}
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// splitWords splits at spaces, but not inside braces.
+func splitWords(line string) []string {
+	var words []string
+	depth, from := 0, 0
+	for i, r := range line + " " {
+		switch r {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ' ':
+			if depth == 0 {
+				if i > from {
+					words = append(words, line[from:i])
+				}
+				from = i + 1
+			}
+		}
+	}
+	return words
+}
+
+var variable = regexp.MustCompile(`\$[a-z]+\d*`)
+
+func (p *play) expand(line string) string {
+	return variable.ReplaceAllStringFunc(line, func(v string) string {
+		if s, ok := p.last[v]; ok {
+			return s
+		}
+		if _, ok := p.names[v]; !ok {
+			p.names[v] = unique(v[1:])
+		}
+		return p.names[v]
+	})
+}
+
+var serverMade = []struct {
+	name    string
+	pattern *regexp.Regexp
+}{
+	{"$gen", regexp.MustCompile(`amq\.gen-[A-Za-z0-9_-]+`)},
+	{"$ctag", regexp.MustCompile(`amq\.ctag-[A-Za-z0-9_-]+`)},
+	{"$reply", regexp.MustCompile(`amq\.rabbitmq\.reply-to\.[A-Za-z0-9+/=._@-]+`)},
+}
+
+// shorten puts the variables back.
+func (p *play) shorten(line string) string {
+	for _, made := range serverMade {
+		line = made.pattern.ReplaceAllStringFunc(line, func(s string) string {
+			p.last[made.name] = s
+			return made.name
+		})
+	}
+	for v, s := range p.names {
+		line = strings.ReplaceAll(line, s, v)
+	}
+	return line
+}
