@@ -1,0 +1,390 @@
+package traceview_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"go.opentelemetry.io/otel/trace"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+const jsonSpan = `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"order-api"}}]},
+	"scopeSpans":[{"spans":[{"traceId":%q,"spanId":%q,"name":"publish orders","kind":4,
+	"startTimeUnixNano":"1700000000000000001","endTimeUnixNano":1700000000000000501}]}]}]}`
+
+func TestHandlerAcceptsEachEncoding(t *testing.T) {
+	body := marshal(t, request(wireSpan(sampleID, 1)))
+	inJSON := fmt.Appendf(nil, jsonSpan, sampleID, spanID(1))
+
+	for _, tt := range []struct {
+		name, contentType, encoding, answer string
+		body                                []byte
+	}{
+		{"protobuf", protobufType, "", protobufType, body},
+		{"protobuf, identity", protobufType, "identity", protobufType, body},
+		{"protobuf, gzip", protobufType, "gzip", protobufType, compress(t, body)},
+		{"protobuf, GZIP", protobufType, " GZIP ", protobufType, compress(t, body)},
+		{"JSON", jsonType, "", jsonType, inJSON},
+		{"JSON with a charset", jsonType + `; charset="utf-8"`, "", jsonType, inJSON},
+		{"JSON in capitals", "Application/JSON", "", jsonType, inJSON},
+		{"JSON, gzip", jsonType, "gzip", jsonType, compress(t, inJSON)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := traceview.NewStore(traceview.Limits{})
+			w := post(traceview.NewHandler(store), bytes.NewReader(tt.body),
+				"Content-Type", tt.contentType, "Content-Encoding", tt.encoding)
+
+			if partial := wantSuccess(t, w, tt.answer); partial != nil {
+				t.Errorf("partial success: %v", partial)
+			}
+
+			tr, ok := store.Trace(sampleID)
+			if !ok || len(tr.Spans) != 1 {
+				t.Fatalf("stored: %v %+v", ok, tr)
+			}
+
+			s := tr.Spans[0]
+			if s.SpanID != spanID(1) || s.Name != "publish orders" || s.Kind != trace.SpanKindProducer ||
+				s.Service != "order-api" || s.Duration() != 500 || s.Start.UnixNano() != 1_700_000_000_000_000_001 {
+				t.Errorf("got %+v", s)
+			}
+		})
+	}
+}
+
+func TestHandlerAcceptsAnEmptyRequest(t *testing.T) {
+	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
+	wantSuccess(t, post(h, http.NoBody, "Content-Type", protobufType), protobufType)
+	wantSuccess(t, post(h, strings.NewReader("{}"), "Content-Type", jsonType), jsonType)
+}
+
+func TestHandlerRefuses(t *testing.T) {
+	body := marshal(t, request(wireSpan(sampleID, 1)))
+
+	for _, tt := range []struct {
+		name    string
+		method  string
+		body    []byte
+		headers []string
+		status  int
+		answer  string
+	}{
+		{"GET", http.MethodGet, nil, nil, 405, jsonType},
+		{"OPTIONS", http.MethodOptions, nil, nil, 405, jsonType},
+		{"PUT", http.MethodPut, body, []string{"Content-Type", protobufType}, 405, protobufType},
+		{"no type", http.MethodPost, body, nil, 415, jsonType},
+		{"text", http.MethodPost, body, []string{"Content-Type", "text/plain"}, 415, jsonType},
+		{"a broken type", http.MethodPost, body, []string{"Content-Type", "application/json;;="}, 415, jsonType},
+		{"brotli", http.MethodPost, body, []string{"Content-Type", protobufType, "Content-Encoding", "br"}, 415, protobufType},
+		{"gzip twice", http.MethodPost, body, []string{"Content-Type", jsonType, "Content-Encoding", "gzip, gzip"}, 415, jsonType},
+		{"malformed protobuf", http.MethodPost, []byte("\x0a\xffnonsense"), []string{"Content-Type", protobufType}, 400, protobufType},
+		{"a protobuf cut short", http.MethodPost, body[:len(body)-3], []string{"Content-Type", protobufType}, 400, protobufType},
+		{"malformed JSON", http.MethodPost, []byte(`{"resourceSpans":[`), []string{"Content-Type", jsonType}, 400, jsonType},
+		{"JSON after JSON", http.MethodPost, []byte(`{}{}`), []string{"Content-Type", jsonType}, 400, jsonType},
+		{"JSON of another form", http.MethodPost, []byte(`{"resourceSpans":7}`), []string{"Content-Type", jsonType}, 400, jsonType},
+		{"no JSON at all", http.MethodPost, nil, []string{"Content-Type", jsonType}, 400, jsonType},
+		{"no gzip", http.MethodPost, body, []string{"Content-Type", protobufType, "Content-Encoding", "gzip"}, 400, protobufType},
+		{"a gzip cut short", http.MethodPost, compress(t, body)[:30], []string{"Content-Type", protobufType, "Content-Encoding", "gzip"}, 400, protobufType},
+		{"another origin", http.MethodPost, body, []string{"Content-Type", protobufType, "Origin", "https://evil.example"}, 403, protobufType},
+		{"a sandboxed page", http.MethodPost, body, []string{"Content-Type", protobufType, "Origin", "null"}, 403, protobufType},
+		{"another site", http.MethodPost, body, []string{"Content-Type", jsonType, "Sec-Fetch-Site", "cross-site"}, 403, jsonType},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := traceview.NewStore(traceview.Limits{})
+			r := httptest.NewRequest(tt.method, traceview.TracesPath, bytes.NewReader(tt.body))
+
+			for i := 0; i < len(tt.headers); i += 2 {
+				r.Header.Set(tt.headers[i], tt.headers[i+1])
+			}
+
+			w := httptest.NewRecorder()
+			traceview.NewHandler(store).ServeHTTP(w, r)
+			wantError(t, w, tt.status, tt.answer)
+
+			if tt.status == 405 && w.Header().Get("Allow") != http.MethodPost {
+				t.Errorf("Allow: %q", w.Header().Get("Allow"))
+			}
+
+			for name := range w.Header() {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s is set", name)
+				}
+			}
+
+			if n := store.Stats().Spans; n != 0 {
+				t.Errorf("%d spans stored", n)
+			}
+		})
+	}
+}
+
+func TestHandlerServesNothingElse(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/v1/metrics", http.NoBody)
+	w := httptest.NewRecorder()
+	traceview.NewHandler(traceview.NewStore(traceview.Limits{})).ServeHTTP(w, r)
+
+	if w.Code != http.StatusNotFound {
+		t.Errorf("got %d", w.Code)
+	}
+}
+
+func TestHandlerCapsTheBody(t *testing.T) {
+	const limit = 1000
+
+	exactly := func(n int) []byte {
+		return append([]byte("{}"), bytes.Repeat([]byte(" "), n-2)...)
+	}
+	noise := make([]byte, 4*limit) // does not compress
+	for i := range noise {
+		noise[i] = byte(i * i >> 3 * 7)
+	}
+
+	for _, tt := range []struct {
+		name   string
+		body   []byte
+		gzip   bool
+		status int
+	}{
+		{"at the limit", exactly(limit), false, 200},
+		{"over it", exactly(limit + 1), false, 413},
+		{"at the limit, compressed", exactly(limit), true, 200},
+		{"over it once decompressed", exactly(limit + 1), true, 413},
+		{"a bomb", exactly(8 << 20), true, 413},
+		{"over it while compressed", noise, true, 413},
+	} {
+		for _, announced := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, length known %v", tt.name, announced), func(t *testing.T) {
+				h := traceview.NewHandler(traceview.NewStore(traceview.Limits{RequestBytes: limit}))
+				body, encoding := tt.body, ""
+
+				if tt.gzip {
+					body, encoding = compress(t, body), "gzip"
+				}
+
+				var src io.Reader = bytes.NewReader(body)
+				if !announced {
+					src = io.MultiReader(src) // of a type whose length is not known
+				}
+
+				w := post(h, src, "Content-Type", jsonType, "Content-Encoding", encoding)
+				if tt.status == 200 {
+					wantSuccess(t, w, jsonType)
+				} else {
+					wantError(t, w, tt.status, jsonType)
+				}
+			})
+		}
+	}
+}
+
+// A small body may stand for a great many objects. It is refused before they
+// are made.
+func TestHandlerRefusesBombs(t *testing.T) {
+	const n = 6_000_000
+
+	emptySpans := func() []byte { // 2 bytes a span: field 2, length 0
+		spans := bytes.Repeat([]byte{0x12, 0}, n)
+		scope := append(varint(0x12, len(spans)), spans...)
+
+		return append(varint(0x0a, len(scope)), scope...)
+	}
+	nested := func(depth int) []byte {
+		return []byte(`{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":` +
+			strings.Repeat(`{"arrayValue":{"values":[`, depth) + strings.Repeat(`]}}`, depth) + `}]}}]}`)
+	}
+
+	for _, tt := range []struct {
+		name, contentType string
+		body              []byte
+		status            int
+	}{
+		{"empty spans", protobufType, emptySpans(), 413},
+		{"empty spans in JSON", jsonType, []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{}` +
+			strings.Repeat(",{}", n) + `]}]}]}`), 413},
+		{"nested", jsonType, nested(10_000), 400},
+		{"nested in what is not known", jsonType, []byte(`{"x":` + strings.Repeat("[", 1_000_000)), 400},
+		{"nested a little", jsonType, nested(20), 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+
+			h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
+
+			runtime.ReadMemStats(&before)
+			w := post(h, bytes.NewReader(tt.body), "Content-Type", tt.contentType)
+			runtime.ReadMemStats(&after)
+
+			if w.Code != tt.status {
+				t.Errorf("got %d, want %d: %.200s", w.Code, tt.status, w.Body)
+			}
+
+			// The body is read into a buffer that doubles, and JSON is copied once.
+			if got := after.TotalAlloc - before.TotalAlloc; got > 120<<20 {
+				t.Errorf("took %d MiB", got>>20)
+			}
+		})
+	}
+}
+
+func varint(tag byte, n int) []byte {
+	b := []byte{tag}
+	for ; n >= 0x80; n >>= 7 {
+		b = append(b, byte(n)|0x80)
+	}
+
+	return append(b, byte(n))
+}
+
+func TestHandlerNestedProtobuf(t *testing.T) {
+	value := text("x")
+
+	for range 500 {
+		value = arrayOf(value)
+	}
+
+	span := wireSpan(sampleID, 1)
+	span.Attributes = append(span.Attributes, pair("k", value))
+	w := post(traceview.NewHandler(traceview.NewStore(traceview.Limits{})),
+		bytes.NewReader(marshal(t, request(span))), "Content-Type", protobufType)
+	wantError(t, w, http.StatusBadRequest, protobufType)
+}
+
+func TestHandlerSurvivesABrokenConnection(t *testing.T) {
+	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
+	w := post(h, iotest.ErrReader(errors.New("connection reset")), "Content-Type", protobufType)
+	wantError(t, w, http.StatusBadRequest, protobufType)
+}
+
+func TestHandlerReportsRefusedSpans(t *testing.T) {
+	good := wireSpan(sampleID, 1)
+	spans := []*tracepb.Span{good}
+
+	for _, change := range []func(*tracepb.Span){
+		func(s *tracepb.Span) { s.TraceId = make([]byte, 16) },
+		func(s *tracepb.Span) { s.TraceId = s.GetTraceId()[:15] },
+		func(s *tracepb.Span) { s.TraceId = append(s.GetTraceId()[:16:16], 1) },
+		func(s *tracepb.Span) { s.TraceId = nil },
+		func(s *tracepb.Span) { s.SpanId = make([]byte, 8) },
+		func(s *tracepb.Span) { s.SpanId = s.GetSpanId()[:7] },
+		func(s *tracepb.Span) { s.SpanId = nil },
+		func(s *tracepb.Span) { s.ParentSpanId = []byte{1} },
+	} {
+		s := wireSpan(sampleID, uint64(len(spans)+1))
+		change(s)
+
+		spans = append(spans, s)
+	}
+
+	for _, contentType := range []string{protobufType, jsonType} {
+		store := traceview.NewStore(traceview.Limits{})
+		body := marshal(t, request(spans...))
+
+		if contentType == jsonType {
+			body = toJSON(t, request(spans...))
+		}
+
+		partial := wantSuccess(t, post(traceview.NewHandler(store), bytes.NewReader(body), "Content-Type", contentType), contentType)
+		if partial.GetRejectedSpans() != 8 || partial.GetErrorMessage() == "" {
+			t.Errorf("%s: partial success: %v", contentType, partial)
+		}
+
+		if stats := store.Stats(); stats.Spans != 1 || stats.InvalidSpans != 8 {
+			t.Errorf("%s: %+v", contentType, stats)
+		}
+	}
+}
+
+func TestHandlerReportsSpansBeyondTheLimits(t *testing.T) {
+	store := traceview.NewStore(traceview.Limits{Spans: 2})
+	body := marshal(t, request(wireSpan(sampleID, 1), wireSpan(sampleID, 2), wireSpan(sampleID, 3)))
+	w := post(traceview.NewHandler(store), bytes.NewReader(body), "Content-Type", protobufType)
+
+	if partial := wantSuccess(t, w, protobufType); partial.GetRejectedSpans() != 1 {
+		t.Errorf("partial success: %v", partial)
+	}
+}
+
+// A retry by the exporter is not a partial success: everything is there.
+func TestHandlerStoresARetryOnce(t *testing.T) {
+	store := traceview.NewStore(traceview.Limits{})
+	h := traceview.NewHandler(store)
+	body := marshal(t, request(wireSpan(sampleID, 1), wireSpan(sampleID, 2)))
+
+	for range 2 {
+		if partial := wantSuccess(t, post(h, bytes.NewReader(body), "Content-Type", protobufType), protobufType); partial != nil {
+			t.Errorf("partial success: %v", partial)
+		}
+	}
+
+	if stats := store.Stats(); stats.Spans != 2 || stats.DuplicateSpans != 2 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+// Bodies that are being received together take bounded memory; who comes too
+// late is told to come again, and everything is given back in the end.
+func TestHandlerBoundsWhatItReceivesAtOnce(t *testing.T) {
+	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
+	half := bytes.Repeat([]byte{0xff}, 15<<20) // malformed at the first byte
+	ends := make(chan struct{})
+
+	var (
+		sent, done sync.WaitGroup
+		mu         sync.Mutex
+		codes      = make(map[int]int)
+	)
+
+	for range 8 {
+		sent.Add(1)
+
+		body := io.MultiReader(bytes.NewReader(half), readerFunc(func([]byte) (int, error) {
+			sent.Done()
+			<-ends
+
+			return 0, io.EOF
+		}))
+
+		done.Go(func() {
+			w := post(h, body, "Content-Type", protobufType)
+			if w.Code == http.StatusServiceUnavailable {
+				sent.Done() // It did not get as far.
+
+				if w.Header().Get("Retry-After") == "" {
+					t.Error("no Retry-After")
+				}
+			}
+
+			mu.Lock()
+			defer mu.Unlock()
+
+			codes[w.Code]++
+		})
+	}
+
+	sent.Wait()
+	close(ends)
+	done.Wait()
+
+	if codes[http.StatusServiceUnavailable] == 0 || codes[http.StatusBadRequest] == 0 {
+		t.Errorf("answers: %v", codes)
+	}
+
+	for range 3 {
+		wantError(t, post(h, bytes.NewReader(half), "Content-Type", protobufType), http.StatusBadRequest, protobufType)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

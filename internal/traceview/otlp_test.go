@@ -1,0 +1,150 @@
+package traceview_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"go.opentelemetry.io/otel/trace"
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+const (
+	protobufType = "application/x-protobuf"
+	jsonType     = "application/json"
+)
+
+func text(s string) *commonpb.AnyValue {
+	return &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: s}}
+}
+
+func pair(key string, value *commonpb.AnyValue) *commonpb.KeyValue {
+	return &commonpb.KeyValue{Key: key, Value: value}
+}
+
+// request is what an exporter sends for the spans of one service.
+func request(spans ...*tracepb.Span) *collectorpb.ExportTraceServiceRequest {
+	return &collectorpb.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
+		Resource:   &resourcepb.Resource{Attributes: []*commonpb.KeyValue{pair("service.name", text("order-api"))}},
+		SchemaUrl:  "https://opentelemetry.io/schemas/1.43.0",
+		ScopeSpans: []*tracepb.ScopeSpans{{Scope: &commonpb.InstrumentationScope{Name: "scope", Version: "1.2.3"}, Spans: spans}},
+	}}}
+}
+
+func wireSpan(traceID trace.TraceID, n uint64) *tracepb.Span {
+	id := spanID(n)
+
+	return &tracepb.Span{
+		TraceId: traceID[:], SpanId: id[:], Name: "publish orders",
+		Kind:              tracepb.Span_SPAN_KIND_PRODUCER,
+		StartTimeUnixNano: 1_700_000_000_000_000_001, EndTimeUnixNano: 1_700_000_000_000_000_501,
+	}
+}
+
+func marshal(t testing.TB, m proto.Message) []byte {
+	t.Helper()
+
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return b
+}
+
+func compress(t testing.TB, data []byte) []byte {
+	t.Helper()
+
+	var b bytes.Buffer
+
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	return b.Bytes()
+}
+
+// post sends a body to the handler. Headers come in pairs.
+func post(h http.Handler, body io.Reader, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, traceview.TracesPath, body)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+
+	return w
+}
+
+// decodeAnswer checks that the answer is in the encoding it says, and reads it.
+func decodeAnswer(t *testing.T, w *httptest.ResponseRecorder, into proto.Message) {
+	t.Helper()
+
+	var err error
+
+	switch w.Header().Get("Content-Type") {
+	case protobufType:
+		err = proto.Unmarshal(w.Body.Bytes(), into)
+	case jsonType:
+		if !json.Valid(w.Body.Bytes()) {
+			t.Fatalf("not JSON: %q", w.Body)
+		}
+
+		err = protojson.Unmarshal(w.Body.Bytes(), into)
+	default:
+		t.Fatalf("Content-Type %q", w.Header().Get("Content-Type"))
+	}
+
+	if err != nil {
+		t.Fatalf("%v: %q", err, w.Body)
+	}
+}
+
+func wantError(t *testing.T, w *httptest.ResponseRecorder, status int, contentType string) {
+	t.Helper()
+
+	if w.Code != status || w.Header().Get("Content-Type") != contentType {
+		t.Fatalf("got %d %s, want %d %s: %s", w.Code, w.Header().Get("Content-Type"), status, contentType, w.Body)
+	}
+
+	var answer statuspb.Status
+
+	decodeAnswer(t, w, &answer)
+
+	if answer.GetMessage() == "" || answer.GetCode() == 0 {
+		t.Errorf("no message or no code: %v", &answer)
+	}
+}
+
+// wantSuccess checks for 200 and returns how many spans were refused.
+func wantSuccess(t *testing.T, w *httptest.ResponseRecorder, contentType string) *collectorpb.ExportTracePartialSuccess {
+	t.Helper()
+
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != contentType {
+		t.Fatalf("got %d %s, want 200 %s: %s", w.Code, w.Header().Get("Content-Type"), contentType, w.Body)
+	}
+
+	var answer collectorpb.ExportTraceServiceResponse
+
+	decodeAnswer(t, w, &answer)
+
+	return answer.GetPartialSuccess()
+}

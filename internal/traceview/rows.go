@@ -1,0 +1,238 @@
+package traceview
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// row is one line of the tree before it is known how wide each column is.
+type row struct {
+	prefix string // the lines of the tree
+	label  line
+	badge  line // behind the label, and never cut
+
+	// The columns; a row without any may use the whole width.
+	columns        bool
+	service, kind  string
+	serviceStyle   style
+	start, took    string
+	tookStyle      style
+	from, to       time.Time
+	bar            string // what the bar is drawn with
+	barStyle       style
+	serviceChanged bool // against the row of the parent
+
+	// under continues the tree beneath the row's label.
+	under string
+}
+
+type rowBuilder struct {
+	tree     *tree
+	rows     []row
+	start    time.Time
+	width    int
+	keys     []string
+	services map[string]style
+
+	tee, corner, pipe, dash, blank string
+	maxDepth                       int
+}
+
+// narrow is the width below which every column counts.
+const narrow = 80
+
+func buildRows(tr Trace, opts TreeOptions) *rowBuilder {
+	b := &rowBuilder{
+		tree:     newTree(tr),
+		width:    opts.Width,
+		keys:     opts.Attributes,
+		services: make(map[string]style),
+		tee:      "├─ ", corner: "└─ ", pipe: "│  ", dash: "┆  ", blank: "   ",
+	}
+	if opts.Width < narrow {
+		b.tee, b.corner, b.pipe, b.dash, b.blank = "├ ", "└ ", "│ ", "┆ ", "  "
+	}
+
+	// The lines of the tree leave half of the width to what hangs on them.
+	b.maxDepth = opts.Width / 2 / len([]rune(b.tee))
+	b.start, _ = tr.Bounds()
+
+	for _, n := range b.tree.order {
+		if _, ok := b.services[n.span.Service]; !ok {
+			b.services[n.span.Service] = servicePalette[len(b.services)%len(servicePalette)]
+		}
+	}
+
+	for _, root := range b.tree.roots {
+		b.add(root, "", 0, true)
+	}
+
+	return b
+}
+
+// add appends the rows of a node and of everything under it.
+func (b *rowBuilder) add(n *node, prefix string, depth int, last bool) {
+	connector, inner, hop := "", "", b.dash
+
+	switch {
+	case depth > b.maxDepth: // Deeper levels go under the last one drawn, and are numbered.
+		connector, inner, hop = b.blank, prefix, prefix+b.dash
+	case depth > 0 && last:
+		connector, inner, hop = b.corner, prefix+b.blank, prefix+b.dash
+	case depth > 0:
+		connector, inner, hop = b.tee, prefix+b.pipe, prefix+b.dash
+	}
+
+	under := inner + b.blank
+	if len(n.children) > 0 {
+		under = inner + b.pipe
+	}
+
+	if n.wait != nil {
+		b.addWait(n, hop)
+	}
+
+	if n.span == nil {
+		b.addMissing(n)
+	} else {
+		b.addSpan(n, prefix+connector, under, depth)
+	}
+
+	for i, child := range n.children {
+		b.add(child, inner, depth+1, i == len(n.children)-1)
+	}
+}
+
+func (b *rowBuilder) addMissing(n *node) {
+	b.rows = append(b.rows, row{label: line{{"◌ parent span " + n.missing.String() + " is not here", notice}}})
+}
+
+func (b *rowBuilder) addSpan(n *node, prefix, under string, depth int) {
+	s := n.span
+	r := row{
+		prefix: prefix, under: under,
+		label:   b.label(n, depth),
+		badge:   attemptBadge(n),
+		columns: true,
+		service: b.service(s), serviceStyle: b.services[s.Service],
+		kind:  kindText(s.Kind),
+		start: "?", took: "?",
+		bar: "━", barStyle: b.services[s.Service],
+		serviceChanged: n.parent == nil || n.parent.span == nil || n.parent.span.Service != s.Service,
+	}
+
+	if s.Failed() {
+		r.tookStyle, r.barStyle = trouble, trouble
+	}
+
+	if !s.Start.IsZero() {
+		r.start = b.offset(s.Start)
+		r.from, r.to = s.Start, s.Start.Add(s.Duration())
+	}
+
+	if !s.End.IsZero() && !s.Start.IsZero() {
+		r.took = formatDuration(s.Duration())
+	}
+
+	b.rows = append(b.rows, r)
+	b.addDetails(n, under)
+}
+
+func (b *rowBuilder) label(n *node, depth int) line {
+	var l line
+
+	if depth > b.maxDepth {
+		l = append(l, chunk{"⋯" + strconv.Itoa(depth) + " ", faint})
+	}
+
+	nameStyle := plain
+	if depth == 0 {
+		nameStyle = bold
+	}
+
+	if n.span.Failed() {
+		l = append(l, chunk{"✖ ", failed})
+		nameStyle = failed
+	}
+
+	name := printable(n.span.Name, b.width)
+	if strings.TrimSpace(name) == "" {
+		name = "(no name)"
+	}
+
+	l = append(l, chunk{name, nameStyle})
+
+	return l
+}
+
+// attemptBadge numbers the attempts, the first only where it failed.
+func attemptBadge(n *node) line {
+	if n.attempt > 1 || n.attempt == 1 && n.span.Failed() {
+		return line{{"attempt " + strconv.Itoa(n.attempt), notice}}
+	}
+
+	return nil
+}
+
+func (b *rowBuilder) service(s *Span) string {
+	if s.Service == "" {
+		return "(no service)"
+	}
+
+	return printable(s.Service, b.width)
+}
+
+// addWait appends the row of the time before a span in which its message lay in
+// a queue.
+func (b *rowBuilder) addWait(n *node, prefix string) {
+	w := n.wait
+	queue := printable(w.queue, b.width)
+
+	text := "waited"
+	if queue != "" {
+		text += " in " + queue
+	}
+
+	switch {
+	case w.retry:
+		text = "retried after"
+	case w.deadLetter != "":
+		text = "dead-lettered (" + printable(w.deadLetter, b.width) + "), " + text
+	case w.producer != nil && w.producer != n.parent:
+		text += " since " + printable(w.producer.span.Name, b.width)
+	}
+
+	b.rows = append(b.rows, row{
+		prefix: prefix, under: prefix,
+		label:   line{{text, notice}},
+		columns: true,
+		start:   b.offset(w.from),
+		took:    formatDuration(w.duration()), tookStyle: notice,
+		from: w.from, to: w.to,
+		bar: "┄", barStyle: notice,
+	})
+}
+
+func (b *rowBuilder) offset(at time.Time) string {
+	switch d := at.Sub(b.start); {
+	case d > 0:
+		return "+" + formatDuration(d)
+	case d < 0:
+		return "-" + formatDuration(-d)
+	default:
+		return "0"
+	}
+}
+
+const internalKind = "internal"
+
+func kindText(kind trace.SpanKind) string {
+	if kind == trace.SpanKindUnspecified {
+		return ""
+	}
+
+	return kind.String()
+}

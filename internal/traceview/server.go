@@ -1,0 +1,145 @@
+package traceview
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Server is an HTTP server around [NewHandler].
+type Server struct {
+	http *http.Server
+	addr net.Addr
+	done chan struct{} // closed when Serve has returned
+}
+
+// Nobody who speaks OTLP needs longer, and nobody else may hold a connection.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// Listen starts a server on addr, "host:port". Without a host it listens on
+// 127.0.0.1 and not on every interface; port 0 takes a free one.
+//
+// On a loopback address it answers only requests for a loopback name or an IP
+// address, so that a web page cannot reach it under a name of its own (DNS
+// rebinding).
+//
+// The caller ends it with [Server.Close] or [Server.Shutdown].
+func Listen(addr string, store *Store) (*Server, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("traceview: address %q: %w", addr, err)
+	}
+
+	if host == "" {
+		host = "127.0.0.1"
+	}
+
+	// No context: nothing here waits.
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, fmt.Errorf("traceview: %w", err)
+	}
+
+	handler := NewHandler(store)
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
+		handler = requireLoopbackHost(handler)
+	}
+
+	s := &Server{
+		http: &http.Server{
+			Handler:           handler,
+			ReadHeaderTimeout: readHeaderTimeout,
+			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+		},
+		addr: listener.Addr(),
+		done: make(chan struct{}),
+	}
+
+	go func() {
+		defer close(s.done)
+
+		_ = s.http.Serve(listener) // It returns when the server is closed.
+	}()
+
+	return s, nil
+}
+
+// URL is where the server listens, "http://127.0.0.1:4318" for instance.
+// OTLP/HTTP exporters take it as their endpoint. Where the server listens on all
+// interfaces it names the loopback one.
+func (s *Server) URL() string {
+	host, port, err := net.SplitHostPort(s.addr.String())
+	if ip, errIP := netip.ParseAddr(host); err == nil && errIP == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Close ends the server and the requests it is serving.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	<-s.done
+
+	return wrapClose(err)
+}
+
+// Shutdown ends the server once the requests it is serving are done. Where ctx
+// ends first it returns an error, and Close is still to be called.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	<-s.done
+
+	return wrapClose(err)
+}
+
+func wrapClose(err error) error {
+	if err == nil || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+
+	return fmt.Errorf("traceview: close the server: %w", err)
+}
+
+func requireLoopbackHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLoopbackHost(r.Host) {
+			http.Error(w, "this server answers to localhost only", http.StatusForbidden)
+
+			return
+		}
+
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isLoopbackHost accepts any IP address: a name is what an attacker needs.
+func isLoopbackHost(hostPort string) bool {
+	host := hostPort
+	if h, _, err := net.SplitHostPort(hostPort); err == nil {
+		host = h
+	}
+
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+
+	return err == nil
+}

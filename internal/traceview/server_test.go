@@ -1,0 +1,271 @@
+package traceview_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+func listen(t *testing.T, store *traceview.Store) *traceview.Server {
+	t.Helper()
+
+	srv, err := traceview.Listen("127.0.0.1:0", store)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() { _ = srv.Close() })
+
+	return srv
+}
+
+// provider is the SDK of one service, as a program would set it up.
+func provider(t *testing.T, endpoint, service string, opts ...otlptracehttp.Option) *sdktrace.TracerProvider {
+	t.Helper()
+
+	exporter, err := otlptracehttp.New(t.Context(), append(opts, otlptracehttp.WithEndpointURL(endpoint+traceview.TracesPath))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	tp := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter, sdktrace.WithBatchTimeout(50*time.Millisecond)),
+		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", service))))
+
+	t.Cleanup(func() {
+		if err := tp.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+
+	return tp
+}
+
+func TestEndToEndWithTheSDK(t *testing.T) {
+	for name, opts := range map[string][]otlptracehttp.Option{
+		"plain": {otlptracehttp.WithCompression(otlptracehttp.NoCompression)},
+		"gzip":  {otlptracehttp.WithCompression(otlptracehttp.GzipCompression)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := traceview.NewStore(traceview.Limits{})
+			srv := listen(t, store)
+			api := provider(t, srv.URL(), "order-api", opts...).Tracer("api", trace.WithInstrumentationVersion("1.2.3"))
+			worker := provider(t, srv.URL(), "email-worker", opts...).Tracer("worker")
+
+			ctx, root := api.Start(t.Context(), "POST /orders", trace.WithSpanKind(server))
+			ctx, sent := api.Start(ctx, "publish orders", trace.WithSpanKind(producer),
+				trace.WithAttributes(attribute.StringSlice("list", []string{"a", "b"})))
+			sent.End()
+
+			_, processed := worker.Start(ctx, "process orders", trace.WithSpanKind(consumer),
+				trace.WithLinks(trace.LinkFromContext(ctx)))
+			processed.AddEvent("event", trace.WithAttributes(attribute.Int("n", 1)))
+			processed.SetStatus(codes.Error, "mailbox full")
+			processed.End()
+			root.End()
+
+			id := root.SpanContext().TraceID()
+
+			wait, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+
+			if !store.Wait(wait, id, func(tr traceview.Trace) bool { return len(tr.Spans) == 3 }) {
+				t.Fatalf("not all spans came: %+v", store.Traces())
+			}
+
+			tr, _ := store.Trace(id)
+			checkSDKSpan(t, tr, root, traceview.Span{Name: "POST /orders", Kind: server, Service: "order-api"})
+			checkSDKSpan(t, tr, sent, traceview.Span{
+				Name: "publish orders", Kind: producer, Service: "order-api", ParentID: root.SpanContext().SpanID(),
+				Attributes: traceview.Attributes{{Key: "list", Value: []any{"a", "b"}}},
+			})
+			checkSDKSpan(t, tr, processed, traceview.Span{
+				Name: "process orders", Kind: consumer, Service: "email-worker", ParentID: sent.SpanContext().SpanID(),
+				Status: traceview.Status{Code: codes.Error, Message: "mailbox full"},
+			})
+
+			got := draw(t, tr, traceview.TreeOptions{})
+			for _, want := range []string{"2 services · 3 spans", "waited in orders", "✖ process orders", "mailbox full"} {
+				if !strings.Contains(got, want) {
+					t.Errorf("no %q in\n%s", want, got)
+				}
+			}
+		})
+	}
+}
+
+func checkSDKSpan(t *testing.T, tr traceview.Trace, span trace.Span, want traceview.Span) {
+	t.Helper()
+
+	got, ok := tr.Span(span.SpanContext().SpanID())
+	if !ok {
+		t.Fatalf("%s is not there", want.Name)
+	}
+
+	if got.Name != want.Name || got.Kind != want.Kind || got.Service != want.Service ||
+		got.ParentID != want.ParentID || got.Status != want.Status ||
+		fmt.Sprint(got.Attributes) != fmt.Sprint(want.Attributes) || got.End.Before(got.Start) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestListenAddresses(t *testing.T) {
+	for addr, want := range map[string]string{":0": "http://127.0.0.1:", "127.0.0.1:0": "http://127.0.0.1:", "0.0.0.0:0": "http://127.0.0.1:"} {
+		srv, err := traceview.Listen(addr, traceview.NewStore(traceview.Limits{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		if !strings.HasPrefix(srv.URL(), want) || strings.HasSuffix(srv.URL(), ":0") {
+			t.Errorf("%s: %s", addr, srv.URL())
+		}
+
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+
+		if err := srv.Close(); err != nil {
+			t.Errorf("closed twice: %v", err)
+		}
+	}
+
+	for _, addr := range []string{"", "127.0.0.1", "127.0.0.1:nonsense", "192.0.2.1:0"} {
+		if srv, err := traceview.Listen(addr, traceview.NewStore(traceview.Limits{})); err == nil {
+			t.Errorf("%q: no error", addr)
+
+			_ = srv.Close()
+		}
+	}
+}
+
+func TestListenTakesOnlyLoopbackNames(t *testing.T) {
+	srv := listen(t, traceview.NewStore(traceview.Limits{}))
+
+	u, err := url.Parse(srv.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for host, want := range map[string]int{
+		u.Host: 200, "localhost:" + u.Port(): 200, "LOCALHOST": 200, "view.localhost": 200, "[::1]:4318": 200, "10.0.0.1": 200,
+		"evil.example": 403, "evil.example:" + u.Port(): 403, "localhost.evil.example": 403, "127.0.0.1.evil.example": 403,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+traceview.TracesPath, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		req.Host = host
+		req.Header.Set("Content-Type", protobufType)
+		// A page that was rebound to this address is of the same origin as its own name.
+		req.Header.Set("Origin", "http://"+host)
+
+		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		_ = res.Body.Close()
+
+		if res.StatusCode != want {
+			t.Errorf("%s: got %d, want %d", host, res.StatusCode, want)
+		}
+	}
+}
+
+func TestShutdownWaitsForRequests(t *testing.T) {
+	store := traceview.NewStore(traceview.Limits{})
+	srv := listen(t, store)
+	body := marshal(t, request(wireSpan(sampleID, 1)))
+
+	addr, err := netip.ParseAddrPort(strings.TrimPrefix(srv.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	conn, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		traceview.TracesPath, protobufType, len(body))
+
+	// The server asks for the body: the request is being served.
+	if n, err := conn.Read(make([]byte, 100)); n == 0 || err != nil {
+		t.Fatal(err)
+	}
+
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+
+	if err := srv.Shutdown(short); err == nil {
+		t.Error("it did not wait for the request")
+	}
+
+	if _, err := conn.Write(body); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := srv.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	if store.Stats().Spans != 1 {
+		t.Error("the request was lost")
+	}
+}
+
+// A client that says nothing, or says it slowly, costs a connection and no more.
+func TestIdleConnectionsDoNotStopOthers(t *testing.T) {
+	store := traceview.NewStore(traceview.Limits{})
+	srv := listen(t, store)
+	addr := strings.TrimPrefix(srv.URL(), "http://")
+
+	for n := range 200 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+
+		if n%2 == 0 {
+			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 20000000\r\n\r\n\x0a",
+				traceview.TracesPath, protobufType)
+		}
+	}
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+traceview.TracesPath,
+		bytes.NewReader(marshal(t, request(wireSpan(sampleID, 1)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	req.Header.Set("Content-Type", protobufType)
+
+	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+
+	if res.StatusCode != http.StatusOK || store.Stats().Spans != 1 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}

@@ -1,0 +1,220 @@
+package traceview
+
+import (
+	"container/list"
+	"sync"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Store keeps the latest traces in memory. Its methods may be called by any
+// number of goroutines.
+//
+// A trace's age counts from its first span: the trace that began to arrive
+// first is the first to be given up when a limit is reached. A span that cannot
+// fit even so is dropped.
+type Store struct {
+	limits Limits
+
+	mu      sync.Mutex
+	order   *list.List // of *entry, oldest first
+	entries map[trace.TraceID]*list.Element
+	waiters waiters
+	stats   Stats
+}
+
+// Stats says what a store holds and what became of the rest.
+type Stats struct {
+	// What is held now. Bytes is an estimate.
+	Traces, Spans, Bytes int
+	// Given up since the store was made, to make room for newer traces.
+	EvictedTraces, EvictedSpans uint64
+	// Spans that were not stored: no room in the limits, received before, or
+	// without a valid trace and span id.
+	DroppedSpans, DuplicateSpans, InvalidSpans uint64
+}
+
+// AddResult says what became of the spans given to [Store.Add].
+type AddResult struct {
+	Stored, Duplicate, Dropped, Invalid int
+}
+
+// NewStore makes a store with the given limits.
+func NewStore(limits Limits) *Store {
+	return &Store{
+		limits:  limits.withDefaults(),
+		order:   list.New(),
+		entries: make(map[trace.TraceID]*list.Element),
+		waiters: make(waiters),
+	}
+}
+
+// Add stores spans. One without a valid trace and span id is refused, and one
+// that is there already, because an exporter sent it again, is ignored.
+func (s *Store) Add(spans ...Span) AddResult {
+	var result AddResult
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for i := range spans {
+		s.add(&spans[i], &result)
+
+		s.waiters.wake(spans[i].TraceID)
+	}
+
+	s.stats.DuplicateSpans += uint64(result.Duplicate)
+	s.stats.DroppedSpans += uint64(result.Dropped)
+	s.stats.InvalidSpans += uint64(result.Invalid)
+
+	return result
+}
+
+func (s *Store) add(span *Span, result *AddResult) {
+	if !span.TraceID.IsValid() || !span.SpanID.IsValid() {
+		result.Invalid++
+
+		return
+	}
+
+	e := &entry{id: span.TraceID, bytes: entrySize}
+	isNew := true
+
+	if element, ok := s.entries[span.TraceID]; ok {
+		e, isNew = element.Value.(*entry), false //nolint:forcetypeassert // The list holds nothing else.
+	}
+
+	if _, ok := e.known[span.SpanID]; ok {
+		result.Duplicate++
+
+		return
+	}
+
+	size := e.sizeWith(span)
+	if !s.makeRoom(e, isNew, size) {
+		e.dropped++
+		result.Dropped++
+
+		return
+	}
+
+	if isNew {
+		e.known = make(map[trace.SpanID]struct{})
+		e.shared = make(map[*Attribute]struct{})
+		s.entries[e.id] = s.order.PushBack(e)
+		s.stats.Traces++
+		s.stats.Bytes += entrySize
+	}
+
+	e.append(span, size)
+	s.stats.Spans++
+	s.stats.Bytes += size
+	result.Stored++
+}
+
+// makeRoom gives up the oldest traces other than e until a span of that size
+// fits into e. It touches nothing where the span could not fit even then.
+func (s *Store) makeRoom(e *entry, isNew bool, size int) bool {
+	if len(e.spans) >= s.limits.SpansPerTrace || e.bytes+size > s.limits.Bytes {
+		return false
+	}
+
+	traces := 0
+	if isNew {
+		traces = 1
+		size += entrySize
+	}
+
+	for s.stats.Traces+traces > s.limits.Traces ||
+		s.stats.Spans+1 > s.limits.Spans ||
+		s.stats.Bytes+size > s.limits.Bytes {
+		oldest := s.order.Front()
+		if oldest != nil && oldest.Value == any(e) {
+			oldest = oldest.Next()
+		}
+
+		if oldest == nil {
+			return false
+		}
+
+		s.evict(oldest)
+	}
+
+	return true
+}
+
+func (s *Store) evict(element *list.Element) {
+	e, _ := s.order.Remove(element).(*entry)
+	delete(s.entries, e.id)
+
+	s.stats.Traces--
+	s.stats.Spans -= len(e.spans)
+	s.stats.Bytes -= e.bytes
+	s.stats.EvictedTraces++
+	s.stats.EvictedSpans += uint64(len(e.spans))
+}
+
+// Trace returns what is there of a trace, and whether there is anything.
+func (s *Store) Trace(id trace.TraceID) (Trace, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.trace(id)
+}
+
+func (s *Store) trace(id trace.TraceID) (Trace, bool) {
+	element, ok := s.entries[id]
+	if !ok {
+		return Trace{ID: id}, false
+	}
+
+	e, _ := element.Value.(*entry)
+
+	return e.snapshot(), true
+}
+
+// TraceIDs returns the ids of the stored traces, newest last.
+func (s *Store) TraceIDs() []trace.TraceID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	ids := make([]trace.TraceID, 0, s.order.Len())
+
+	for element := s.order.Front(); element != nil; element = element.Next() {
+		e, _ := element.Value.(*entry)
+		ids = append(ids, e.id)
+	}
+
+	return ids
+}
+
+// Traces returns the stored traces, newest last.
+func (s *Store) Traces() []Trace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	traces := make([]Trace, 0, s.order.Len())
+
+	for element := s.order.Front(); element != nil; element = element.Next() {
+		e, _ := element.Value.(*entry)
+		traces = append(traces, e.snapshot())
+	}
+
+	return traces
+}
+
+// Stats returns what the store holds and what it has dropped.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.stats
+}
+
+// countInvalid counts spans that were refused before they got here.
+func (s *Store) countInvalid(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.stats.InvalidSpans += uint64(n)
+}

@@ -1,0 +1,365 @@
+package traceview_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/width"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files in testdata")
+
+func draw(t *testing.T, tr traceview.Trace, opts traceview.TreeOptions) string {
+	t.Helper()
+
+	var b bytes.Buffer
+	if err := traceview.WriteTree(&b, tr, opts); err != nil {
+		t.Fatal(err)
+	}
+
+	return b.String()
+}
+
+func TestTreeGolden(t *testing.T) {
+	for _, tt := range []struct {
+		file string
+		tr   traceview.Trace
+		opts traceview.TreeOptions
+	}{
+		{"order-40", orderTrace(), traceview.TreeOptions{Width: 40}},
+		{"order-60", orderTrace(), traceview.TreeOptions{Width: 60}},
+		{"order-100", orderTrace(), traceview.TreeOptions{}},
+		{"order-140", orderTrace(), traceview.TreeOptions{Width: 140}},
+		{"order-60-color", orderTrace(), traceview.TreeOptions{Width: 60, Color: true}},
+		{"order-100-color", orderTrace(), traceview.TreeOptions{Width: 100, Color: true}},
+		{"order-attributes", orderTrace(), traceview.TreeOptions{Attributes: []string{"asynq.task.retry_count"}}},
+		{"odd-60", oddTrace(), traceview.TreeOptions{Width: 60}},
+		{"odd-100", oddTrace(), traceview.TreeOptions{Width: 100}},
+		{"odd-140", oddTrace(), traceview.TreeOptions{Width: 140}},
+		{"deep-60", chain(20), traceview.TreeOptions{Width: 60}},
+		{"empty", traceview.Trace{ID: sampleID}, traceview.TreeOptions{}},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			got := draw(t, tt.tr, tt.opts)
+			path := filepath.Join("testdata", tt.file+".golden")
+
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if got != string(want) {
+				t.Errorf("differs from %s (-update rewrites it):\n%s", path, got)
+			}
+		})
+	}
+}
+
+// columns measures a line the way a terminal does, in enough detail for the
+// traces drawn here.
+func columns(line string) int {
+	n := 0
+
+	for _, r := range line {
+		switch kind := width.LookupRune(r).Kind(); {
+		case unicode.Is(unicode.Mn, r):
+		case kind == width.EastAsianWide, kind == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+
+	return n
+}
+
+func TestTreeKeepsToItsWidth(t *testing.T) {
+	for _, tr := range []traceview.Trace{orderTrace(), oddTrace(), chain(300)} {
+		for w := 40; w <= 200; w++ {
+			for line := range strings.Lines(draw(t, tr, traceview.TreeOptions{Width: w})) {
+				line = strings.TrimSuffix(line, "\n")
+				if columns(line) > w {
+					t.Fatalf("width %d: %d columns: %q", w, columns(line), line)
+				}
+
+				if strings.TrimRight(line, " ") != line {
+					t.Fatalf("width %d: blanks at the end of %q", w, line)
+				}
+			}
+		}
+	}
+}
+
+// chain is a trace in which each span is the child of the one before.
+func chain(n uint64) traceview.Trace {
+	tr := traceview.Trace{ID: sampleID}
+	for i := range n {
+		tr.Spans = append(tr.Spans, spanAt(i+1, i, "svc", "step", internal, float64(i), float64(n)))
+	}
+
+	return tr
+}
+
+func TestTreeShowsEverySpanOnce(t *testing.T) {
+	tr := oddTrace()
+	got := draw(t, tr, traceview.TreeOptions{Width: 200})
+
+	for _, name := range []string{
+		"GET /stock", "process invoices", "orphan  ", "another orphan", "loop a", "loop b",
+		"own parent", "process elsewhere ", "(no name)",
+	} {
+		if n := strings.Count(got, name); n != 1 {
+			t.Errorf("%q is there %d times:\n%s", name, n, got)
+		}
+	}
+
+	if strings.Contains(got, "a duplicate id") {
+		t.Errorf("a span id stands for two spans:\n%s", got)
+	}
+}
+
+func TestTreeIsSafeToPrint(t *testing.T) {
+	hostile := "a\x1b]0;title\x07\r\n\t\x00\u009b31m\u202e\u2066\u200b\ufeff\u2028\xff\x7fz"
+	s := with(fail(spanAt(1, 0, hostile, hostile, server, 0, 1), hostile, hostile), "tenant.id", hostile)
+	s = with(s, "mqtrace.settlement", []any{hostile, []byte(hostile), traceview.Attributes{{Key: hostile, Value: hostile}}})
+	c := with(spanAt(2, 1, hostile, "process "+hostile, consumer, 1, 2), "mqtrace.queue_time", 0.1)
+	c = linked(c, linkTo(1))
+	d := with(with(spanAt(4, 3, hostile, "x", consumer, 3, 4), "mqtrace.dead_letter.count", int64(2)),
+		"mqtrace.dead_letter.reasons", []any{hostile})
+	p := spanAt(3, 0, "", hostile, producer, 0, 2)
+
+	for _, w := range []int{40, 100, 200} {
+		got := draw(t, traceview.Trace{ID: sampleID, Spans: []traceview.Span{s, c, p, d}}, traceview.TreeOptions{Width: w})
+		for _, r := range got {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Fatalf("width %d: %U is in the output:\n%q", w, r, got)
+			}
+		}
+
+		if strings.Count(got, `\x1b`) < 3 {
+			t.Errorf("width %d: the escape character does not show:\n%s", w, got)
+		}
+	}
+}
+
+func TestTreeLinks(t *testing.T) {
+	parent := spanAt(1, 0, "a", "publish orders", producer, 0, 1)
+
+	for _, tt := range []struct {
+		name string
+		span traceview.Span
+		want string // "" for no line about a link
+	}{
+		{"to the parent", linked(spanAt(2, 1, "b", "process orders", consumer, 2, 3), linkTo(1)), ""},
+		{"to its producer, which its wait names", linked(spanAt(2, 0, "b", "process orders", consumer, 2, 3), linkTo(1)), ""},
+		{"to another span", linked(spanAt(2, 0, "b", "settle", client, 2, 3), linkTo(1)), "↗ linked to publish orders a0b10001"},
+		{"to a span elsewhere", linked(spanAt(2, 1, "b", "process orders", consumer, 2, 3),
+			traceview.Link{TraceID: otherID, SpanID: spanID(1)}), "↗ linked to span a0b10001 of trace ccdd0102"},
+		{"to a span not here", linked(spanAt(2, 1, "b", "process orders", consumer, 2, 3), linkTo(9)),
+			"↗ linked to span a0b10009, which is not here"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := draw(t, traceview.Trace{ID: sampleID, Spans: []traceview.Span{parent, tt.span}}, traceview.TreeOptions{})
+			if strings.Contains(got, "↗") != (tt.want != "") || !strings.Contains(got, tt.want) {
+				t.Errorf("want %q in\n%s", tt.want, got)
+			}
+		})
+	}
+}
+
+func TestTreeSaysWhyASpanFailed(t *testing.T) {
+	exception := traceview.Event{Name: "exception", Attributes: traceview.Attributes{{Key: "exception.message", Value: "index out of range"}}}
+	plain := spanAt(1, 0, "a", "x", server, 0, 1)
+	thrown := fail(plain, "", "panic")
+	thrown.Events = []traceview.Event{{Name: "retry"}, exception}
+
+	for _, tt := range []struct {
+		name string
+		span traceview.Span
+		want string
+	}{
+		{"a message and a type", fail(plain, "mailbox full", "mailbox_full"), "   mailbox full (mailbox_full)\n"},
+		{"a type within the message", fail(plain, "EOF: unexpected", "EOF"), "   EOF: unexpected\n"},
+		{"a type alone", fail(plain, "", "timeout"), "   timeout\n"},
+		{"an exception", thrown, "   index out of range (panic)\n"},
+		{"neither", fail(plain, "", ""), "   failed without a message\n"},
+		{"an HTTP status", with(fail(plain, "", "502"), "http.response.status_code", int64(502)), "   HTTP 502\n"},
+		{"an HTTP status and more", with(fail(plain, "no route", "502"), "http.response.status_code", int64(502)), "   no route (502)\n"},
+		{"an HTTP status of its own", with(plain, "http.response.status_code", int64(404)), "   http.response.status_code=404\n"},
+		{"success", with(plain, "http.response.status_code", int64(200)), "server        0  1.00ms  ━"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := draw(t, traceview.Trace{ID: sampleID, Spans: []traceview.Span{tt.span}}, traceview.TreeOptions{})
+			_, row, _ := strings.Cut(got, "TIMELINE\n")
+
+			if lines := strings.Count(row, "\n"); !strings.Contains(row, tt.want) || lines > 2 || tt.name == "success" && lines != 1 {
+				t.Errorf("want %q in\n%s", tt.want, got)
+			}
+		})
+	}
+}
+
+func TestTreeWaits(t *testing.T) {
+	publish := spanAt(1, 0, "api", "publish orders", producer, 0, 10)
+
+	for _, tt := range []struct {
+		name  string
+		spans []traceview.Span
+		want  []string // in this order
+	}{
+		{
+			"from the end of the publish",
+			[]traceview.Span{spanAt(2, 1, "b", "process orders", consumer, 1210, 1300)},
+			[]string{"publish orders", "┆  waited in orders", "1.20s", "process orders"},
+		},
+		{
+			"processed before the confirmation",
+			[]traceview.Span{spanAt(2, 1, "b", "process orders", consumer, 5, 7)},
+			[]string{"┆  waited in orders", "+5.00ms  ", "0", "process orders"},
+		},
+		{
+			"a retry",
+			[]traceview.Span{
+				spanAt(3, 1, "b", "process orders", consumer, 520, 530),
+				spanAt(2, 1, "b", "process orders", consumer, 15, 20),
+			},
+			[]string{"waited in orders", "5.00ms", "process orders", "retried after", "500ms", "process orders  attempt 2"},
+		},
+		{
+			"two queues of one exchange",
+			[]traceview.Span{
+				spanAt(2, 1, "b", "process mail", consumer, 15, 20),
+				spanAt(3, 1, "c", "process stock", consumer, 30, 40),
+			},
+			[]string{"waited in mail", "5.00ms", "waited in stock", "20.0ms"},
+		},
+		{
+			"two messages of one producer",
+			[]traceview.Span{
+				with(spanAt(2, 1, "b", "process mail", consumer, 15, 20), "messaging.message.id", "1"),
+				with(spanAt(3, 1, "b", "process mail", consumer, 30, 40), "messaging.message.id", "2"),
+			},
+			[]string{"waited in mail", "5.00ms", "waited in mail", "20.0ms"},
+		},
+		{
+			"dead-lettered",
+			[]traceview.Span{
+				spanAt(2, 1, "b", "process orders", consumer, 15, 20),
+				with(with(spanAt(3, 1, "c", "process orders.dead", consumer, 70, 80),
+					"mqtrace.dead_letter.count", int64(1)), "mqtrace.dead_letter.reasons", []any{"expired"}),
+			},
+			[]string{"dead-lettered (expired), waited in orders.dead", "50.0ms"},
+		},
+		{
+			"linked, under another parent",
+			[]traceview.Span{
+				spanAt(2, 0, "b", "consume loop", internal, 0, 90),
+				linked(spanAt(3, 2, "b", "process orders", consumer, 20, 30), linkTo(1)),
+			},
+			[]string{"consume loop", "waited in orders since publish orders", "10.0ms", "process orders"},
+		},
+		{
+			"as the consumer recorded it",
+			[]traceview.Span{with(spanAt(2, 0, "b", "process orders", consumer, 50, 60), "mqtrace.queue_time", 0.02)},
+			[]string{"waited in orders", "20.0ms", "process orders"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := draw(t, traceview.Trace{ID: sampleID, Spans: append(tt.spans, publish)}, traceview.TreeOptions{})
+			rest := got
+
+			for _, want := range tt.want {
+				_, after, ok := strings.Cut(rest, want)
+				if !ok {
+					t.Fatalf("want %q in this order in\n%s", tt.want, got)
+				}
+
+				rest = after
+			}
+		})
+	}
+}
+
+// What no sender should send must still not hang or panic.
+func TestTreeOfNonsense(t *testing.T) {
+	far := spanAt(1, 2, "a", "far", consumer, 0, 0)
+	far.Start, far.End = time.Unix(0, 0), time.Unix(1<<40, 0)
+	past := with(spanAt(2, 1, "b", "past", producer, 0, 0), "mqtrace.queue_time", 1e300)
+	past.Start, past.End = time.Unix(1<<40, 0), time.Unix(-1<<40, 0)
+	unset := traceview.Span{}
+
+	for _, spans := range [][]traceview.Span{
+		{far}, {past}, {far, past}, {unset}, {unset, unset, far},
+		{with(far, "mqtrace.queue_time", -1.0)}, {with(far, "mqtrace.attempt", int64(-1))},
+		{linked(far, linkTo(1), linkTo(1), traceview.Link{})},
+	} {
+		for _, w := range []int{-1, 0, 1, 40, 1 << 30} {
+			if got := draw(t, traceview.Trace{ID: sampleID, Spans: spans}, traceview.TreeOptions{Width: w}); got == "" {
+				t.Error("nothing drawn")
+			}
+		}
+	}
+}
+
+func TestTreeOfManySpans(t *testing.T) {
+	start := time.Now()
+
+	wide := traceview.Trace{ID: sampleID, Spans: []traceview.Span{spanAt(1, 0, "a", "root", server, 0, 1)}}
+	for i := range uint64(10_000) {
+		wide.Spans = append(wide.Spans, spanAt(i+2, 1, "a", "child", internal, float64(i), float64(i+1)))
+	}
+
+	for name, tr := range map[string]traceview.Trace{"wide": wide, "deep": chain(10_000)} {
+		got := draw(t, tr, traceview.TreeOptions{})
+		if lines := strings.Count(got, "\n"); lines < 10_000 || len(got) > 10<<20 {
+			t.Errorf("%s: %d lines, %d bytes", name, lines, len(got))
+		}
+	}
+
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+type brokenWriter struct{}
+
+var errBroken = errors.New("broken pipe")
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestWriteTreeReturnsTheWritersError(t *testing.T) {
+	if err := traceview.WriteTree(brokenWriter{}, orderTrace(), traceview.TreeOptions{}); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOptionsForAFile(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+
+	for columns, want := range map[string]int{"": 100, "72": 72, "8": 40, "-1": 100, "wide": 100, "999999": 1000} {
+		t.Setenv("COLUMNS", columns)
+
+		if got := traceview.OptionsFor(f); got.Width != want || got.Color {
+			t.Errorf("COLUMNS=%q: %+v, want width %d and no colour", columns, got, want)
+		}
+	}
+}
