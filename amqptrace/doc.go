@@ -1,0 +1,110 @@
+// Package amqptrace makes RabbitMQ a transparent part of an OpenTelemetry trace,
+// for programs that use [github.com/rabbitmq/amqp091-go].
+//
+// # Publish
+//
+// Wrap the channel once and publish as before:
+//
+//	pub := amqptrace.NewPublisher(ch)
+//	err := pub.PublishWithContext(ctx, "orders", "order.created", false, false, msg)
+//
+// A [Publisher] has the channel's own signatures. Each call starts a PRODUCER span
+// "publish orders" and puts its context, W3C traceparent, tracestate and baggage
+// with the usual propagators, into a copy of msg.Headers.
+//
+// On a channel in confirm mode, [Publisher.PublishConfirmed] waits for the broker's
+// answer, and [Publisher.PublishDeferred] with [Confirmation.Wait] does so for many
+// messages in flight. Their spans cover the answer and tell it as
+// mqtrace.publish.outcome: acked, nacked, returned, closed, timeout or unconfirmed.
+// The errors are [ErrNacked], [ErrReturned], [ErrClosed] and [ErrNotConfirming].
+//
+// # Consume
+//
+// A [Consumer] fits the loop that is there:
+//
+//	cons := amqptrace.NewConsumer("billing")
+//	for ctx, d := range cons.Deliveries(ctx, deliveries) { … }   // the span is the loop body
+//	handle := cons.Handler(func(ctx context.Context, d amqp.Delivery) error { … })
+//	batch := cons.BatchHandler(func(ctx context.Context, ds []amqp.Delivery) error { … })
+//	d, ok, err := cons.Get(ctx, ch, false)                       // then handle(ctx, d)
+//
+// Each message gets a CONSUMER span "process billing". The message's creation
+// context, which the publisher put there, is always linked. The parent is the span
+// in the context that you pass, if there is one, else the creation context.
+//
+// Beware of the former: a span that is opened when the program starts and left in
+// the context of the consumer adopts every message, and all of them end up in one
+// endless trace. Give [Consumer.Deliveries] and handlers a context without a span,
+// unless you mean it.
+//
+// [WithRelation] starts a trace for each message instead, or for old ones only. The
+// link to the creation context stays, and so does the baggage, which is the message's
+// or, where that has none, what the context had before.
+//
+// # Strangers
+//
+// Whoever can publish to a queue can name a trace, a sampling decision and baggage.
+// Consume from producers that you do not trust with
+//
+//	amqptrace.NewConsumer("inbox", amqptrace.WithRelation(amqptrace.NewTrace), amqptrace.WithBaggageKeys())
+//
+// which leaves them a link.
+//
+// # Requests and replies
+//
+// A reply is a message like any other: published in the context of the request's
+// handler it continues the caller's trace. Name the consumer of replies after the
+// address that it consumes from, "amq.rabbitmq.reply-to" for direct reply-to; the
+// address that the broker generates never gets into a span's name. The correlation
+// identifier is messaging.message.conversation_id on all spans.
+//
+// # Settlement
+//
+// The delivery that a handler or a loop receives has a wrapped Acknowledger,
+// amqp091-go's own seam, by which d.Ack, d.Nack and d.Reject are seen. The process
+// span has the outcome as mqtrace.settlement: ack, nack, reject, requeue or none.
+// A nack or a reject without requeue gives the message up and makes the span an
+// error with error.type "rejected"; a requeue does not, since the message will be
+// tried again. A settlement that comes after the span has ended gets a span of its
+// own, linked to it; [WithSettleSpans] gives each one a span.
+//
+// Deliveries of a consumer with autoAck are settled by the broker and have "none" too.
+//
+// An ack(multiple) is noted for the delivery that it was called on, and with
+// [Consumer.BatchHandler] for all of the batch. Spans of earlier messages that it
+// settles too have ended by then, as settled "none".
+//
+// Nothing is settled on the handler's behalf. Calls on the channel itself, such as
+// ch.Ack, are not seen, and the wrapped Acknowledger is no *amqp.Channel: code that
+// asserts its type has to keep the channel at hand instead.
+//
+// # Attempts
+//
+// mqtrace.attempt counts the deliveries of a message to its queue from 1. It adds up
+// what RabbitMQ tells: the message's deaths in this queue after a rejection or at the
+// delivery limit (x-death), the count of a quorum queue (x-delivery-count), or the
+// redelivered flag, which is one further attempt at least. A message that came by way
+// of a dead-letter exchange has mqtrace.dead_letter.count and, for the latest eight
+// queues and reasons, .queues, .reasons, .counts and .times (of the first death there).
+//
+// # Metrics
+//
+// messaging.client.operation.duration (publish, get, and with WithSettleSpans settle)
+// and messaging.process.duration in seconds, messaging.client.sent.messages,
+// messaging.client.consumed.messages and, of our own,
+// mqtrace.messages.without_context, which counts messages that came without a trace,
+// and with [WithQueueTime] mqtrace.queue_time in seconds. They do not depend on
+// sampling. Their attributes are the operation, the exchange or queue, the server and
+// error.type: never a routing key or a generated name.
+//
+// # Errors
+//
+// Errors of the host and of handlers come back as they are. On a span they are the
+// status description, with error.type the name of the AMQP reply code (such as
+// NOT_FOUND) or the Go type. Malformed headers never fail a publish or a delivery:
+// a message without a usable context gets a span without a link.
+//
+// Spans follow version 1.43 of OpenTelemetry's [semantic conventions].
+//
+// [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/
+package amqptrace

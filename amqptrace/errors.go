@@ -1,0 +1,119 @@
+package amqptrace
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// What can become of a confirmed publish, for errors.Is.
+var (
+	// ErrNacked means that the broker refused the message (basic.nack), as a full
+	// queue with overflow reject-publish does. It may be sent again.
+	ErrNacked = errors.New("amqptrace: message was refused by the broker")
+
+	// ErrReturned means that the message was mandatory and no queue took it
+	// (basic.return). The error is a [ReturnedError].
+	ErrReturned = errors.New("amqptrace: message was returned as unroutable")
+
+	// ErrClosed means that the channel was closed, or was closed and recovered,
+	// before the broker said anything. The broker may have the message or not. It
+	// is amqp.ErrClosed too.
+	ErrClosed = fmt.Errorf("amqptrace: channel was closed before the message was confirmed: %w", amqp.ErrClosed)
+
+	// ErrNotConfirming means that the message was sent on a channel that is not in
+	// confirm mode, so nothing will ever be known of it. Do not send it again for
+	// that: call the channel's Confirm before the first publish.
+	ErrNotConfirming = errors.New("amqptrace: message was sent, but the channel is not in confirm mode")
+)
+
+// ReturnedError is the error of a mandatory message that came back. It is
+// [ErrReturned], and an *amqp.Error with the reply code and text.
+type ReturnedError struct {
+	// Return is what the broker sent back.
+	Return amqp.Return
+}
+
+// Error names the reply code and text, which name neither the message nor its
+// destination.
+func (e *ReturnedError) Error() string {
+	return fmt.Sprintf("%v: %d %s", ErrReturned, e.Return.ReplyCode, e.Return.ReplyText)
+}
+
+// Unwrap makes the error ErrReturned and an *amqp.Error.
+func (e *ReturnedError) Unwrap() []error {
+	return []error{ErrReturned, &amqp.Error{
+		Code: int(e.Return.ReplyCode), Reason: e.Return.ReplyText, Server: true,
+	}}
+}
+
+// replyCodes are AMQP 0-9-1's names for the codes of channel and connection
+// errors, as RabbitMQ writes them in its log. The texts of these errors name
+// queues and exchanges, so they are no type.
+// https://www.rabbitmq.com/amqp-0-9-1-reference#constants
+var replyCodes = map[int]string{
+	amqp.ContentTooLarge:    "CONTENT_TOO_LARGE",
+	amqp.NoRoute:            "NO_ROUTE",
+	amqp.NoConsumers:        "NO_CONSUMERS",
+	amqp.ConnectionForced:   "CONNECTION_FORCED",
+	amqp.InvalidPath:        "INVALID_PATH",
+	amqp.AccessRefused:      "ACCESS_REFUSED",
+	amqp.NotFound:           "NOT_FOUND",
+	amqp.ResourceLocked:     "RESOURCE_LOCKED",
+	amqp.PreconditionFailed: "PRECONDITION_FAILED",
+	amqp.FrameError:         "FRAME_ERROR",
+	amqp.SyntaxError:        "SYNTAX_ERROR",
+	amqp.CommandInvalid:     "COMMAND_INVALID",
+	amqp.ChannelError:       "CHANNEL_ERROR",
+	amqp.UnexpectedFrame:    "UNEXPECTED_FRAME",
+	amqp.ResourceError:      "RESOURCE_ERROR",
+	amqp.NotAllowed:         "NOT_ALLOWED",
+	amqp.NotImplemented:     "NOT_IMPLEMENTED",
+	amqp.InternalError:      "INTERNAL_ERROR",
+}
+
+// errorType returns the error type of a span or metric point: the name of the reply
+// code for an error of AMQP's, else that of the Go type.
+func errorType(err error) string { return messaging.ErrorType(err, knownType) }
+
+func knownType(err error) string {
+	switch {
+	case errors.Is(err, ErrNacked):
+		return "nacked"
+	case errors.Is(err, ErrNotConfirming):
+		return "not_confirming"
+	}
+	var amqpErr *amqp.Error
+	if !errors.As(err, &amqpErr) || amqpErr == nil {
+		return ""
+	}
+	if name, ok := replyCodes[amqpErr.Code]; ok {
+		return name
+	}
+	return "AMQP_" + strconv.Itoa(amqpErr.Code)
+}
+
+// fail marks span as failed by err and returns the error type.
+func fail(span trace.Span, err error) string {
+	failure := errorType(err)
+	messaging.Fail(span, failure, withoutUser(messaging.ErrorText(err)))
+	return failure
+}
+
+// withoutUser removes the user's name from RabbitMQ's ACCESS_REFUSED. Credentials
+// are nothing for a trace.
+func withoutUser(text string) string {
+	const before, after = " for user '", "'"
+	head, tail, found := strings.Cut(text, before)
+	if !found {
+		return text
+	}
+	_, rest, _ := strings.Cut(tail, after)
+	return head + rest
+}

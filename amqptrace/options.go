@@ -1,0 +1,171 @@
+package amqptrace
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// ScopeName is the name of the instrumentation scope of this package's spans and
+// metrics.
+const ScopeName = "github.com/mqtrace/mqtrace/amqptrace"
+
+// Option configures a [Publisher] or a [Consumer].
+type Option interface {
+	apply(*config)
+}
+
+type config struct {
+	shared        messaging.Options
+	address       string
+	port          int
+	filter        func(Message) bool
+	relation      Relation
+	bodySize      bool
+	settleSpans   bool
+	emptyReceives bool
+}
+
+type optionFunc func(*config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+func newConfig(opts []Option) config {
+	var c config
+	for _, o := range opts {
+		if o != nil {
+			o.apply(&c)
+		}
+	}
+	return c
+}
+
+func (c *config) instrumentation() *messaging.Instrumentation {
+	identity := []attribute.KeyValue{system}
+	if c.address != "" {
+		identity = append(identity, messaging.ServerAddress(c.address))
+		if c.port > 0 {
+			identity = append(identity, messaging.ServerPort(c.port))
+		}
+	}
+	return messaging.NewInstrumentation(ScopeName, c.shared, identity...)
+}
+
+// WithTracerProvider sets where spans go. A nil provider is ignored. By default,
+// the global provider is used.
+func WithTracerProvider(provider trace.TracerProvider) Option {
+	return optionFunc(func(c *config) {
+		if provider != nil {
+			c.shared.TracerProvider = provider
+		}
+	})
+}
+
+// WithMeterProvider sets where metrics go. A nil provider is ignored. By default,
+// the global provider is used.
+func WithMeterProvider(provider metric.MeterProvider) Option {
+	return optionFunc(func(c *config) {
+		if provider != nil {
+			c.shared.MeterProvider = provider
+		}
+	})
+}
+
+// WithPropagators sets what reads and writes the context in message headers. A nil
+// propagator is ignored. By default, the global propagator is used.
+func WithPropagators(propagators propagation.TextMapPropagator) Option {
+	return optionFunc(func(c *config) {
+		if propagators != nil {
+			c.shared.Propagators = propagators
+		}
+	})
+}
+
+// WithAttributes adds attributes to every span, in addition to those of earlier
+// uses of the option. Metrics do not get them. By default, spans have the attributes
+// of the semantic conventions and of this package only.
+func WithAttributes(attributes ...attribute.KeyValue) Option {
+	return optionFunc(func(c *config) {
+		c.shared.Attributes = append(c.shared.Attributes, attributes...)
+	})
+}
+
+// WithFilter lets only messages for which filter returns true have spans and
+// metrics. The others still carry their trace on: a publisher puts the caller's
+// context into them and a consumer's handler gets the context they came with. A nil
+// filter is ignored. By default, every message is traced.
+func WithFilter(filter func(Message) bool) Option {
+	return optionFunc(func(c *config) {
+		if filter != nil {
+			c.filter = filter
+		}
+	})
+}
+
+// WithQueueTime has publishers stamp each message with the time of its sending (the
+// header mqtrace-sent-at, in microseconds since 1970) and consumers report the time
+// from there to the start of the processing, in seconds, as the metric and span
+// attribute mqtrace.queue_time. Without a stamp the message's timestamp property is
+// used, which has whole seconds.
+//
+// The two times are of different clocks: what is reported is off by as much as those
+// of the two machines differ. A negative time is reported as 0. By default, nothing
+// is stamped or reported.
+func WithQueueTime() Option {
+	return optionFunc(func(c *config) { c.shared.QueueTime = true })
+}
+
+// WithRelation decides for each consumed message whether its span continues the
+// trace of the message or starts one of its own: [ContinueTrace], [NewTrace],
+// [ContinueWithin] or a function of your own. The message's creation context is
+// linked and its baggage handed on in every case. Publishers ignore the option, and a
+// nil relation is ignored. By default, ContinueTrace.
+func WithRelation(relation Relation) Option {
+	return optionFunc(func(c *config) {
+		if relation != nil {
+			c.relation = relation
+		}
+	})
+}
+
+// WithBaggageKeys lets only the named members of the baggage pass, into messages as
+// well as out of them; none where no key is given. Baggage that the consumer's
+// context has by itself is not touched. By default, all baggage passes.
+func WithBaggageKeys(keys ...string) Option {
+	return optionFunc(func(c *config) {
+		c.shared.LimitBaggage = true
+		c.shared.BaggageKeys = append(c.shared.BaggageKeys, keys...)
+	})
+}
+
+// WithServer sets the broker's address (server.address), a host name or an IP
+// address, and port (server.port); a port of 0 is left out. An amqp.Channel does
+// not tell which connection it belongs to. By default, spans and metrics have
+// neither.
+func WithServer(address string, port int) Option {
+	return optionFunc(func(c *config) { c.address, c.port = address, port })
+}
+
+// WithSettleSpans gives each ack, nack and reject a CLIENT span of its own and a
+// point of messaging.client.operation.duration. AMQP's settlements are written and
+// not answered, so such a span tells little beside the settlement that the process
+// span records, and it doubles the number of a consumer's spans. By default, only
+// settlements that come after their process span has ended have one.
+func WithSettleSpans() Option {
+	return optionFunc(func(c *config) { c.settleSpans = true })
+}
+
+// WithEmptyReceives gives [Consumer.Get] a span also where the queue was empty. By
+// default, it has one only where there was a message or an error.
+func WithEmptyReceives() Option {
+	return optionFunc(func(c *config) { c.emptyReceives = true })
+}
+
+// WithBodySize adds the size of the body in bytes (messaging.message.body.size) to
+// the spans of single messages. By default, they are without.
+func WithBodySize() Option {
+	return optionFunc(func(c *config) { c.bodySize = true })
+}

@@ -1,0 +1,172 @@
+package amqptrace
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// Channel is what a [Publisher] needs of an *amqp.Channel. A pool or a wrapper of
+// channels can stand in for one.
+//
+// To tell apart what became of a confirmed message, [Publisher.PublishConfirmed] and
+// [Publisher.PublishDeferred] also use the channel's NotifyReturn, NotifyClose and
+// IsClosed. A channel without NotifyReturn cannot tell that a message was returned,
+// and without the others a closed channel looks as if it had refused the message.
+type Channel interface {
+	PublishWithDeferredConfirmWithContext(
+		ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+	) (*amqp.DeferredConfirmation, error)
+}
+
+var _ Channel = (*amqp.Channel)(nil)
+
+// Publisher publishes messages that carry the trace they belong to. It is safe for
+// concurrent use if its channel is, as an *amqp.Channel is. Create one with
+// [NewPublisher].
+type Publisher struct {
+	channel         Channel
+	filter          func(Message) bool
+	bodySize        bool
+	stamp           bool
+	instrumentation *messaging.Instrumentation
+	publish         *messaging.Operation
+
+	returns  returns
+	closings closings
+}
+
+// NewPublisher returns a publisher on a channel. The publisher belongs to that
+// channel and costs little: make one where you open a channel.
+func NewPublisher(channel Channel, opts ...Option) *Publisher {
+	c := newConfig(opts)
+	i := c.instrumentation()
+	return &Publisher{
+		channel:         channel,
+		filter:          c.filter,
+		bodySize:        c.bodySize,
+		stamp:           c.shared.QueueTime,
+		instrumentation: i,
+		publish:         i.Operation("publish", messaging.Send),
+	}
+}
+
+// PublishWithContext is amqp.Channel's method of that name with a PRODUCER span
+// around it. The span ends when the message has been written to the connection;
+// whether the broker has taken it only a confirmation tells.
+//
+// The span's context goes into a copy of msg.Headers. The error is the channel's
+// own.
+func (p *Publisher) PublishWithContext(
+	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+) error {
+	_, err := p.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+	return err
+}
+
+// PublishWithDeferredConfirmWithContext is amqp.Channel's method of that name with
+// a PRODUCER span around it. The span ends when the message has been written to the
+// connection and does not cover the confirmation, which is the channel's own and
+// nil where the channel is not in confirm mode.
+//
+// The span's context goes into a copy of msg.Headers. The error is the channel's
+// own.
+func (p *Publisher) PublishWithDeferredConfirmWithContext(
+	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+) (*amqp.DeferredConfirmation, error) {
+	ctx, s := p.start(ctx, exchange, key, &msg)
+	var err error
+	returned := false
+	defer func() { s.end(err, returned) }()
+	confirmation, err := p.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+	returned = true
+	return confirmation, err
+}
+
+// sending is one publish under way.
+type sending struct {
+	ctx         context.Context
+	publish     *messaging.Operation
+	span        trace.Span // nil where the message is not traced
+	start       time.Time
+	destination messaging.Destination
+	untimed     bool // the end of the span is not that of the publish
+}
+
+// start starts the span of a publish and gives msg a copy of its headers with the
+// span's context.
+func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.Publishing) (context.Context, sending) {
+	s := sending{publish: p.publish}
+	if p.filter == nil || p.filter(Message{Exchange: exchange, RoutingKey: key, Headers: msg.Headers}) {
+		s.destination = messaging.Destination{Name: exchange}
+		if exchange == "" {
+			s.destination.Name = defaultExchange
+		}
+		s.start = p.publish.Now(ctx)
+		ctx, s.span = p.publish.Start(ctx, p.publish.SpanName(s.destination.Name), p.attributes(exchange, key, msg), nil)
+		s.ctx = ctx
+	}
+	headers := carrier.Table(msg.Headers).Inject(ctx, p.instrumentation.Propagator)
+	// What an earlier producer stamped is no longer true of this message.
+	delete(headers, messaging.SentAtHeader)
+	delete(headers, messaging.PublishIDHeader)
+	if p.stamp {
+		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
+	}
+	msg.Headers = amqp.Table(headers)
+	return ctx, s
+}
+
+// end ends the span with the outcome of the publish and measures it. returned is
+// false where the channel did not return but panicked. It has to be called from a
+// closure: a deferred span.End recovers a panic and raises it again from another place.
+func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
+	if s.span == nil {
+		return
+	}
+	failure := ""
+	switch {
+	case !returned:
+		failure = messaging.ErrorTypePanic
+		messaging.FailDidNotReturn(s.span)
+	case err != nil:
+		failure = fail(s.span, err)
+	}
+	if len(outcome) > 0 && s.span.IsRecording() {
+		s.span.SetAttributes(outcome...)
+	}
+	if s.untimed {
+		s.publish.Count(s.ctx, s.destination, failure, 1)
+	} else {
+		s.publish.Done(s.ctx, s.start, s.destination, failure, 1)
+	}
+	s.span.End()
+}
+
+func (p *Publisher) attributes(exchange, key string, msg *amqp.Publishing) []attribute.KeyValue {
+	attributes := p.publish.Attributes(5)
+	attributes = append(attributes, messaging.DestinationName(destinationName(exchange, key, "")))
+	if key != "" {
+		attributes = append(attributes, routingKey(key))
+	}
+	if p.bodySize {
+		attributes = append(attributes, messaging.BodySize(len(msg.Body)))
+	}
+	return appendMessage(attributes, msg.MessageId, msg.CorrelationId)
+}
+
+func appendMessage(attributes []attribute.KeyValue, messageID, correlationID string) []attribute.KeyValue {
+	if messageID != "" {
+		attributes = append(attributes, messaging.MessageID(messageID))
+	}
+	if correlationID != "" {
+		attributes = append(attributes, messaging.ConversationID(correlationID))
+	}
+	return attributes
+}

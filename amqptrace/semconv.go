@@ -1,0 +1,94 @@
+package amqptrace
+
+import (
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// Every attribute key of this package and what OpenTelemetry's page for RabbitMQ
+// says of names is in this file: 1.45 of the conventions renames some of them.
+// https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/
+
+var system = semconv.MessagingSystemRabbitMQ
+
+// settlementKey is the attribute of a process span that tells how the handler
+// settled the message.
+const settlementKey = attribute.Key("mqtrace.settlement")
+
+// publishOutcomeKey is the attribute of a publish span that tells what the broker said.
+const publishOutcomeKey = attribute.Key("mqtrace.publish.outcome")
+
+// The dead-letter history of a message, on its process span. The arrays have an entry
+// for each queue and reason, newest first, at most maxDeaths.
+const (
+	deadLetterCountKey   = attribute.Key("mqtrace.dead_letter.count")
+	deadLetterQueuesKey  = attribute.Key("mqtrace.dead_letter.queues")
+	deadLetterReasonsKey = attribute.Key("mqtrace.dead_letter.reasons")
+	deadLetterCountsKey  = attribute.Key("mqtrace.dead_letter.counts")
+	deadLetterTimesKey   = attribute.Key("mqtrace.dead_letter.times")
+)
+
+// errorTypeRejected is the error type of a message that its consumer gave up.
+const errorTypeRejected = "rejected"
+
+func routingKey(key string) attribute.KeyValue {
+	return messaging.Text(semconv.MessagingRabbitMQDestinationRoutingKeyKey, key)
+}
+
+func deliveryTag(tag uint64) attribute.KeyValue {
+	return semconv.MessagingRabbitMQMessageDeliveryTag(int(tag))
+}
+
+// defaultExchange is the name of a destination that has none: AMQP's default
+// exchange is the empty string.
+const defaultExchange = "amq.default"
+
+// destinationName joins the parts of a destination that are not empty with colons.
+// A queue that equals the routing key, as it does behind the default exchange, is
+// not named twice.
+func destinationName(exchange, key, queue string) string {
+	if queue == key {
+		queue = ""
+	}
+	if exchange != "" && key != "" && queue != "" {
+		return exchange + ":" + key + ":" + queue // the usual case, in one allocation
+	}
+	name := exchange
+	for _, part := range [...]string{key, queue} {
+		switch {
+		case part == "":
+		case name == "":
+			name = part
+		default:
+			name += ":" + part
+		}
+	}
+	if name == "" {
+		return defaultExchange
+	}
+	return name
+}
+
+// Prefixes of names that a broker makes up, one for each declaration or request.
+var generatedPrefixes = [...]string{
+	"amq.gen-",               // queues declared without a name
+	"amq.rabbitmq.reply-to.", // direct reply-to addresses
+}
+
+// destinationTemplate returns a name with few values for a generated name, or ""
+// where the name is a given one.
+func destinationTemplate(name string) string {
+	if !strings.HasPrefix(name, "amq.") {
+		return ""
+	}
+	for _, prefix := range generatedPrefixes {
+		if strings.HasPrefix(name, prefix) {
+			return prefix + "*"
+		}
+	}
+	return ""
+}

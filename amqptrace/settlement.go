@@ -1,0 +1,148 @@
+package amqptrace
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// settlement is how a delivery was settled. Requeueing is told apart from giving
+// the message up, whichever method did it. A later one says more than an earlier one
+// of what went wrong.
+type settlement uint8
+
+const (
+	acked settlement = iota + 1
+	unsettled
+	nackedRequeue
+	rejectedRequeue
+	nackedForGood
+	rejectedForGood
+)
+
+func nacked(requeue bool) settlement {
+	if requeue {
+		return nackedRequeue
+	}
+	return nackedForGood
+}
+
+func rejected(requeue bool) settlement {
+	if requeue {
+		return rejectedRequeue
+	}
+	return rejectedForGood
+}
+
+// String is the value of the settlement attribute.
+func (s settlement) String() string {
+	switch s {
+	case acked:
+		return "ack"
+	case nackedForGood:
+		return "nack"
+	case rejectedForGood:
+		return "reject"
+	case nackedRequeue, rejectedRequeue:
+		return "requeue"
+	default:
+		return "none"
+	}
+}
+
+// gaveUp tells whether the consumer gave the message up: it is dead-lettered or
+// dropped. A requeued one will be tried again and is no failure.
+func (s settlement) gaveUp() bool { return s == nackedForGood || s == rejectedForGood }
+
+func (s settlement) attribute() attribute.KeyValue { return settlementKey.String(s.String()) }
+
+// forward settles with the host.
+func (s settlement) forward(host amqp.Acknowledger, tag uint64, multiple bool) error {
+	switch s {
+	case nackedRequeue, nackedForGood:
+		return host.Nack(tag, multiple, s == nackedRequeue)
+	case rejectedRequeue, rejectedForGood:
+		return host.Reject(tag, s == rejectedRequeue)
+	default:
+		return host.Ack(tag, multiple)
+	}
+}
+
+// settleOperations makes the spans of settlements: of all of them with
+// WithSettleSpans, else of those that came after their process span had ended and
+// could not be noted there.
+type settleOperations struct {
+	ack, nack, reject *messaging.Operation
+}
+
+func newSettleOperations(i *messaging.Instrumentation) settleOperations {
+	return settleOperations{
+		ack:    i.Operation("ack", messaging.Settle),
+		nack:   i.Operation("nack", messaging.Settle),
+		reject: i.Operation("reject", messaging.Settle),
+	}
+}
+
+func (o *settleOperations) of(s settlement) *messaging.Operation {
+	switch s {
+	case nackedForGood, nackedRequeue:
+		return o.nack
+	case rejectedForGood, rejectedRequeue:
+		return o.reject
+	default:
+		return o.ack
+	}
+}
+
+// settling is the span of one settlement.
+type settling struct {
+	process     *process
+	ctx         context.Context
+	span        trace.Span
+	operation   *messaging.Operation
+	destination messaging.Destination
+	start       time.Time
+	late        bool // the process span had ended
+}
+
+// start starts the span of a settlement: a child of the process span, linked to the
+// creation contexts of the messages that it settles.
+func (o *settleOperations) start(by *member, s settlement, links []trace.Link) settling {
+	p, op := by.process, o.of(s)
+	c := p.consumer
+	attributes := append(op.Attributes(len(by.attributes)+1), by.attributes...)
+	attributes = append(attributes, s.attribute())
+	st := settling{process: p, operation: op, destination: c.destination, start: op.Now(p.Context)}
+	st.ctx, st.span = op.Start(p.Context, op.SpanName(c.destination.Name), attributes, links)
+	return st
+}
+
+// isLate links the span to the process span if that had ended.
+func (s *settling) isLate(late bool) {
+	if s.late = late; late {
+		s.span.AddLink(trace.Link{SpanContext: s.process.span.SpanContext()})
+	}
+}
+
+// end ends the span. A message that was given up after its process span had ended
+// makes this one the error. returned is false where the host panicked.
+func (s *settling) end(how settlement, err error, returned bool) {
+	failure := ""
+	switch {
+	case !returned:
+		failure = messaging.ErrorTypePanic
+		messaging.FailDidNotReturn(s.span)
+	case err != nil:
+		failure = fail(s.span, err)
+	case how.gaveUp() && s.late:
+		failure = errorTypeRejected
+		messaging.Fail(s.span, failure, "message was given up: "+how.String())
+	}
+	s.operation.Done(s.ctx, s.start, s.destination, failure, 0)
+	s.span.End()
+}

@@ -1,0 +1,552 @@
+package amqptrace_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/carrier"
+)
+
+// A scene is a broker with a topic exchange X, a queue Q bound to it, a dead-letter
+// queue D behind Q, a publisher in confirm mode, and the caller's span.
+type scene struct {
+	recorder
+	*testing.T
+
+	metrics  *sdkmetric.ManualReader
+	meters   *sdkmetric.MeterProvider
+	url      string
+	ch       *amqp.Channel
+	x, q, d  string
+	ctx      context.Context // has the caller's span
+	caller   trace.Span
+	messages map[string]trace.SpanContext // creation contexts by message id
+}
+
+func newScene(t *testing.T, url string) *scene {
+	t.Helper()
+	ch := open(t, url)
+	s := &scene{
+		recorder: newRecorder(t), T: t, url: url, ch: ch, metrics: sdkmetric.NewManualReader(),
+		messages: make(map[string]trace.SpanContext),
+	}
+	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.metrics))
+	s.x, s.q, s.d = topology(t, ch)
+	if err := ch.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	s.ctx, s.caller = s.start(context.Background(), "caller")
+	return s
+}
+
+func (s *scene) opts(more ...amqptrace.Option) []amqptrace.Option {
+	return s.options(append(more, amqptrace.WithMeterProvider(s.meters))...)
+}
+
+func (s *scene) publisher(more ...amqptrace.Option) *amqptrace.Publisher {
+	return amqptrace.NewPublisher(s.ch, s.opts(more...)...)
+}
+
+func (s *scene) consumer(queue string, more ...amqptrace.Option) *amqptrace.Consumer {
+	return amqptrace.NewConsumer(queue, s.opts(more...)...)
+}
+
+// put puts a message into Q that has a creation context, without us.
+func (s *scene) put(id string, headers amqp.Table) {
+	s.Helper()
+	var span [8]byte
+	copy(span[:], id)
+	sc := trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1, 2, byte(len(s.messages) + 1)}, SpanID: span, TraceFlags: trace.FlagsSampled, Remote: true,
+	})
+	s.messages[id] = sc
+	msg := amqp.Publishing{MessageId: id, Headers: amqp.Table(
+		carrier.Table(headers).Inject(trace.ContextWithSpanContext(context.Background(), sc), propagator))}
+	confirmation, err := s.ch.PublishWithDeferredConfirmWithContext(context.Background(), s.x, "k.1", true, false, msg)
+	if err != nil || !confirmation.Wait() {
+		s.Fatal("the message was not taken: ", err)
+	}
+}
+
+// take takes the next message from a queue, without us.
+func (s *scene) take(queue string) amqp.Delivery {
+	s.Helper()
+	for range 200 {
+		d, ok, err := s.ch.Get(queue, false)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if ok {
+			return d
+		}
+	}
+	s.Fatal("no message in ", queue)
+	return amqp.Delivery{}
+}
+
+// process has one message processed and settled, in a context without a span.
+func (s *scene) process(c *amqptrace.Consumer, d amqp.Delivery, handle func(amqp.Delivery) error) {
+	_ = c.Handler(func(_ context.Context, d amqp.Delivery) error { return handle(d) })(context.Background(), d)
+}
+
+// span is what a span has to be. In its texts X, Q and D stand for the scene's names.
+type span struct {
+	name, kind string
+	parent     string   // "caller", "none", a message's id, or the name of an earlier span
+	links      []string // likewise
+	attributes string   // without those that every span of the operation has
+	failed     bool
+}
+
+func TestEveryOperationAndOutcome(t *testing.T) {
+	fail := errors.New("failed")
+	published := "messaging.destination.name=X:k.1 messaging.rabbitmq.destination.routing_key=k.1"
+	delivered := "messaging.destination.name=X:k.1:Q messaging.rabbitmq.destination.routing_key=k.1" +
+		" messaging.rabbitmq.message.delivery_tag=1 messaging.message.id=m1"
+	processed := delivered + " mqtrace.attempt=1"
+	msg := amqp.Publishing{}
+	tests := map[string]struct {
+		run    func(s *scene)
+		spans  []span
+		points []string
+	}{
+		"publish": {
+			func(s *scene) { s.ok(s.publisher().PublishWithContext(s.ctx, s.x, "k.1", false, false, msg)) },
+			[]span{{"publish X", "producer", "caller", nil, published, false}},
+			[]string{"client.operation.duration publish X", "client.sent.messages publish X"},
+		},
+		"publish, deferred by the host": {
+			func(s *scene) {
+				confirmation, err := s.publisher().PublishWithDeferredConfirmWithContext(s.ctx, s.x, "k.1", false, false, msg)
+				s.ok(err)
+				confirmation.Wait()
+			},
+			[]span{{"publish X", "producer", "caller", nil, published, false}},
+			[]string{"client.operation.duration publish X", "client.sent.messages publish X"},
+		},
+		"publish on a closed channel": {
+			func(s *scene) {
+				pub, other := s.publisher(), s.reopen()
+				s.is(pub.PublishConfirmed(s.ctx, s.x, "k.1", false, false, msg), amqp.ErrClosed)
+				s.ch = other
+			},
+			[]span{{"publish X", "producer", "caller", nil, published + " error.type=CHANNEL_ERROR", true}},
+			[]string{"client.operation.duration publish X CHANNEL_ERROR", "client.sent.messages publish X CHANNEL_ERROR"},
+		},
+		"confirmed: acked": {
+			func(s *scene) { s.ok(s.publisher().PublishConfirmed(s.ctx, s.x, "k.1", true, false, msg)) },
+			[]span{{"publish X", "producer", "caller", nil, published + " mqtrace.publish.outcome=acked", false}},
+			[]string{"client.operation.duration publish X", "client.sent.messages publish X"},
+		},
+		"confirmed: nacked": {
+			func(s *scene) {
+				full := unique("full")
+				s.ok(declare(s.ch, full, amqp.Table{"x-max-length": int32(0), "x-overflow": "reject-publish"}))
+				s.Cleanup(func() { _, _ = s.ch.QueueDelete(full, false, false, false) })
+				s.ok(s.ch.QueueBind(full, "full", s.x, false, nil))
+				s.is(s.publisher().PublishConfirmed(s.ctx, s.x, "full", true, false, msg), amqptrace.ErrNacked)
+			},
+			[]span{{"publish X", "producer", "caller", nil, "messaging.destination.name=X:full messaging.rabbitmq.destination.routing_key=full mqtrace.publish.outcome=nacked error.type=nacked", true}},
+			[]string{"client.operation.duration publish X nacked", "client.sent.messages publish X nacked"},
+		},
+		"confirmed: returned": {
+			func(s *scene) {
+				err := s.publisher().PublishConfirmed(s.ctx, s.x, "nowhere", true, false, msg)
+				s.is(err, amqptrace.ErrReturned)
+				var host *amqp.Error
+				var returned *amqptrace.ReturnedError
+				if !errors.As(err, &host) || host.Code != amqp.NoRoute || !errors.As(err, &returned) ||
+					returned.Return.RoutingKey != "nowhere" || !strings.Contains(err.Error(), "312 NO_ROUTE") {
+					s.Errorf("error %v", err)
+				}
+			},
+			[]span{{"publish X", "producer", "caller", nil, "messaging.destination.name=X:nowhere messaging.rabbitmq.destination.routing_key=nowhere mqtrace.publish.outcome=returned error.type=NO_ROUTE", true}},
+			[]string{"client.operation.duration publish X NO_ROUTE", "client.sent.messages publish X NO_ROUTE"},
+		},
+		"confirmed: unroutable and not mandatory": {
+			func(s *scene) { s.ok(s.publisher().PublishConfirmed(s.ctx, s.x, "nowhere", false, false, msg)) },
+			[]span{{"publish X", "producer", "caller", nil, "messaging.destination.name=X:nowhere messaging.rabbitmq.destination.routing_key=nowhere mqtrace.publish.outcome=acked", false}},
+			[]string{"client.operation.duration publish X", "client.sent.messages publish X"},
+		},
+		"confirmed: channel closed": {
+			func(s *scene) {
+				err := s.publisher().PublishConfirmed(s.ctx, "no-such-exchange", "k", true, false, msg)
+				s.is(err, amqptrace.ErrClosed)
+				s.is(err, amqp.ErrClosed)
+				s.ch = s.reopen()
+			},
+			[]span{{"publish no-such-exchange", "producer", "caller", nil, "messaging.destination.name=no-such-exchange:k messaging.rabbitmq.destination.routing_key=k mqtrace.publish.outcome=closed error.type=CHANNEL_ERROR", true}},
+			[]string{"client.operation.duration publish no-such-exchange CHANNEL_ERROR", "client.sent.messages publish no-such-exchange CHANNEL_ERROR"},
+		},
+		"confirmed: context ended": {
+			func(s *scene) {
+				ctx, cancel := context.WithCancel(s.ctx)
+				cancel()
+				pub := amqptrace.NewPublisher(&channel{confirmation: new(amqp.DeferredConfirmation)}, s.opts()...)
+				s.is(pub.PublishConfirmed(ctx, s.x, "k.1", false, false, msg), context.Canceled)
+			},
+			[]span{{"publish X", "producer", "caller", nil, published + " mqtrace.publish.outcome=timeout error.type=context.Canceled", true}},
+			[]string{"client.operation.duration publish X context.Canceled", "client.sent.messages publish X context.Canceled"},
+		},
+		"confirmed: no confirm mode": {
+			func(s *scene) {
+				pub := amqptrace.NewPublisher(&channel{}, s.opts()...)
+				s.is(pub.PublishConfirmed(s.ctx, s.x, "k.1", true, false, msg), amqptrace.ErrNotConfirming)
+			},
+			[]span{{"publish X", "producer", "caller", nil, published + " mqtrace.publish.outcome=unconfirmed error.type=not_confirming", true}},
+			[]string{"client.operation.duration publish X not_confirming", "client.sent.messages publish X not_confirming"},
+		},
+		"process: ack": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Ack(false) })
+			},
+			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=ack", false}},
+			[]string{"process.duration process Q", "client.consumed.messages process Q"},
+		},
+		"process: nack": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Nack(false, false) })
+			},
+			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=nack error.type=rejected", true}},
+			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected"},
+		},
+		"process: reject": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Reject(false) })
+			},
+			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=reject error.type=rejected", true}},
+			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected"},
+		},
+		"process: requeue, then redelivered": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Nack(false, true) })
+				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Ack(false) })
+			},
+			[]span{
+				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=requeue", false},
+				{"process Q", "consumer", "m1", []string{"m1"}, strings.NewReplacer("tag=1", "tag=2", "attempt=1", "attempt=2").Replace(processed) + " mqtrace.settlement=ack", false},
+			},
+			[]string{"process.duration process Q", "process.duration process Q", "client.consumed.messages process Q", "client.consumed.messages process Q"},
+		},
+		"process: none, and the handler's error": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.process(s.consumer(s.q), s.take(s.q), func(amqp.Delivery) error { return fail })
+			},
+			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=none error.type=*errors.errorString", true}},
+			[]string{"process.duration process Q *errors.errorString", "client.consumed.messages process Q *errors.errorString"},
+		},
+		"process: dead letter": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.ok(s.take(s.q).Reject(false))
+				s.process(s.consumer(s.d), s.take(s.d), func(d amqp.Delivery) error { return d.Ack(false) })
+			},
+			[]span{{"process D", "consumer", "m1", []string{"m1"}, "messaging.destination.name=D messaging.rabbitmq.destination.routing_key=D" +
+				" messaging.rabbitmq.message.delivery_tag=2 messaging.message.id=m1 mqtrace.attempt=1 mqtrace.settlement=ack" +
+				" mqtrace.dead_letter.count=1 mqtrace.dead_letter.queues=[Q] mqtrace.dead_letter.reasons=[rejected]" +
+				" mqtrace.dead_letter.counts=[1] mqtrace.dead_letter.times=[TIME]", false}},
+			[]string{"process.duration process D", "client.consumed.messages process D"},
+		},
+		"process: no context": {
+			func(s *scene) {
+				s.ok(s.ch.PublishWithContext(context.Background(), s.x, "k.1", false, false, amqp.Publishing{MessageId: "m1"}))
+				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Ack(false) })
+			},
+			[]span{{"process Q", "consumer", "none", nil, processed + " mqtrace.settlement=ack", false}},
+			[]string{"process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.without_context process Q"},
+		},
+		"process: automatic acknowledgement": {
+			func(s *scene) {
+				s.put("m1", nil)
+				d, _, err := s.ch.Get(s.q, true)
+				s.ok(err)
+				s.process(s.consumer(s.q), d, func(amqp.Delivery) error { return nil })
+			},
+			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=none", false}},
+			[]string{"process.duration process Q", "client.consumed.messages process Q"},
+		},
+		"process: a trace of its own, under an ambient span": {
+			func(s *scene) {
+				s.put("m1", nil)
+				c := s.consumer(s.q, amqptrace.WithRelation(amqptrace.NewTrace))
+				s.ok(c.Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })(s.ctx, s.take(s.q)))
+			},
+			[]span{{"process Q", "consumer", "none", []string{"m1", "caller"}, processed + " mqtrace.settlement=ack", false}},
+			[]string{"process.duration process Q", "client.consumed.messages process Q"},
+		},
+		"process: settle spans": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.process(s.consumer(s.q, amqptrace.WithSettleSpans()), s.take(s.q), func(d amqp.Delivery) error { return d.Ack(false) })
+			},
+			[]span{
+				{"ack Q", "client", "process Q", []string{"m1"}, delivered + " mqtrace.settlement=ack", false},
+				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=ack", false},
+			},
+			[]string{"client.operation.duration ack Q", "process.duration process Q", "client.consumed.messages process Q"},
+		},
+		"process: settled afterwards": {
+			func(s *scene) {
+				s.put("m1", nil)
+				var later amqp.Delivery
+				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { later = d; return nil })
+				s.ok(later.Reject(true))
+			},
+			[]span{
+				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=none", false},
+				{"reject Q", "client", "process Q", []string{"m1", "process Q"}, delivered + " mqtrace.settlement=requeue", false},
+			},
+			[]string{"process.duration process Q", "client.consumed.messages process Q"},
+		},
+		"get, then process": {
+			func(s *scene) {
+				s.put("m1", nil)
+				c := s.consumer(s.q)
+				d, ok, err := c.Get(s.ctx, s.ch, false)
+				if !ok || err != nil {
+					s.Fatal(ok, err)
+				}
+				s.process(c, d, func(d amqp.Delivery) error { return d.Ack(false) })
+			},
+			[]span{
+				{"get Q", "client", "caller", []string{"m1"}, delivered, false},
+				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=ack", false},
+			},
+			[]string{"client.operation.duration get Q", "client.consumed.messages get Q", "process.duration process Q"},
+		},
+		"get: empty": {
+			func(s *scene) { s.get(s.consumer(s.q)) },
+			nil, nil,
+		},
+		"get: empty, asked for": {
+			func(s *scene) { s.get(s.consumer(s.q, amqptrace.WithEmptyReceives())) },
+			[]span{{"get Q", "client", "caller", nil, "messaging.destination.name=Q", false}},
+			[]string{"client.operation.duration get Q"},
+		},
+		"get: failed": {
+			func(s *scene) {
+				_, _, err := s.consumer("no-such-queue").Get(s.ctx, s.ch, false)
+				var host *amqp.Error
+				if !errors.As(err, &host) || host.Code != amqp.NotFound {
+					s.Errorf("error %v, want the host's", err)
+				}
+				s.ch = s.reopen()
+			},
+			[]span{{"get no-such-queue", "client", "caller", nil, "messaging.destination.name=no-such-queue error.type=NOT_FOUND", true}},
+			[]string{"client.operation.duration get no-such-queue NOT_FOUND"},
+		},
+		"batch": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.put("m2", nil)
+				batch := []amqp.Delivery{s.take(s.q), s.take(s.q)}
+				s.ok(s.consumer(s.q).BatchHandler(func(_ context.Context, ds []amqp.Delivery) error {
+					return ds[1].Ack(true)
+				})(s.ctx, batch))
+			},
+			[]span{{"process Q", "consumer", "caller", []string{"m1", "m2"}, "messaging.destination.name=X:k.1:Q" +
+				" messaging.rabbitmq.destination.routing_key=k.1 messaging.batch.message_count=2 mqtrace.attempt=1 mqtrace.settlement=ack", false}},
+			[]string{"process.duration process Q", "client.consumed.messages process Q", "client.consumed.messages process Q"},
+		},
+		"batch: one given up, no ambient span": {
+			func(s *scene) {
+				s.put("m1", nil)
+				s.put("m2", nil)
+				batch := []amqp.Delivery{s.take(s.q), s.take(s.q)}
+				s.ok(s.consumer(s.q).BatchHandler(func(_ context.Context, ds []amqp.Delivery) error {
+					return errors.Join(ds[0].Ack(false), ds[1].Reject(false))
+				})(context.Background(), batch))
+			},
+			[]span{{"process Q", "consumer", "none", []string{"m1", "m2"}, "messaging.destination.name=X:k.1:Q" +
+				" messaging.rabbitmq.destination.routing_key=k.1 messaging.batch.message_count=2 mqtrace.attempt=1 mqtrace.settlement=reject error.type=rejected", true}},
+			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected", "client.consumed.messages process Q rejected"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			onURLs(t, func(t *testing.T, url string) {
+				s := newScene(t, url)
+				tt.run(s)
+				s.caller.End()
+				s.checkSpans(tt.spans)
+				s.checkPoints(tt.points)
+			})
+		})
+	}
+}
+
+func (s *scene) ok(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *scene) is(err, target error) {
+	s.Helper()
+	if !errors.Is(err, target) {
+		s.Errorf("error %v, want %v", err, target)
+	}
+}
+
+func (s *scene) get(c *amqptrace.Consumer) {
+	s.Helper()
+	if _, ok, err := c.Get(s.ctx, s.ch, false); ok || err != nil {
+		s.Errorf("got a message: %v, %v", ok, err)
+	}
+}
+
+// reopen closes the channel, if that has not happened, and returns another one on
+// which the scene's names can be removed.
+func (s *scene) reopen() *amqp.Channel {
+	s.Helper()
+	_ = s.ch.Close()
+	ch := open(s.T, s.url)
+	x, q, d := s.x, s.q, s.d
+	s.Cleanup(func() {
+		_, _ = ch.QueueDelete(q, false, false, false)
+		_, _ = ch.QueueDelete(d, false, false, false)
+		_ = ch.ExchangeDelete(x, false, false)
+	})
+	return ch
+}
+
+func (s *scene) names() *strings.Replacer {
+	return strings.NewReplacer(s.x, "X", s.q, "Q", s.d, "D")
+}
+
+func (s *scene) checkSpans(want []span) {
+	s.Helper()
+	var got []sdktrace.ReadOnlySpan
+	known := map[string]trace.SpanContext{"caller": s.caller.SpanContext(), "none": {}}
+	maps.Copy(known, s.messages)
+	for _, sp := range s.Ended() {
+		if sp.InstrumentationScope().Name == amqptrace.ScopeName {
+			got = append(got, sp)
+			known[s.names().Replace(sp.Name())] = sp.SpanContext()
+		}
+	}
+	if len(got) != len(want) || len(s.Started()) != len(s.Ended()) {
+		s.Fatalf("%d spans, want %d; %d started and %d ended", len(got), len(want), len(s.Started()), len(s.Ended()))
+	}
+	for i, w := range want {
+		s.checkSpan(got[i], w, known)
+	}
+}
+
+func (s *scene) checkSpan(got sdktrace.ReadOnlySpan, want span, known map[string]trace.SpanContext) {
+	s.Helper()
+	name := s.names().Replace(got.Name())
+	if name != want.name || got.SpanKind().String() != want.kind {
+		s.Errorf("span %q of kind %v, want %q, %s", name, got.SpanKind(), want.name, want.kind)
+	}
+	wantParent(s.T, got, known[want.parent])
+	if want.parent == "none" && slices.ContainsFunc(slices.Collect(maps.Values(s.messages)), func(m trace.SpanContext) bool {
+		return m.TraceID() == got.SpanContext().TraceID()
+	}) {
+		s.Error("the span is in the trace of a message")
+	}
+	var links []trace.SpanContext
+	for _, l := range want.links {
+		links = append(links, known[l])
+	}
+	wantLinks(s.T, got, links...)
+	if failed := got.Status().Code == codes.Error; failed != want.failed || got.Status().Code == codes.Ok {
+		s.Errorf("%q: status %v", name, got.Status())
+	}
+	s.checkAttributes(got, want)
+}
+
+func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
+	s.Helper()
+	operation, _, _ := strings.Cut(want.name, " ")
+	types := map[string]string{"publish": "send", "process": "process", "get": "receive"}
+	wanted := append(strings.Fields(want.attributes), "messaging.system=rabbitmq", "messaging.operation.name="+operation)
+	if t, ok := types[operation]; ok {
+		wanted = append(wanted, "messaging.operation.type="+t)
+	} else {
+		wanted = append(wanted, "messaging.operation.type=settle")
+	}
+	var have []string
+	for _, kv := range got.Attributes() {
+		value := fmt.Sprint(kv.Value.AsInterface())
+		if kv.Key == "mqtrace.dead_letter.times" {
+			value = "[TIME]"
+		}
+		have = append(have, fmt.Sprintf("%s=%s", kv.Key, s.names().Replace(value)))
+	}
+	slices.Sort(wanted)
+	slices.Sort(have)
+	if !slices.Equal(have, wanted) {
+		s.Errorf("%q has\n%s\nwant\n%s", want.name, strings.Join(have, "\n"), strings.Join(wanted, "\n"))
+	}
+}
+
+// checkPoints compares the metric points, each as often as it was counted, written as
+// name, operation, destination and error type.
+func (s *scene) checkPoints(want []string) {
+	s.Helper()
+	var data metricdata.ResourceMetrics
+	if err := s.metrics.Collect(context.Background(), &data); err != nil {
+		s.Fatal(err)
+	}
+	var got []string
+	add := func(name string, attributes attribute.Set, n uint64) {
+		text := strings.TrimPrefix(name, "messaging.")
+		for _, key := range []attribute.Key{"messaging.operation.name", "messaging.destination.name", "error.type"} {
+			if v, ok := attributes.Value(key); ok {
+				text += " " + v.AsString()
+			}
+		}
+		if v, _ := attributes.Value("messaging.system"); v.AsString() != "rabbitmq" {
+			s.Errorf("%s has no system", name)
+		}
+		for range n {
+			got = append(got, s.names().Replace(text))
+		}
+	}
+	for _, scope := range data.ScopeMetrics {
+		if scope.Scope.Name != amqptrace.ScopeName || scope.Scope.Version == "" || scope.Scope.SchemaURL == "" {
+			s.Errorf("scope %v", scope.Scope)
+		}
+		for _, m := range scope.Metrics {
+			switch d := m.Data.(type) {
+			case metricdata.Histogram[float64]:
+				for _, p := range d.DataPoints {
+					add(m.Name, p.Attributes, p.Count)
+					if m.Unit != "s" || p.Sum < 0 || p.Sum > 60 || len(p.Bounds) != 14 {
+						s.Errorf("%s: unit %q, sum %v, %d bounds", m.Name, m.Unit, p.Sum, len(p.Bounds))
+					}
+				}
+			case metricdata.Sum[int64]:
+				for _, p := range d.DataPoints {
+					add(m.Name, p.Attributes, uint64(p.Value))
+				}
+			}
+		}
+	}
+	slices.Sort(got)
+	want = slices.Sorted(slices.Values(want))
+	if !slices.Equal(got, want) {
+		s.Errorf("metric points\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
