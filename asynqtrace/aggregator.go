@@ -1,0 +1,135 @@
+package asynqtrace
+
+import (
+	"context"
+
+	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// maxLinks is how many tasks of a group are linked. It is also the SDK's own default
+// limit, beyond which links are dropped without a word.
+const maxLinks = 128
+
+// aggregator is the user's group aggregator with a span around it.
+type aggregator struct {
+	producer
+
+	aggregate *messaging.Operation
+	spanName  string
+	queue     string // empty where the server has several: asynq does not tell which
+	next      asynq.GroupAggregator
+}
+
+var _ asynq.GroupAggregator = (*aggregator)(nil)
+
+func newAggregator(cfg asynq.Config, opts []Option) *aggregator {
+	p := newProducer(opts)
+	queue := onlyQueue(cfg.Queues)
+	operation := p.instrumentation.Operation("aggregate", messaging.Send)
+	return &aggregator{
+		producer:  p,
+		aggregate: operation,
+		spanName:  operation.SpanName(queue),
+		queue:     queue,
+		next:      cfg.GroupAggregator,
+	}
+}
+
+// onlyQueue is the queue of a server that has just one. As in asynq, one without
+// priority does not count, and where there is none it is the default one.
+func onlyQueue(queues map[string]int) string {
+	only := ""
+	for name, priority := range queues {
+		switch {
+		case priority <= 0:
+		case only != "":
+			return ""
+		default:
+			only = name
+		}
+	}
+	if only == "" {
+		return defaultQueue
+	}
+	return only
+}
+
+// Aggregate calls the user's aggregator.
+func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *asynq.Task) {
+	traced := tasks
+	if a.filter != nil {
+		traced = a.traced(tasks)
+	}
+	if len(traced) == 0 {
+		return a.next.Aggregate(group, tasks)
+	}
+	ctx := context.Background()
+	s := sending{enqueue: a.aggregate, start: a.aggregate.Now(ctx), to: target{queue: a.queue}}
+	attributes, links := a.describe(ctx, group, traced)
+	s.ctx, s.span = a.aggregate.Start(ctx, a.spanName, attributes, links, trace.WithNewRoot())
+	returned := false
+	defer func() { s.end(nil, nil, returned) }()
+	aggregated = a.next.Aggregate(group, tasks)
+	returned = true
+	if aggregated == nil {
+		return nil // asynq has an error for it
+	}
+	if s.span.IsRecording() {
+		s.span.SetAttributes(messaging.Text(taskTypeKey, aggregated.Type()))
+	}
+	if l, err := layout(); err == nil {
+		aggregated = l.withHeaders(aggregated, a.headers(s.ctx, aggregated))
+	}
+	return aggregated
+}
+
+func (a *aggregator) traced(tasks []*asynq.Task) []*asynq.Task {
+	var traced []*asynq.Task
+	for _, task := range tasks {
+		m := Message{Queue: a.queue, Type: task.Type(), Headers: task.Headers()}
+		m.Age, m.AgeKnown = ageOf(task)
+		if a.filter(m) {
+			traced = append(traced, task)
+		}
+	}
+	return traced
+}
+
+// describe returns what is known of the group: attributes of the span, and a link for
+// each task that carries a context.
+func (a *aggregator) describe(
+	ctx context.Context, group string, tasks []*asynq.Task,
+) ([]attribute.KeyValue, []trace.Link) {
+	links := make([]trace.Link, 0, min(len(tasks), maxLinks))
+	unlinked, without := 0, int64(0)
+	for _, task := range tasks {
+		created := a.instrumentation.Created(ctx, carrier.Headers(task.Headers()))
+		switch {
+		case !created.IsValid():
+			without++
+		case len(links) == maxLinks:
+			unlinked++
+		default:
+			links = append(links, trace.Link{
+				SpanContext: created, Attributes: []attribute.KeyValue{messaging.Text(taskTypeKey, task.Type())},
+			})
+		}
+	}
+	if without > 0 {
+		a.aggregate.WithoutContext(ctx, messaging.Destination{Name: a.queue}, without)
+	}
+	attributes := append(a.aggregate.Attributes(4),
+		messaging.Text(groupKey, group), messaging.BatchMessageCount(len(tasks)))
+	if a.queue != "" {
+		attributes = append(attributes, messaging.DestinationName(a.queue))
+	}
+	if unlinked > 0 {
+		attributes = append(attributes, unlinkedKey.Int(unlinked))
+	}
+	return attributes, links
+}

@@ -1,0 +1,110 @@
+// Package asynqtrace makes asynq a transparent part of an OpenTelemetry trace, for
+// programs that use [github.com/hibiken/asynq].
+//
+// # Enqueue
+//
+// Wrap the client once and enqueue as before:
+//
+//	client := asynqtrace.NewClient(asynq.NewClient(redis))
+//	info, err := client.EnqueueContext(ctx, task, asynq.Queue("emails"))
+//
+// A [Client] embeds the *asynq.Client. Each call starts a PRODUCER span "enqueue
+// emails" and puts its context, W3C traceparent, tracestate and baggage with the
+// usual propagators, into the headers of a copy of the task. Neither the task nor
+// its options are changed.
+//
+// # Process
+//
+// Use the [Middleware], first in the chain:
+//
+//	mux := asynq.NewServeMux()
+//	mux.Use(asynqtrace.Middleware())
+//
+// Each attempt gets a CONSUMER span "process emails" with asynq.task.retry_count,
+// asynq.task.max_retry and asynq.task.outcome: done, retry, exhausted, skipped,
+// revoked, cancelled or deadline. The context that the task was enqueued with is
+// always linked. The parent is the span in asynq's base context, if there is one,
+// else the context of the task.
+//
+// Beware of the former: a span that is opened when the program starts and left in the
+// base context adopts every task, and all of them end up in one endless trace.
+//
+// Every failed attempt is an error by default. [WithErrorOnlyWhenExhausted] keeps that
+// word for tasks that asynq gave up. A middleware cannot see Config.IsFailure: an
+// attempt that this lets pass has the outcome retry, and the next one the same
+// asynq.task.retry_count.
+//
+// # Error handler, groups, schedulers
+//
+// [Config] gives asynq's ErrorHandler a context in which the attempt's span is current,
+// sees tasks that expire before their handler is called, and links the task that a
+// GroupAggregator makes to the tasks of the group. [SchedulerOpts] gives each tick of a
+// Scheduler or PeriodicTaskManager a trace of its own:
+//
+//	srv := asynq.NewServer(redis, asynqtrace.Config(asynq.Config{…}))
+//	sch := asynq.NewScheduler(redis, asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{…}))
+//
+// For what enqueues in other ways there is [Inject], and [SpanContextFromTaskInfo] leads
+// from a task that asynq's Inspector shows to its trace.
+//
+// # Tasks delayed by hours
+//
+// A task's trace goes on whenever the task is processed, a day later too. That does not
+// go well with tail sampling: a Collector decides about a trace some seconds after its
+// first span, keeps or drops what it has, and forgets the trace. The span of a task that
+// comes hours later is decided on by itself, or is the lone rest of a trace that was
+// dropped. So have such tasks start a trace of their own, which a link joins to the first:
+//
+//	asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueWithin(10 * time.Minute)))
+//
+// The age of a task is known by a header that clients and schedulers write with
+// [WithQueueTime]; asynq keeps no such time.
+//
+// # Upgrade workers first
+//
+// Headers came with asynq 0.26. A worker with asynq 0.25 or older processes tasks of a
+// newer client without a trace, and writes those that it retries back without headers:
+// their trace is lost for later attempts on newer workers too. Nothing else of the task
+// is. Upgrade workers before clients and schedulers.
+//
+// This package sets the headers of a copy of a task in place, since asynq 0.26 has no
+// option for them. Where a later asynq lays its tasks out in another way, OpenTelemetry's
+// error handler is told so once and tasks are enqueued untouched, without a trace.
+//
+// # redisotel
+//
+// Do not instrument the connection that asynq uses with redisotel: a server that has
+// nothing to do sends some seven commands a second, each of which becomes a trace of its
+// own. asynq makes its own connection from a RedisConnOpt, and that is not instrumented.
+// Where the two share a redis.UniversalClient, filter asynq's keys (true leaves the
+// command out):
+//
+//	redisotel.InstrumentTracing(client, redisotel.WithCommandFilter(func(cmd redis.Cmder) bool {
+//		for _, arg := range cmd.Args() {
+//			if key, ok := arg.(string); ok && strings.HasPrefix(key, "asynq:") {
+//				return true
+//			}
+//		}
+//		return redisotel.DefaultCommandFilter(cmd)
+//	}))
+//
+// # Privacy
+//
+// Baggage travels in the task's headers, and asynq keeps those in Redis for as long
+// as it keeps the task: archived ones for 90 days, where Asynqmon and all who may read
+// that Redis see them. Put nothing into baggage that must not be stored there, or let
+// pass only what is needed with [WithBaggageKeys]. Payloads and results are never
+// recorded; the texts of handlers' errors are, as the status of a span.
+//
+// # Errors
+//
+// Errors of asynq and of handlers come back as they are. On a span they are the status
+// description, with error.type the Go type of what asynq has wrapped, or "panic". A task
+// that is refused as a duplicate or for its identifier is no error, and neither is
+// asynq.RevokeTask. Malformed headers never fail a task.
+//
+// Spans and metrics follow version 1.43 of OpenTelemetry's [semantic conventions], with
+// messaging.system asynq.
+//
+// [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+package asynqtrace

@@ -1,0 +1,42 @@
+package asynqtrace
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// fail marks span as failed by err and returns the error type.
+func fail(span trace.Span, err error) string {
+	failure := errorType(err)
+	messaging.Fail(span, failure, messaging.ErrorText(err))
+	return failure
+}
+
+// errorType returns the error type of a span or metric point: the name of a Go type.
+func errorType(err error) string {
+	return messaging.ErrorType(cause(err), func(error) string { return "" })
+}
+
+// cause unwraps what asynq wraps around the errors of Redis and of the network. It
+// uses one type for all of them, whose name tells nothing.
+func cause(err error) error {
+	for isHostWrapper(err) {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			break
+		}
+		err = inner
+	}
+	return err
+}
+
+func isHostWrapper(err error) bool {
+	t := reflect.TypeOf(err)
+	return t != nil && t.Kind() == reflect.Pointer &&
+		strings.HasPrefix(t.Elem().PkgPath(), "github.com/hibiken/asynq/internal/")
+}

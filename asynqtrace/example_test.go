@@ -1,0 +1,101 @@
+package asynqtrace_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/asynqtrace"
+)
+
+func ExampleNewClient() {
+	client := asynqtrace.NewClient(asynq.NewClient(asynq.RedisClientOpt{Addr: "localhost:6379"}))
+	defer func() { _ = client.Close() }()
+
+	ctx := context.Background() // in a server, that of the request
+	info, err := client.EnqueueContext(ctx, asynq.NewTask("email:welcome", []byte(`{"user":7}`)), asynq.Queue("emails"))
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	log.Print("enqueued ", info.ID)
+}
+
+func ExampleMiddleware() {
+	mux := asynq.NewServeMux()
+	mux.Use(asynqtrace.Middleware())
+	mux.HandleFunc("email:welcome", func(_ context.Context, task *asynq.Task) error {
+		fmt.Printf("sending %s\n", task.Payload())
+		return nil
+	})
+
+	// asynq.NewServer(redis, asynq.Config{…}).Run(mux) does this for each task:
+	if err := mux.ProcessTask(context.Background(), asynq.NewTask("email:welcome", []byte("a welcome"))); err != nil {
+		log.Print(err)
+	}
+	// Output: sending a welcome
+}
+
+func ExampleConfig() {
+	redis := asynq.RedisClientOpt{Addr: "localhost:6379"}
+	srv := asynq.NewServer(redis, asynqtrace.Config(asynq.Config{
+		ErrorHandler: asynq.ErrorHandlerFunc(func(ctx context.Context, task *asynq.Task, err error) {
+			sc := trace.SpanContextFromContext(ctx) // of the attempt that failed
+			slog.ErrorContext(ctx, "task failed", "type", task.Type(), "err", err, "trace_id", sc.TraceID())
+		}),
+	}))
+	mux := asynq.NewServeMux()
+	mux.Use(asynqtrace.Middleware())
+	if err := srv.Run(mux); err != nil {
+		log.Print(err)
+	}
+}
+
+func ExampleSchedulerOpts() {
+	sch := asynq.NewScheduler(asynq.RedisClientOpt{Addr: "localhost:6379"},
+		asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{Location: time.UTC}))
+	if _, err := sch.Register("0 6 * * *", asynq.NewTask("email:digest", nil)); err != nil {
+		log.Print(err)
+		return
+	}
+	if err := sch.Run(); err != nil {
+		log.Print(err)
+	}
+}
+
+func ExampleInject() {
+	ctx := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled,
+	}))
+	task := asynqtrace.Inject(ctx, asynq.NewTask("email:welcome", nil, asynq.Queue("emails")),
+		asynqtrace.WithPropagators(propagation.TraceContext{}))
+	fmt.Println(task.Headers()["traceparent"])
+	// Output: 00-01000000000000000000000000000000-0200000000000000-01
+}
+
+func ExampleSpanContextFromTaskInfo() {
+	inspector := asynq.NewInspector(asynq.RedisClientOpt{Addr: "localhost:6379"})
+	defer func() { _ = inspector.Close() }()
+
+	tasks, err := inspector.ListArchivedTasks("emails")
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	for _, task := range tasks {
+		fmt.Println(task.ID, asynqtrace.SpanContextFromTaskInfo(task).TraceID(), task.LastErr)
+	}
+}
+
+func ExampleWithRelation() {
+	// Tasks that wait for longer start a trace of their own, linked to the first one.
+	mux := asynq.NewServeMux()
+	mux.Use(asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueWithin(10 * time.Minute))))
+	mux.HandleFunc("email:welcome", func(context.Context, *asynq.Task) error { return nil })
+}

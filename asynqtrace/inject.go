@@ -1,0 +1,39 @@
+package asynqtrace
+
+import (
+	"context"
+
+	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/carrier"
+)
+
+// Inject returns a copy of task that carries the context of ctx, for a task that
+// something else than a [Client] enqueues. The copy has the options, such as queue
+// and retries, that task was made with. There is no span: the parent of the attempts
+// is the current span of ctx.
+//
+// Of the options, [WithPropagators], [WithBaggageKeys] and [WithQueueTime] matter. A
+// nil task comes back as nil.
+func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
+	l, err := layout()
+	if task == nil || err != nil {
+		return task
+	}
+	c := newConfig(opts)
+	return l.withHeaders(task, c.headers(ctx, c.shared.Propagator(), task))
+}
+
+// SpanContextFromTaskInfo returns the context that a task carries: what the span that
+// enqueued it was, and with it the trace in which its attempts are found. It is for
+// tasks of asynq's Inspector, pending, retried or archived. It is invalid where the
+// task carries none. Of the options, [WithPropagators] matters.
+func SpanContextFromTaskInfo(info *asynq.TaskInfo, opts ...Option) trace.SpanContext {
+	if info == nil {
+		return trace.SpanContext{}
+	}
+	c := newConfig(opts)
+	ctx := carrier.Headers(info.Headers).Extract(context.Background(), c.shared.Propagator())
+	return trace.SpanContextFromContext(ctx)
+}

@@ -1,0 +1,141 @@
+package asynqtrace
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// ScopeName is the name of the instrumentation scope of this package's spans and
+// metrics.
+const ScopeName = "github.com/mqtrace/mqtrace/asynqtrace"
+
+// Option configures a [Client], the [Middleware], a [Config] or [SchedulerOpts].
+type Option interface {
+	apply(*config)
+}
+
+type config struct {
+	shared                 messaging.Options
+	filter                 func(Message) bool
+	relation               Relation
+	errorOnlyWhenExhausted bool
+}
+
+type optionFunc func(*config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+func newConfig(opts []Option) config {
+	var c config
+	for _, o := range opts {
+		if o != nil {
+			o.apply(&c)
+		}
+	}
+	return c
+}
+
+func (c *config) instrumentation() *messaging.Instrumentation {
+	return messaging.NewInstrumentation(ScopeName, c.shared, system)
+}
+
+// WithTracerProvider sets where spans go. A nil provider is ignored. By default,
+// the global provider is used.
+func WithTracerProvider(provider trace.TracerProvider) Option {
+	return optionFunc(func(c *config) {
+		if provider != nil {
+			c.shared.TracerProvider = provider
+		}
+	})
+}
+
+// WithMeterProvider sets where metrics go. A nil provider is ignored. By default,
+// the global provider is used.
+func WithMeterProvider(provider metric.MeterProvider) Option {
+	return optionFunc(func(c *config) {
+		if provider != nil {
+			c.shared.MeterProvider = provider
+		}
+	})
+}
+
+// WithPropagators sets what reads and writes the context in task headers. A nil
+// propagator is ignored. By default, the global propagator is used.
+func WithPropagators(propagators propagation.TextMapPropagator) Option {
+	return optionFunc(func(c *config) {
+		if propagators != nil {
+			c.shared.Propagators = propagators
+		}
+	})
+}
+
+// WithAttributes adds attributes to every span, in addition to those of earlier
+// uses of the option. Metrics do not get them. By default, spans have the attributes
+// of the semantic conventions and of the task only.
+func WithAttributes(attributes ...attribute.KeyValue) Option {
+	return optionFunc(func(c *config) {
+		c.shared.Attributes = append(c.shared.Attributes, attributes...)
+	})
+}
+
+// WithFilter lets only tasks for which filter returns true have spans and metrics.
+// The others still carry their trace on: a client puts the caller's context into them
+// and a handler gets the context they came with. A nil filter is ignored. By default,
+// every task is traced.
+func WithFilter(filter func(Message) bool) Option {
+	return optionFunc(func(c *config) {
+		if filter != nil {
+			c.filter = filter
+		}
+	})
+}
+
+// WithQueueTime has clients, schedulers and group aggregators stamp each task with
+// the time of its enqueueing (the header mqtrace-sent-at, in microseconds since 1970)
+// and workers report the time from there to the start of the processing, in seconds,
+// as the metric and span attribute mqtrace.queue_time. A delay that was asked for, as
+// with asynq.ProcessIn, is part of it, and so is the time up to a retry. asynq itself
+// keeps no such time, so without a stamp nothing is reported.
+//
+// The two times are of different clocks: what is reported is off by as much as those
+// of the two machines differ. A negative time is reported as 0. By default, nothing
+// is stamped or reported.
+func WithQueueTime() Option {
+	return optionFunc(func(c *config) { c.shared.QueueTime = true })
+}
+
+// WithRelation decides for each attempt whether its span continues the trace of the
+// task or starts one of its own: [ContinueTrace], [NewTrace], [ContinueWithin] or a
+// function of your own. The task's creation context is linked and its baggage handed
+// on in every case. What enqueues ignores the option, and a nil relation is ignored.
+// By default, ContinueTrace.
+func WithRelation(relation Relation) Option {
+	return optionFunc(func(c *config) {
+		if relation != nil {
+			c.relation = relation
+		}
+	})
+}
+
+// WithBaggageKeys lets only the named members of the baggage pass, into tasks as well
+// as out of them; none where no key is given. Baggage that asynq's base context has
+// by itself is not touched. By default, all baggage passes.
+func WithBaggageKeys(keys ...string) Option {
+	return optionFunc(func(c *config) {
+		c.shared.LimitBaggage = true
+		c.shared.BaggageKeys = append(c.shared.BaggageKeys, keys...)
+	})
+}
+
+// WithErrorOnlyWhenExhausted makes only the failed attempt after which asynq gives a
+// task up an error, on its span and in the metrics. An attempt that will be tried
+// again has the status Unset and no error.type; asynq.task.outcome tells what it was.
+// It keeps samplers and alerts that go by errors for the tasks that need somebody. By
+// default, every failed attempt is an error.
+func WithErrorOnlyWhenExhausted() Option {
+	return optionFunc(func(c *config) { c.errorOnlyWhenExhausted = true })
+}

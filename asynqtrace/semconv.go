@@ -1,0 +1,30 @@
+package asynqtrace
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// Every attribute key of this package is in this file. The conventions list no
+// value of messaging.system for asynq and allow one of one's own.
+// https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/
+
+var system = semconv.MessagingSystemKey.String("asynq")
+
+const (
+	taskTypeKey   = attribute.Key("asynq.task.type")
+	retryCountKey = attribute.Key("asynq.task.retry_count")
+	maxRetryKey   = attribute.Key("asynq.task.max_retry")
+	outcomeKey    = attribute.Key("asynq.task.outcome")
+
+	// enqueueOutcomeKey is on the span of an enqueue that asynq refused on the
+	// caller's request, with one of the two values.
+	enqueueOutcomeKey = attribute.Key("asynq.enqueue.outcome")
+	enqueueDuplicate  = "duplicate"
+	enqueueConflict   = "conflict"
+
+	// groupKey is the group of an aggregate. unlinkedKey counts the tasks of the
+	// group whose contexts were too many to be linked.
+	groupKey    = attribute.Key("asynq.group")
+	unlinkedKey = attribute.Key("asynq.group.unlinked")
+)

@@ -1,0 +1,298 @@
+package asynqtrace_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mqtrace/mqtrace/asynqtrace"
+)
+
+// What spans have that are about the task t1 in Q.
+const (
+	sent      = "messaging.destination.name=Q asynq.task.type=email:welcome messaging.message.id=t1"
+	processed = sent + " asynq.task.max_retry=1 asynq.task.retry_count="
+)
+
+// sendPoints and processPoints are the points of one operation with an error type.
+func sendPoints(operation string) []string {
+	return []string{"client.operation.duration " + operation, "client.sent.messages " + operation}
+}
+
+func processPoints(operations ...string) []string {
+	var points []string
+	for _, o := range operations {
+		points = append(points, "process.duration process "+o, "client.consumed.messages process "+o)
+	}
+	return points
+}
+
+func processSpan(attributes string, failed bool) span {
+	return span{"process Q", "consumer", "caller", []string{"caller"}, processed + attributes, failed}
+}
+
+func enqueueSpan(parent, attributes string) span {
+	return span{"enqueue Q", "producer", parent, nil, attributes, false}
+}
+
+var errFailed = errors.New("no mail server")
+
+func returning(err error) asynq.HandlerFunc {
+	return func(context.Context, *asynq.Task) error { return err }
+}
+
+type row struct {
+	run    func(s *scene)
+	spans  []span
+	points []string
+}
+
+func TestEveryOperationAndOutcome(t *testing.T) {
+	for name, tests := range map[string]map[string]row{
+		"enqueue": enqueueRows(), "process": processRows(), "aggregate": groupRows(), "tick": tickRows(),
+	} {
+		for outcome, tt := range tests {
+			t.Run(name+" "+outcome, func(t *testing.T) {
+				onRedis(t, func(t *testing.T, e *env) {
+					s := newScene(t, e)
+					tt.run(s)
+					s.check(tt.spans)
+					if got, want := s.points(), slices.Sorted(slices.Values(tt.points)); !slices.Equal(got, want) {
+						t.Errorf("metric points\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+					}
+				})
+			})
+		}
+	}
+}
+
+func enqueueRows() map[string]row {
+	return map[string]row{
+		"done": {
+			func(s *scene) { s.ok(s.enqueue(s.task())) },
+			[]span{enqueueSpan("caller", sent)},
+			sendPoints("enqueue Q"),
+		},
+		"without a caller": {
+			func(s *scene) { s.ctx = context.Background(); s.ok(s.enqueue(s.task())) },
+			[]span{enqueueSpan("none", sent)},
+			sendPoints("enqueue Q"),
+		},
+		"duplicate": {
+			func(s *scene) {
+				s.ok(s.enqueue(s.task(asynq.Unique(time.Minute))))
+				s.is(s.enqueue(s.task(asynq.Unique(time.Minute), asynq.TaskID("t2"))), asynq.ErrDuplicateTask)
+			},
+			[]span{
+				enqueueSpan("caller", sent),
+				enqueueSpan("caller", strings.ReplaceAll(sent, "t1", "t2")+" asynq.enqueue.outcome=duplicate"),
+			},
+			append(sendPoints("enqueue Q"), sendPoints("enqueue Q")...),
+		},
+		"conflict": {
+			func(s *scene) { s.ok(s.enqueue(s.task())); s.is(s.enqueue(s.task()), asynq.ErrTaskIDConflict) },
+			[]span{enqueueSpan("caller", sent), enqueueSpan("caller", sent+" asynq.enqueue.outcome=conflict")},
+			append(sendPoints("enqueue Q"), sendPoints("enqueue Q")...),
+		},
+		"failed": {
+			func(s *scene) {
+				host := asynq.NewClient(s.redis)
+				s.ok(host.Close())
+				_, err := asynqtrace.NewClient(host, s.opts()...).EnqueueContext(s.ctx, s.task())
+				s.is(err, redis.ErrClosed)
+			},
+			[]span{{"enqueue Q", "producer", "caller", nil, sent + " error.type=*errors.errorString", true}},
+			sendPoints("enqueue Q *errors.errorString"),
+		},
+	}
+}
+
+func processRows() map[string]row {
+	return map[string]row{
+		"done": {
+			func(s *scene) { s.put(s.task()); s.work(1, asynq.Config{}, returning(nil)) },
+			[]span{processSpan("0 asynq.task.outcome=done", false)},
+			processPoints("Q"),
+		},
+		"with queue time": {
+			func(s *scene) {
+				s.ok(s.enqueue(s.task(), asynqtrace.WithQueueTime()))
+				s.work(2, asynq.Config{}, returning(nil), asynqtrace.WithQueueTime(),
+					asynqtrace.WithRelation(asynqtrace.NewTrace))
+				s.Reset() // the time differs; see TestQueueTime
+			},
+			nil,
+			append(append(sendPoints("enqueue Q"), processPoints("Q")...), "mqtrace.queue_time process Q"),
+		},
+		"without context": {
+			func(s *scene) {
+				client := asynq.NewClient(s.redis)
+				defer func() { _ = client.Close() }()
+				_, err := client.Enqueue(s.task())
+				s.ok(err)
+				s.work(1, asynq.Config{}, returning(nil))
+			},
+			[]span{{"process Q", "consumer", "none", nil, processed + "0 asynq.task.outcome=done", false}},
+			append(processPoints("Q"), "mqtrace.messages.without_context process Q"),
+		},
+		"retry and exhausted": {
+			func(s *scene) { s.put(s.task()); s.work(2, asynq.Config{}, returning(errFailed)) },
+			[]span{
+				processSpan("0 asynq.task.outcome=retry error.type=*errors.errorString", true),
+				processSpan("1 asynq.task.outcome=exhausted error.type=*errors.errorString", true),
+			},
+			processPoints("Q *errors.errorString", "Q *errors.errorString"),
+		},
+		"retry and exhausted, of which one is an error": {
+			func(s *scene) {
+				s.put(s.task())
+				s.work(2, asynq.Config{}, returning(errFailed), asynqtrace.WithErrorOnlyWhenExhausted())
+			},
+			[]span{
+				processSpan("0 asynq.task.outcome=retry", false),
+				processSpan("1 asynq.task.outcome=exhausted error.type=*errors.errorString", true),
+			},
+			processPoints("Q", "Q *errors.errorString"),
+		},
+		"skipped": {
+			func(s *scene) { s.put(s.task()); s.work(1, asynq.Config{}, returning(asynq.SkipRetry)) },
+			[]span{processSpan("0 asynq.task.outcome=skipped error.type=*errors.errorString", true)},
+			processPoints("Q *errors.errorString"),
+		},
+		"revoked": {
+			func(s *scene) { s.put(s.task()); s.work(1, asynq.Config{}, returning(asynq.RevokeTask)) },
+			[]span{processSpan("0 asynq.task.outcome=revoked", false)},
+			processPoints("Q"),
+		},
+		"panic": {
+			func(s *scene) {
+				s.put(s.task(asynq.MaxRetry(0)))
+				s.work(1, asynq.Config{}, func(context.Context, *asynq.Task) error { panic("poison") })
+			},
+			[]span{{"process Q", "consumer", "caller", []string{"caller"}, sent +
+				" asynq.task.max_retry=0 asynq.task.retry_count=0 asynq.task.outcome=exhausted error.type=panic", true}},
+			processPoints("Q panic"),
+		},
+		"deadline": {
+			func(s *scene) {
+				s.put(s.task(asynq.Timeout(time.Second), asynq.MaxRetry(1)))
+				var calls atomic.Int64
+				s.work(2, asynq.Config{}, func(ctx context.Context, _ *asynq.Task) error {
+					if calls.Add(1) == 1 {
+						<-ctx.Done()
+						return ctx.Err()
+					}
+					return nil
+				})
+			},
+			[]span{
+				processSpan("0 asynq.task.outcome=deadline error.type=context.DeadlineExceeded", true),
+				processSpan("1 asynq.task.outcome=done", false),
+			},
+			processPoints("Q context.DeadlineExceeded", "Q"),
+		},
+		"expired before its handler": {
+			func(s *scene) {
+				s.put(s.task(asynq.Deadline(time.Now().Add(-time.Minute)), asynq.MaxRetry(1)))
+				s.work(2, asynq.Config{}, func(context.Context, *asynq.Task) error { panic("was called") })
+			},
+			[]span{
+				processSpan("0 asynq.task.outcome=deadline error.type=context.DeadlineExceeded", true),
+				processSpan("1 asynq.task.outcome=deadline error.type=context.DeadlineExceeded", true),
+			},
+			processPoints("Q context.DeadlineExceeded", "Q context.DeadlineExceeded"),
+		},
+		"cancelled": {
+			func(s *scene) {
+				s.put(s.task())
+				started := make(chan struct{})
+				stop := s.serveWith(s.T, asynqtrace.Config(s.queues(asynq.Config{ShutdownTimeout: time.Millisecond}), s.opts()...),
+					func(ctx context.Context, _ *asynq.Task) error {
+						close(started)
+						<-ctx.Done()
+						return ctx.Err()
+					}, s.opts()...)
+				<-started
+				stop()
+				s.until(1)
+			},
+			[]span{processSpan("0 asynq.task.outcome=cancelled error.type=context.Canceled", true)},
+			processPoints("Q context.Canceled"),
+		},
+	}
+}
+
+func groupRows() map[string]row {
+	cfg := asynq.Config{
+		GroupGracePeriod: time.Second, GroupMaxSize: 2,
+		GroupAggregator: asynq.GroupAggregatorFunc(func(string, []*asynq.Task) *asynq.Task {
+			return asynq.NewTask("email:welcome", nil, asynq.TaskID("t1"), asynq.MaxRetry(1))
+		}),
+	}
+	return map[string]row{
+		"done": {
+			func(s *scene) {
+				s.ok(s.enqueue(s.task(asynq.Group("g"), asynq.TaskID("t2"))))
+				s.ok(s.enqueue(s.task(asynq.Group("g"), asynq.TaskID("t3"))))
+				s.work(4, cfg, returning(nil))
+			},
+			[]span{
+				enqueueSpan("caller", strings.ReplaceAll(sent, "t1", "t2")),
+				enqueueSpan("caller", strings.ReplaceAll(sent, "t1", "t3")),
+				{"aggregate Q", "producer", "none", []string{"enqueue Q#1", "enqueue Q#2"}, "messaging.destination.name=Q asynq.task.type=email:welcome asynq.group=g messaging.batch.message_count=2", false},
+				{"process Q", "consumer", "aggregate Q", []string{"aggregate Q"}, processed + "0 asynq.task.outcome=done", false},
+			},
+			slices.Concat(sendPoints("enqueue Q"), sendPoints("enqueue Q"), sendPoints("aggregate Q"), processPoints("Q")),
+		},
+	}
+}
+
+func tickRows() map[string]row {
+	return map[string]row{
+		"done": {
+			func(s *scene) {
+				sch := s.schedule(nil)
+				s.register(sch, s.task())
+				s.until(1)
+				sch.Shutdown()
+			},
+			[]span{enqueueSpan("none", sent)},
+			sendPoints("enqueue Q"),
+		},
+		"conflict": {
+			func(s *scene) {
+				s.put(s.task())
+				sch := s.schedule(nil)
+				s.register(sch, s.task())
+				s.until(1)
+				sch.Shutdown()
+			},
+			[]span{enqueueSpan("none", sent+" asynq.enqueue.outcome=conflict")},
+			sendPoints("enqueue Q"),
+		},
+	}
+}
+
+// schedule starts a scheduler with ours around the hooks.
+func (s *scene) schedule(hooks *asynq.SchedulerOpts, more ...asynqtrace.Option) *asynq.Scheduler {
+	s.Helper()
+	opts := asynqtrace.SchedulerOpts(hooks, s.opts(more...)...)
+	opts.LogLevel = asynq.FatalLevel
+	sch := asynq.NewScheduler(s.redis, opts)
+	s.ok(sch.Start())
+	s.Cleanup(sch.Shutdown)
+	return sch
+}
+
+func (s *scene) register(sch *asynq.Scheduler, task *asynq.Task, opts ...asynq.Option) {
+	s.Helper()
+	_, err := sch.Register("@every 1s", task, opts...)
+	s.ok(err)
+}
