@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestUsage(t *testing.T) {
+	tests := map[string]struct {
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		"no command":       {nil, 0, "COMMANDS:", ""},
+		"help":             {[]string{"-h"}, 0, "broker", ""},
+		"help of broker":   {[]string{"broker", "-h"}, 0, "-listen 127.0.0.1:0", ""},
+		"version":          {[]string{"-v"}, 0, "mqtrace version", ""},
+		"unknown command":  {[]string{"nope"}, exitUsage, "", `there is no command "nope"`},
+		"unknown flag":     {[]string{"broker", "-x"}, exitUsage, "", "-x"},
+		"argument":         {[]string{"broker", "x"}, exitUsage, "", `"x"`},
+		"not on loopback":  {[]string{"broker", "-listen", "0.0.0.0:0"}, exitUsage, "", "-allow-remote"},
+		"no port":          {[]string{"broker", "-listen", "127.0.0.1"}, exitFailed, "", "missing port"},
+		"shell completion": {[]string{"completion", "bash"}, 0, "complete", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr strings.Builder
+			code := run(t.Context(), append([]string{"mqtrace"}, tt.args...), &stdout, &stderr)
+			if code != tt.code || !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
+				t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+			}
+			if tt.stderr == "" && stderr.Len() > 0 {
+				t.Errorf("stderr %q", stderr.String())
+			}
+		})
+	}
+}
+
+func TestBroker(t *testing.T) {
+	for _, args := range [][]string{
+		{"mqtrace", "broker", "-listen", "127.0.0.1:0"},
+		{"mqtrace", "broker", "--listen=[::1]:0"},
+		{"mqtrace", "broker", "-allow-remote", "-listen", "0.0.0.0:0"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, w := io.Pipe()
+		var stderr strings.Builder
+		code := make(chan int, 1)
+		go func() { code <- run(ctx, args, w, &stderr) }()
+		useBroker(t, firstLine(t, r))
+		cancel()
+		if c := <-code; c != 0 {
+			t.Errorf("%q: exit code %d: %s", args, c, stderr.String())
+		}
+	}
+}
+
+func TestBrokerStopsOnSignal(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "mqtrace")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		cmd := exec.CommandContext(t.Context(), bin, "broker", "-listen", "127.0.0.1:0")
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		useBroker(t, firstLine(t, stdout))
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", sig, err)
+		}
+	}
+}
+
+func firstLine(t *testing.T, r io.Reader) string {
+	t.Helper()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// useBroker sends a message through the broker at url.
+func useBroker(t *testing.T, url string) {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatalf("%s: %v", url, err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := ch.QueueDeclare("", false, false, true, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := ch.PublishWithContext(ctx, "", q.Name, false, false, amqp.Publishing{Body: []byte("m")}); err != nil {
+		t.Fatal(err)
+	}
+	if d, ok, err := ch.Get(q.Name, true); err != nil || !ok || string(d.Body) != "m" {
+		t.Errorf("got %q, %v, %v", d.Body, ok, err)
+	}
+}
