@@ -1,0 +1,57 @@
+// Package config reads what the environment says about the servers and
+// addresses. The OTEL_* variables are read by package telemetry.
+package config
+
+import (
+	"os"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/mqtrace/mqtrace/examples/order-notification/tasks"
+)
+
+// Config is the environment, read. An empty field was not set.
+type Config struct {
+	// AMQPURL (MQTRACE_AMQP_URL) is the broker.
+	AMQPURL string
+	// Redis (MQTRACE_REDIS_ADDR) is host:port or a redis:// URL.
+	Redis asynq.RedisClientOpt
+	// HTTPAddr (HTTP_ADDR) is the address to listen on.
+	HTTPAddr string
+	// PaymentURL (PAYMENT_URL) is the base URL of a payment service. Without
+	// it the order service's process brings the stand-in along.
+	PaymentURL string
+	// Prefix (NAME_PREFIX) is put before the names of exchanges and queues.
+	Prefix string
+}
+
+// FromEnvironment reads the variables.
+func FromEnvironment() (Config, error) {
+	cfg := Config{
+		AMQPURL:    os.Getenv("MQTRACE_AMQP_URL"),
+		HTTPAddr:   os.Getenv("HTTP_ADDR"),
+		PaymentURL: os.Getenv("PAYMENT_URL"),
+		Prefix:     os.Getenv("NAME_PREFIX"),
+	}
+	if addr := os.Getenv("MQTRACE_REDIS_ADDR"); addr != "" {
+		var err error
+		if cfg.Redis, err = tasks.ParseRedis(addr); err != nil {
+			return Config{}, err //nolint:wrapcheck // It names the variable.
+		}
+	}
+	return cfg, nil
+}
+
+// WithDefaults fills in where RabbitMQ and Redis are on a developer's machine.
+func (c Config) WithDefaults() (Config, error) {
+	if c.AMQPURL == "" {
+		c.AMQPURL = "amqp://guest:guest@localhost:5672/"
+	}
+	if c.Redis.Addr == "" {
+		var err error
+		if c.Redis, err = tasks.ParseRedis("localhost:6379"); err != nil {
+			return Config{}, err //nolint:wrapcheck // It cannot happen.
+		}
+	}
+	return c, nil
+}

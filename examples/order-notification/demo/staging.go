@@ -1,0 +1,112 @@
+// Package demo runs the whole example in one process and shows its traces.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mqtrace/mqtrace/examples/order-notification/backend"
+	"github.com/mqtrace/mqtrace/examples/order-notification/config"
+	"github.com/mqtrace/mqtrace/examples/order-notification/events"
+	"github.com/mqtrace/mqtrace/examples/order-notification/shop"
+	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+const (
+	// Retries come quickly here, so that nobody has to wait for them. asynq
+	// counts in whole seconds.
+	emailRetryDelay   = time.Second
+	emailPollInterval = 200 * time.Millisecond
+
+	cleanUpTimeout = 5 * time.Second
+)
+
+// Options say how to show things.
+type Options struct {
+	Verbose        bool // show the services' log, with all its fields, on Stderr
+	Version        string
+	Stdout, Stderr *os.File
+}
+
+// staging is the servers, the services and the place where their traces are.
+type staging struct {
+	out  io.Writer
+	tree traceview.TreeOptions
+	logs *logbook
+
+	backend    *backend.Backend
+	topology   events.Topology
+	emailQueue string
+	telemetry  telemetry.Config
+	store      *traceview.Store
+	receiver   *traceview.Server
+	shop       *shop.Shop
+	flushes    sync.WaitGroup // of what sends spans besides the shop
+}
+
+// open starts everything. The caller calls close.
+func open(ctx context.Context, cfg config.Config, opts Options) (_ *staging, err error) {
+	s := &staging{
+		out:   opts.Stdout,
+		tree:  traceview.OptionsFor(opts.Stdout),
+		logs:  newLogbook(opts.Stderr, opts.Verbose),
+		store: traceview.NewStore(traceview.Limits{}),
+	}
+	s.tree.Attributes = []string{"order.outcome", "tenant.id"}
+	if s.backend, err = backend.Open(ctx, cfg); err != nil {
+		return nil, err //nolint:wrapcheck // It says what it was doing.
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close(ctx))
+		}
+	}()
+	s.topology, s.emailQueue = s.backend.Topology(), s.backend.EmailQueue()
+	if s.receiver, err = traceview.Listen("127.0.0.1:0", s.store); err != nil {
+		return nil, fmt.Errorf("start the trace receiver: %w", err)
+	}
+	s.telemetry = telemetry.Config{
+		Version:   opts.Version,
+		KeepName:  true,
+		ViewerURL: s.receiver.URL(),
+		LogWriter: s.logs,
+	}
+	s.shop, err = shop.Start(ctx, shop.Config{
+		AMQPURL:           s.backend.AMQPURL,
+		Redis:             s.backend.Redis,
+		Prefix:            s.backend.Prefix,
+		HTTPAddr:          cfg.HTTPAddr,
+		PaymentURL:        cfg.PaymentURL,
+		Telemetry:         s.telemetry,
+		EmailRetryDelay:   emailRetryDelay,
+		EmailPollInterval: emailPollInterval,
+	}, shop.Order, shop.Notification, shop.Email)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // It names the service.
+	}
+	return s, nil
+}
+
+// close stops the services first, so that their last spans still find the
+// receiver and their queues can be deleted.
+func (s *staging) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
+	defer cancel()
+	var errs []error
+	if s.shop != nil {
+		stopped, stop := context.WithCancel(ctx)
+		stop()
+		errs = append(errs, s.shop.Run(stopped))
+	}
+	s.flushes.Wait()
+	if s.receiver != nil {
+		errs = append(errs, s.receiver.Close())
+	}
+	return errors.Join(append(errs, s.backend.Close(ctx))...)
+}

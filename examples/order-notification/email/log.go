@@ -1,0 +1,25 @@
+package email
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/hibiken/asynq"
+)
+
+// asynqLogger puts asynq's own lines into the service's log.
+type asynqLogger struct{ log *slog.Logger }
+
+var _ asynq.Logger = asynqLogger{}
+
+func (l asynqLogger) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...)) }
+func (l asynqLogger) Info(args ...any)  { l.log.Info(fmt.Sprint(args...)) }
+func (l asynqLogger) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...)) }
+func (l asynqLogger) Error(args ...any) { l.log.Error(fmt.Sprint(args...)) }
+
+// Fatal ends the process, which is what asynq asks of it.
+func (l asynqLogger) Fatal(args ...any) {
+	l.log.Error(fmt.Sprint(args...))
+	os.Exit(1)
+}

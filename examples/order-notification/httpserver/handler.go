@@ -1,0 +1,58 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
+)
+
+// HealthPath is the path of the health check, which is not traced: a probe
+// every few seconds would be most of what the tracing backend stores.
+const HealthPath = "/healthz"
+
+// traceIDHeader tells whoever called which trace to look for.
+const traceIDHeader = "X-Trace-Id"
+
+// NewHandler traces what mux serves. Spans are named by method and route.
+func NewHandler(mux *http.ServeMux, t *telemetry.Telemetry) http.Handler {
+	traced := otelhttp.NewHandler(
+		withTraceID(recovered(t.Log, jsonErrors(mux))), "",
+		otelhttp.WithTracerProvider(t.TracerProvider),
+		otelhttp.WithPropagators(t.Propagators),
+		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != HealthPath }),
+	)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The route is looked up before the span starts, so that the span has
+		// its name and http.route from the start, when samplers look at it.
+		_, r.Pattern = mux.Handler(r)
+		traced.ServeHTTP(w, r)
+	})
+}
+
+// NewHealthMux returns a mux with nothing but the health check on it.
+func NewHealthMux(check func(ctx context.Context) error) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+HealthPath, func(w http.ResponseWriter, r *http.Request) {
+		if err := check(r.Context()); err != nil {
+			WriteError(w, r, http.StatusServiceUnavailable, "unhealthy", err.Error())
+			return
+		}
+		WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	return mux
+}
+
+// withTraceID sets the header before the handler runs, so that every answer
+// has it, whoever writes it.
+func withTraceID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
+			w.Header().Set(traceIDHeader, sc.TraceID().String())
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,35 @@
+package notification
+
+import (
+	"context"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// consumeDeadLetters returns when the deliveries end.
+func (s *Service) consumeDeadLetters(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	for d := range s.dead.deliveries {
+		if err := s.bury(ctx, d); err != nil {
+			s.log.WarnContext(ctx, "dead letter not settled, it will come again", "error", err)
+		}
+	}
+}
+
+// handleDeadLetter tells people about a message that nobody could process. A
+// shop would keep the body somewhere; here the log has to do, without the
+// body, which may hold personal data.
+func (s *Service) handleDeadLetter(ctx context.Context, d amqp.Delivery) error {
+	reason, queue := firstDeath(d.Headers)
+	s.log.ErrorContext(ctx, "dead letter",
+		"reason", reason, "queue", queue, "routing_key", d.RoutingKey, "body_bytes", len(d.Body))
+	return d.Ack(false) //nolint:wrapcheck // Logged by the only caller, which says what it was about.
+}
+
+// firstDeath says why and from which queue a message was dead-lettered at
+// first. RabbitMQ puts that into headers of their own, besides x-death.
+func firstDeath(headers amqp.Table) (reason, queue string) {
+	reason, _ = headers["x-first-death-reason"].(string)
+	queue, _ = headers["x-first-death-queue"].(string)
+	return reason, queue
+}

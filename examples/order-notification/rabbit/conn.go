@@ -1,0 +1,120 @@
+// Package rabbit connects the services to RabbitMQ and keeps them connected.
+package rabbit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	dialTimeout  = 3 * time.Second
+	closeTimeout = 2 * time.Second
+	heartbeat    = 5 * time.Second
+
+	// A broker that restarts is back within this many attempts; after them
+	// the service exits and leaves the rest to whatever supervises it.
+	reconnectAttempts = 30
+	reconnectInterval = time.Second
+)
+
+// ErrReconnecting is the health of a connection that is being re-established.
+var ErrReconnecting = errors.New("the connection to RabbitMQ is being re-established")
+
+// Conn is a connection that re-establishes itself, with its channels, their
+// consumers and their queues, when it breaks.
+type Conn struct {
+	*amqp.Connection
+
+	// Host and Port are where the broker is.
+	Host string
+	Port int
+
+	lost    chan error
+	watched chan struct{}
+}
+
+// Dial connects to the broker. Neither its errors nor its log lines have the
+// URL's user or password in them.
+func Dial(ctx context.Context, rawURL, name string, log *slog.Logger) (*Conn, error) {
+	uri, err := amqp.ParseURI(rawURL)
+	if err != nil {
+		// The parser's error quotes the URL, password included.
+		return nil, errors.New("MQTRACE_AMQP_URL is not a valid amqp:// URL")
+	}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(name)
+	connection, err := amqp.DialConfig(rawURL, amqp.Config{
+		Heartbeat:  heartbeat,
+		Properties: properties,
+		Dial:       amqp.DefaultDial(dialTimeout),
+		Recovery: &amqp.Recovery{ReconnectionConfig: &amqp.ReconnectionConfig{
+			MaxRetryCount: reconnectAttempts,
+			RetryInterval: reconnectInterval,
+		}},
+	})
+	if err != nil {
+		addr := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
+		return nil, fmt.Errorf("connect to RabbitMQ at %s (MQTRACE_AMQP_URL): %w", addr, err)
+	}
+	conn := &Conn{
+		Connection: connection,
+		Host:       uri.Host,
+		Port:       uri.Port,
+		lost:       make(chan error, 1),
+		watched:    make(chan struct{}),
+	}
+	changes := make(chan *amqp.StateChanged, 1)
+	connection.NotifyStateChange(changes)
+	go conn.watch(context.WithoutCancel(ctx), changes, log)
+	return conn, nil
+}
+
+// watch ends when the connection is closed for good, be it by Close or because
+// the broker stayed away.
+func (c *Conn) watch(ctx context.Context, changes <-chan *amqp.StateChanged, log *slog.Logger) {
+	defer close(c.watched)
+	for change := range changes {
+		switch change.To {
+		case amqp.StateReconnecting:
+			log.WarnContext(ctx, "lost the connection to RabbitMQ, reconnecting")
+		case amqp.StateOpen:
+			log.InfoContext(ctx, "connected to RabbitMQ again")
+		case amqp.StateClosed:
+			if change.Err != nil {
+				c.lost <- fmt.Errorf("gave up reconnecting to RabbitMQ: %w", change.Err)
+			}
+		case amqp.StateClosing:
+		}
+	}
+}
+
+// Lost receives an error when the connection is gone for good.
+func (c *Conn) Lost() <-chan error { return c.lost }
+
+// Health is nil while the connection stands.
+func (c *Conn) Health(context.Context) error {
+	if c.IsClosed() {
+		return ErrReconnecting
+	}
+	return nil
+}
+
+// Close takes leave of the broker, without waiting long for it to answer.
+func (c *Conn) Close() error {
+	err := c.CloseDeadline(time.Now().Add(closeTimeout))
+	if errors.Is(err, amqp.ErrClosed) {
+		err = nil
+	}
+	<-c.watched
+	if err != nil {
+		return fmt.Errorf("close the connection to RabbitMQ: %w", err)
+	}
+	return nil
+}

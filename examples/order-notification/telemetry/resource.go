@@ -1,0 +1,28 @@
+package telemetry
+
+import (
+	"cmp"
+	"context"
+
+	"go.opentelemetry.io/otel/sdk/resource"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// newResource names the service. Later detectors win, so what
+// OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say comes after the defaults.
+func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
+	opts := []resource.Option{
+		resource.WithSchemaURL(semconv.SchemaURL),
+		resource.WithTelemetrySDK(),
+		resource.WithAttributes(
+			semconv.ServiceName(cfg.Service),
+			semconv.ServiceVersion(cmp.Or(cfg.Version, "dev")),
+			semconv.DeploymentEnvironmentNameDevelopment,
+		),
+		resource.WithFromEnv(),
+	}
+	if cfg.KeepName {
+		opts = append(opts, resource.WithAttributes(semconv.ServiceName(cfg.Service)))
+	}
+	return resource.New(ctx, opts...) //nolint:wrapcheck // Logged where it happens, never returned.
+}
