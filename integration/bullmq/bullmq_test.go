@@ -1,0 +1,139 @@
+//go:build interop
+
+package bullmq_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/carrier"
+)
+
+var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+
+// seen is what the Node program tells of a job.
+type seen struct {
+	TraceID  string `json:"traceId"`
+	SpanID   string `json:"spanId"`
+	ParentID string `json:"parentId"`
+	Tenant   string `json:"tenant"`
+	ID       string `json:"id"`
+	Job      string `json:"job"`
+	Data     struct {
+		User int `json:"user"`
+	} `json:"data"`
+}
+
+// newQueue names a queue of the test's own and removes it in the end.
+func newQueue(t *testing.T) (*redis.Client, string) {
+	t.Helper()
+	addr := os.Getenv("MQTRACE_REDIS_ADDR")
+	if addr == "" {
+		t.Fatal("MQTRACE_REDIS_ADDR names no Redis")
+	}
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	queue := fmt.Sprintf("mqtrace-bullmq-%d-%d", os.Getpid(), time.Now().UnixNano())
+	t.Cleanup(func() {
+		ctx := context.Background()
+		keys := client.Scan(ctx, 0, "bull:"+queue+":*", 100).Iterator()
+		for keys.Next(ctx) {
+			client.Del(ctx, keys.Val())
+		}
+		if err := keys.Err(); err != nil {
+			t.Error(err)
+		}
+		_ = client.Close()
+	})
+	return client, queue
+}
+
+func node(t *testing.T, client *redis.Client, mode, queue string) seen {
+	t.Helper()
+	host, port, err := net.SplitHostPort(client.Options().Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "interop.js", mode, host, port, queue)
+	cmd.Env = append(os.Environ(), "OTEL_SDK_DISABLED=false", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err, " (was npm ci run?)")
+	}
+	var s seen
+	if err := json.Unmarshal(out, &s); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	return s
+}
+
+// A job that Go puts into the queue, with its trace in the option tm, is worked on by
+// BullMQ in that trace and with its baggage.
+func TestFromGoToNode(t *testing.T) {
+	client, queue := newQueue(t)
+	sc := trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1, 15: 2}, SpanID: trace.SpanID{3, 7: 4}, TraceFlags: trace.FlagsSampled,
+	})
+	member, _ := baggage.NewMember("tenant.id", "t1")
+	bag, _ := baggage.New(member)
+	text, err := carrier.MarshalText(
+		baggage.ContextWithBaggage(trace.ContextWithSpanContext(t.Context(), sc), bag), propagator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts, err := json.Marshal(map[string]any{"attempts": 0, "tm": text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefix := "bull:" + queue + ":"
+	pipe := client.TxPipeline()
+	pipe.HSet(t.Context(), prefix+"1", "name", "welcome", "data", `{"user":7}`, "opts", opts,
+		"timestamp", time.Now().UnixMilli(), "delay", 0, "priority", 0)
+	pipe.LPush(t.Context(), prefix+"wait", "1")
+	pipe.ZAdd(t.Context(), prefix+"marker", redis.Z{Score: 0, Member: "0"})
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := node(t, client, "work", queue)
+	if got.TraceID != sc.TraceID().String() || got.ParentID != sc.SpanID().String() || got.Tenant != "t1" ||
+		got.Job != "welcome" || got.Data.User != 7 {
+		t.Errorf("Node has %+v, want trace %s and parent %s", got, sc.TraceID(), sc.SpanID())
+	}
+}
+
+// A trace that BullMQ keeps with a job is found by Go.
+func TestFromNodeToGo(t *testing.T) {
+	client, queue := newQueue(t)
+	added := node(t, client, "add", queue)
+	raw, err := client.HGet(t.Context(), "bull:"+queue+":"+added.ID, "opts").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var opts struct {
+		Telemetry string `json:"tm"`
+	}
+	if err := json.Unmarshal([]byte(raw), &opts); err != nil {
+		t.Fatal(err)
+	}
+	ctx := carrier.UnmarshalText(t.Context(), propagator, opts.Telemetry)
+	sc := trace.SpanContextFromContext(ctx)
+	if sc.TraceID().String() != added.TraceID || !sc.SpanID().IsValid() || len(added.TraceID) != 32 {
+		t.Errorf("Go has %v of %s, want trace %s", sc, raw, added.TraceID)
+	}
+	if got := baggage.FromContext(ctx).Member("tenant.id").Value(); got != "t1" {
+		t.Errorf("baggage %q of %s", got, raw)
+	}
+}

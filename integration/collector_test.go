@@ -1,0 +1,125 @@
+package integration_test
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// patience is how long a test waits for spans. The tests fail before a person
+// would give up, and no sooner: machines that build are slow at times.
+const patience = 20 * time.Second
+
+// collector receives OTLP/HTTP. It shares no code with the receiver that the
+// demo uses, so that a mistake there does not hide itself.
+type collector struct {
+	*httptest.Server
+
+	mu      sync.Mutex
+	spans   []*span
+	changed chan struct{} // closed and replaced at each change
+}
+
+func newCollector(t *testing.T) *collector {
+	t.Helper()
+	c := &collector{changed: make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/traces", c.receive)
+	c.Server = httptest.NewServer(mux)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *collector) receive(w http.ResponseWriter, r *http.Request) {
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		body = unzipped
+	}
+	data, err := io.ReadAll(body)
+	var request collectorpb.ExportTraceServiceRequest
+	if err == nil {
+		err = proto.Unmarshal(data, &request)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spans = append(c.spans, spansOf(&request)...)
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// trace returns what is there of a trace, and a channel that is closed when
+// there is more.
+func (c *collector) trace(id string) (trace, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var t trace
+	for _, s := range c.spans {
+		if s.trace == id {
+			t = append(t, s)
+		}
+	}
+	return t, c.changed
+}
+
+// count returns how many spans have that key, whatever their trace.
+func (c *collector) count(key string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, s := range c.spans {
+		if s.key() == key {
+			n++
+		}
+	}
+	return n
+}
+
+// wait returns a trace once it has spans with all of the keys and the parent
+// of every span, and fails the test if that takes too long.
+func (c *collector) wait(t *testing.T, id string, keys ...string) trace {
+	t.Helper()
+	late := time.After(patience)
+	for {
+		tr, changed := c.trace(id)
+		orphan := orphanOf(tr)
+		if tr.has(keys...) && orphan == nil {
+			return tr
+		}
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("trace %s is not complete.\nwant: %s\nhave: %s\norphan: %v",
+				id, strings.Join(keys, "\n      "), strings.Join(tr.keys(), "\n      "), orphan)
+		}
+	}
+}
+
+func orphanOf(tr trace) *span {
+	known := make(map[string]bool, len(tr))
+	for _, s := range tr {
+		known[s.id] = true
+	}
+	for _, s := range tr {
+		if s.parent != "" && !known[s.parent] {
+			return s
+		}
+	}
+	return nil
+}

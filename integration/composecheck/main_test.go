@@ -1,0 +1,35 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+const good = `{"services": {
+	"redis": {"image": "redis:8.2.1", "healthcheck": {"test": ["CMD", "redis-cli", "ping"]},
+		"ports": [{"host_ip": "127.0.0.1", "published": "6379"}], "volumes": [{"type": "volume", "source": "data", "target": "/data"}]},
+	"order": {"build": {"context": "."}, "healthcheck": {"test": ["CMD", "x"]}, "depends_on": {"redis": {"condition": "service_healthy"}}}
+}}`
+
+func TestGoodProject(t *testing.T) {
+	if n, err := check(strings.NewReader(good)); err != nil || n != 2 {
+		t.Errorf("%d services, %v", n, err)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for old, bad := range map[string]string{
+		`redis:8.2.1`: `redis:latest`, `"redis:8.2.1"`: `"registry.example:5000/redis"`,
+		`"127.0.0.1"`: `"0.0.0.0"`, `service_healthy`: `service_started`,
+		`"source": "data", `: ``, `"test": ["CMD", "x"]`: `"disable": true`,
+		`{"services"`: `{"other"`, `{"services": {`: `[`,
+	} {
+		text := strings.Replace(good, old, bad, 1)
+		if text == good {
+			t.Fatalf("%q is not in the project", old)
+		}
+		if _, err := check(strings.NewReader(text)); err == nil {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package integration_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mqtrace/mqtrace/examples/order-notification/config"
+)
+
+// errorLimit is how long it may take to say that a server does not answer.
+const errorLimit = 8 * time.Second
+
+func TestServerThatDoesNotAnswerIsAClearError(t *testing.T) {
+	hole, closed := newHole(t), closedPort(t)
+	for name, c := range map[string]struct {
+		env  []string
+		args []string
+		want string
+	}{
+		"demo, no broker":           {[]string{amqpVariable + "=amqp://user:secret@" + closed}, nil, "RabbitMQ at " + closed},
+		"demo, broker hangs":        {[]string{amqpVariable + "=amqp://user:secret@" + hole}, nil, "RabbitMQ at " + hole},
+		"demo, bad broker URL":      {[]string{amqpVariable + "=amqp://user:secret@host:no"}, nil, amqpVariable},
+		"demo, no Redis":            {[]string{redisVariable + "=" + closed}, nil, "Redis at " + closed},
+		"demo, Redis hangs":         {[]string{redisVariable + "=" + hole}, nil, "Redis at " + hole},
+		"demo, Redis with password": {[]string{redisVariable + "=redis://:secret@" + closed}, nil, "Redis at " + closed},
+		"demo, bad Redis URL":       {[]string{redisVariable + "=redis://:secret@host:no"}, nil, redisVariable},
+		"serve, no broker":          {[]string{amqpVariable + "=amqp://user:secret@" + closed}, []string{"-serve"}, "RabbitMQ"},
+		"order, no broker": {
+			[]string{amqpVariable + "=amqp://user:secret@" + closed},
+			[]string{"-run", "order"}, "order-service: connect to RabbitMQ at " + closed,
+		},
+		"notification, no Redis": {
+			[]string{redisVariable + "=" + closed},
+			[]string{"-run", "notification"}, "notification-service: connect to Redis at " + closed,
+		},
+		"email, Redis hangs": {
+			[]string{redisVariable + "=" + hole},
+			[]string{"-run", "email"}, "email-worker: connect to Redis at " + hole,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := append(c.env, "OTEL_TRACES_EXPORTER=none", "HTTP_ADDR=127.0.0.1:0")
+			p, code := finish(t, errorLimit, env, c.args...)
+			text := p.stderr.String()
+			if code != 1 || !strings.Contains(text, c.want) || strings.Count(text, "\n") != 1 {
+				t.Errorf("exit code %d, standard error %q; want 1 and one line with %q", code, text, c.want)
+			}
+			for _, unwanted := range []string{"secret", "goroutine", "panic"} {
+				if strings.Contains(text+p.stdout.String(), unwanted) {
+					t.Errorf("the output has %q in it: %s", unwanted, text)
+				}
+			}
+		})
+	}
+}
+
+func TestUnknownArgumentsAreUsageErrors(t *testing.T) {
+	for _, args := range [][]string{{"-run", "shipping"}, {"-run", "order", "-serve"}, {"order"}, {"-x"}} {
+		if p, code := finish(t, errorLimit, nil, args...); code != 2 || !strings.Contains(p.stderr.String(), "Usage") {
+			t.Errorf("%q: exit code %d, standard error %q", args, code, p.stderr)
+		}
+	}
+}
+
+func TestDeadCollectorCostsAWarning(t *testing.T) {
+	for name, addr := range map[string]string{"down": closedPort(t), "hangs": newHole(t)} {
+		t.Run(name, func(t *testing.T) {
+			const warning = "spans do not reach the Collector; the service goes on without it"
+			d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+addr,
+				"OTEL_BSP_SCHEDULE_DELAY=20")
+			post(t, d.url, orderOf("customer@example.com", "tok_ok", "samovar")) // Opens connections.
+			const orders = 50
+			started := time.Now()
+			for range orders {
+				if r := post(t, d.url, orderOf("customer@example.com", "tok_ok", "tea")); r.status != http.StatusCreated {
+					t.Fatalf("status %d, body %v", r.status, r.body)
+				}
+			}
+			if mean := time.Since(started) / orders; mean > 100*time.Millisecond {
+				t.Errorf("an order takes %v", mean)
+			}
+			d.order.logged(t, warning)
+			d.terminate(t, 5*time.Second)
+			// The order service's process has two SDKs in it.
+			if n := d.order.warnings(warning); n < 1 || n > 2 {
+				t.Errorf("%d warnings, want one for each SDK", n)
+			}
+		})
+	}
+}

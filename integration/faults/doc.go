@@ -1,0 +1,19 @@
+// Package faults holds tests of amqptrace while things break: publishers that wait
+// for confirmations and consumers that acknowledge go on, with amqp091-go's recovery,
+// while their broker is killed, cut off, blocked or refuses.
+//
+// Each test asserts that every confirmed message was processed at least once, that
+// every span that was started has ended and tells what the program was told, that no
+// confirmation stays pending for good, and that the goroutines are those of before.
+//
+// Those on the in-process broker need nothing installed and are part of
+//
+//	go test ./...
+//
+// Those that kill a RabbitMQ start nodes of their own with integration/rabbitmq.sh.
+// They need Debian's rabbitmq-server, fail without it, and take two minutes; the long
+// form, whose figures are in docs/faults.md, takes six:
+//
+//	go test -tags faults -v ./integration/faults
+//	go test -tags faults -v -timeout 30m ./integration/faults -long
+package faults

@@ -1,0 +1,96 @@
+package faults_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// link is a connection that amqp091-go recovers. Its documentation asks programs to
+// hold off while it does: a frame sent in between breaks the new handshake.
+type link struct {
+	*amqp.Connection
+
+	mu   sync.Mutex
+	open chan struct{} // closed while the connection is open
+	ups  int
+}
+
+// dial connects to the first broker that answers, and so does every recovery.
+func dial(t *testing.T, brokers ...string) *link {
+	t.Helper()
+	conn, err := amqp.DialConfig(brokers[0], amqp.Config{
+		Heartbeat: 2 * time.Second,
+		Dial: func(network, _ string) (conn net.Conn, err error) {
+			for _, b := range brokers {
+				uri, parseErr := amqp.ParseURI(b)
+				if parseErr != nil {
+					return nil, parseErr
+				}
+				conn, err = amqp.DefaultDial(2*time.Second)(network, net.JoinHostPort(uri.Host, itoa(uri.Port)))
+				if err == nil {
+					return conn, nil
+				}
+			}
+			return nil, err
+		},
+		Recovery: &amqp.Recovery{ReconnectionConfig: &amqp.ReconnectionConfig{
+			MaxRetryCount: 1000, RetryInterval: 100 * time.Millisecond,
+		}},
+	})
+	if err != nil {
+		t.Fatal("the broker does not answer: ", err)
+	}
+	k := &link{Connection: conn, open: make(chan struct{})}
+	close(k.open)
+	changes := make(chan *amqp.StateChanged, 16)
+	conn.NotifyStateChange(changes)
+	go k.follow(changes)
+	return k
+}
+
+func (k *link) follow(changes <-chan *amqp.StateChanged) {
+	for change := range changes {
+		k.mu.Lock()
+		switch {
+		case change.To == amqp.StateOpen:
+			k.ups++
+			close(k.open)
+		case change.From == amqp.StateOpen:
+			k.open = make(chan struct{})
+		}
+		k.mu.Unlock()
+	}
+}
+
+// wait returns once the connection is open, or false where ctx is done before.
+func (k *link) wait(ctx context.Context) bool {
+	k.mu.Lock()
+	open := k.open
+	k.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-open:
+		return ctx.Err() == nil
+	}
+}
+
+func (k *link) recoveries() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ups
+}
+
+func (k *link) channel(t *testing.T) *amqp.Channel {
+	t.Helper()
+	ch, err := k.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}

@@ -1,0 +1,199 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// load is publishers and consumers of one queue that go on while things break.
+type load struct {
+	t      *testing.T
+	queue  string
+	hasty  time.Duration // the patience of the publisher that has little
+	spans  *spans
+	ledger *ledger
+	links  map[string]*link
+	cancel context.CancelFunc
+	last   func() // ends what was started after the load
+
+	publishing, consuming, watching sync.WaitGroup
+
+	began      time.Time
+	goroutines goleak.Option
+	baseline   int
+}
+
+// brokers are where the two connections of a load go, each with those that it may
+// turn to when the first is away.
+type brokers struct {
+	publishers, consumers []string
+	queueArguments        amqp.Table
+	hasty                 time.Duration // by default, a second
+}
+
+func startLoad(t *testing.T, b brokers) *load {
+	t.Helper()
+	l := &load{
+		t: t, queue: fmt.Sprintf("mqtrace-faults-%d-%d", os.Getpid(), time.Now().UnixNano()), hasty: b.hasty,
+		spans: &spans{said: counts{}}, ledger: newLedger(), began: time.Now(),
+		goroutines: goleak.IgnoreCurrent(), baseline: runtime.NumGoroutine(),
+	}
+	if l.hasty == 0 {
+		l.hasty = time.Second
+	}
+	l.links = map[string]*link{"publishers": dial(t, b.publishers...), "consumers": dial(t, b.consumers...)}
+	// Whoever recovers first on a broker that has lost the queue finds it nevertheless.
+	for _, name := range []string{"publishers", "consumers"} {
+		_, err := l.links[name].channel(t).QueueDeclare(l.queue, true, false, false, false, b.queueArguments)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	t.Cleanup(func() { // of a test that has failed
+		cancel()
+		_, _ = l.links["publishers"].Close(), l.links["consumers"].Close()
+	})
+	l.consumers(t, l.links["consumers"])
+	l.publishers(ctx, t, l.links["publishers"])
+	l.progress()
+	return l
+}
+
+// watch counts the channel errors that a settlement with a tag of another time gives.
+func (l *load) watch(ch *amqp.Channel) {
+	closings := ch.NotifyClose(make(chan *amqp.Error, 16))
+	l.watching.Go(func() {
+		for err := range closings {
+			if err.Code == amqp.FrameError {
+				continue // the host's for the end of a connection
+			}
+			l.ledger.saw(fmt.Sprintf("channel error %d", err.Code))
+			if err.Code == amqp.PreconditionFailed {
+				l.t.Errorf("stale settlement: %v", err)
+			}
+		}
+	})
+}
+
+// progress returns once a number of further messages were confirmed and processed.
+func (l *load) progress() {
+	l.t.Helper()
+	const further = 300
+	confirmed, settled := l.ledger.count("publish acked"), l.ledger.count("process ack")
+	began := time.Now()
+	l.eventually(forGood, "messages are confirmed and processed", func() bool {
+		return l.ledger.count("publish acked") > confirmed+further && l.ledger.count("process ack") > settled+further
+	})
+	l.t.Logf("%d further messages confirmed and processed after %v", further, time.Since(began).Round(time.Millisecond))
+}
+
+func (l *load) eventually(limit time.Duration, what string, is func() bool) {
+	l.t.Helper()
+	for deadline := time.Now().Add(limit); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			l.t.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+// stop ends the load and asserts what has to be so after every fault.
+func (l *load) stop() {
+	l.t.Helper()
+	l.cancel()
+	l.publishing.Wait()
+	l.eventually(forGood, "every confirmed message is processed", func() bool { return len(l.ledger.missing()) == 0 })
+	_, _ = l.links["consumers"].channel(l.t).QueueDelete(l.queue, false, false, false)
+	began := time.Now()
+	for name, k := range l.links {
+		if err := k.Close(); err != nil {
+			l.t.Errorf("closing the connection of the %s: %v", name, err)
+		}
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		l.t.Errorf("closing the connections took %v", took)
+	}
+	l.consuming.Wait()
+	l.watching.Wait()
+	l.eventually(10*time.Second, "every span ends", func() bool {
+		runtime.GC() // forgotten confirmations end their spans when they are collected
+		return l.spans.open() == 0
+	})
+	l.compare()
+	if l.last != nil {
+		l.last()
+	}
+	if err := goleak.Find(l.goroutines); err != nil {
+		l.t.Error(err)
+	}
+	l.print()
+}
+
+// compare holds what the spans say against what the program was told.
+func (l *load) compare() {
+	l.t.Helper()
+	for _, what := range []string{
+		"publish timeout", "publish no outcome",
+		"process ack", "process requeue", "process none", "batch ack", "batch none",
+	} {
+		if got, want := l.spans.count(what), l.ledger.count(what); got != want {
+			l.t.Errorf("%d spans say %q, the program saw %d", got, what, want)
+		}
+	}
+	// Of a forgotten confirmation the span says what is known, which nobody was told.
+	forgotten := l.spans.count("publish unconfirmed")
+	for _, what := range []string{"publish acked", "publish nacked", "publish returned", "publish closed"} {
+		more := l.spans.count(what) - l.ledger.count(what)
+		if more < 0 {
+			l.t.Errorf("%d spans say %q, the program saw %d", l.spans.count(what), what, l.ledger.count(what))
+		}
+		forgotten += more
+	}
+	if want := l.ledger.count("publish forgotten"); forgotten != want {
+		l.t.Errorf("%d spans are of forgotten confirmations, the program forgot %d", forgotten, want)
+	}
+	if l.spans.unlinked > 0 {
+		l.t.Errorf("%d process spans are not linked to their message", l.spans.unlinked)
+	}
+	if n := l.ledger.count("publish unknown"); n > 0 {
+		l.t.Errorf("%d publishes with an outcome that is none of the known", n)
+	}
+}
+
+func (l *load) print() {
+	l.t.Helper()
+	sent, confirmed, twice := l.ledger.numbers()
+	l.t.Logf("%v: %d messages sent, %d confirmed, 0 of them lost, %d processed more than once; recoveries: publishers %d, consumers %d",
+		time.Since(l.began).Round(time.Millisecond), sent, confirmed, twice,
+		l.links["publishers"].recoveries(), l.links["consumers"].recoveries())
+	l.t.Logf("program: %v", l.ledger.seen)
+	l.t.Logf("spans: %d started, %d ended; %v", l.spans.started, l.spans.ended, l.spans.said)
+	l.t.Logf("goroutines: %d before, %d after", l.baseline, runtime.NumGoroutine())
+}
+
+// none asserts that the spans say nothing of a kind.
+func (l *load) none(what string) {
+	l.t.Helper()
+	if n := l.spans.count(what); n > 0 {
+		l.t.Errorf("%d spans say %q", n, what)
+	}
+}
+
+// some asserts that there are spans that say so.
+func (l *load) some(what string) {
+	l.t.Helper()
+	if l.spans.count(what) == 0 {
+		l.t.Errorf("no span says %q", what)
+	}
+}

@@ -1,0 +1,145 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+const (
+	window      = 64               // messages in flight
+	returnEvery = 47               // of so many messages one has nowhere to go
+	forgetEvery = 101              // of so many confirmations one is not waited for
+	forGood     = 90 * time.Second // a confirmation that takes longer never comes
+)
+
+// publishers send numbered messages until they are told to stop: one that pipelines
+// and is patient, one that pipelines and is not, and one that waits for each message,
+// on the channel of the first.
+func (l *load) publishers(ctx context.Context, t *testing.T, k *link) {
+	t.Helper()
+	first, second := k.channel(t), k.channel(t)
+	for _, ch := range []*amqp.Channel{first, second} {
+		if err := ch.Confirm(false); err != nil {
+			t.Fatal(err)
+		}
+		l.watch(ch)
+	}
+	l.publishing.Go(func() { l.pipeline(ctx, k, amqptrace.NewPublisher(first, l.spans.options()...), forGood) })
+	l.publishing.Go(func() { l.pipeline(ctx, k, amqptrace.NewPublisher(second, l.spans.options()...), l.hasty) })
+	l.publishing.Go(func() { l.oneByOne(ctx, k, amqptrace.NewPublisher(first, l.spans.options()...)) })
+}
+
+type sent struct {
+	id           int
+	confirmation *amqptrace.Confirmation
+}
+
+func (l *load) pipeline(ctx context.Context, k *link, pub *amqptrace.Publisher, patience time.Duration) {
+	pending := make(chan sent, window)
+	l.publishing.Go(func() {
+		for s := range pending {
+			l.confirm(s, patience)
+		}
+	})
+	defer close(pending)
+	for n := 1; k.wait(ctx); n++ {
+		id := l.ledger.next()
+		c, err := pub.PublishDeferred(context.Background(), "", l.route(n), true, false, message(id))
+		switch {
+		case err != nil:
+			l.unsent()
+		case n%forgetEvery == 0:
+			l.ledger.saw("publish forgotten")
+		default:
+			pending <- sent{id, c}
+		}
+		if n%4 == 0 {
+			time.Sleep(time.Millisecond) // the machine has other things to do
+		}
+	}
+}
+
+// confirm waits for a confirmation with patience, and then for as long as it takes:
+// the program hears of the message in the end, and the span tells what it heard first.
+func (l *load) confirm(s sent, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	err := s.confirmation.Wait(ctx)
+	cancel()
+	l.ledger.saw("publish " + outcome(err))
+	if errors.Is(err, context.DeadlineExceeded) {
+		ctx, cancel = context.WithTimeout(context.Background(), forGood)
+		err = s.confirmation.Wait(ctx)
+		cancel()
+		l.ledger.saw("later " + outcome(err))
+		if errors.Is(err, context.DeadlineExceeded) {
+			l.t.Errorf("message %d was never confirmed, nor its confirmation given up", s.id)
+		}
+	}
+	if err == nil {
+		l.ledger.confirm(s.id)
+	}
+}
+
+func (l *load) oneByOne(ctx context.Context, k *link, pub *amqptrace.Publisher) {
+	for n := 1; k.wait(ctx); n++ {
+		id := l.ledger.next()
+		waiting, cancel := context.WithTimeout(context.Background(), forGood)
+		err := pub.PublishConfirmed(waiting, "", l.route(n), true, false, message(id))
+		cancel()
+		switch {
+		case err == nil:
+			l.ledger.confirm(id)
+			l.ledger.saw("publish acked")
+		case errors.Is(err, amqp.ErrClosed) && !errors.Is(err, amqptrace.ErrClosed), outcome(err) == "unknown":
+			l.unsent()
+		default:
+			l.ledger.saw("publish " + outcome(err))
+		}
+	}
+}
+
+// unsent notes that the host did not send a message. It is tried again as another one.
+func (l *load) unsent() {
+	l.ledger.saw("publish no outcome")
+	time.Sleep(time.Millisecond)
+}
+
+func (l *load) route(n int) string {
+	if n%returnEvery == 0 {
+		return l.queue + "-nowhere"
+	}
+	return l.queue
+}
+
+func message(id int) amqp.Publishing {
+	return amqp.Publishing{MessageId: itoa(id), DeliveryMode: amqp.Persistent, Body: []byte("order")}
+}
+
+// outcome is the word that the span of a publish should have for an error.
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "acked"
+	case errors.Is(err, amqptrace.ErrNacked):
+		return "nacked"
+	case errors.Is(err, amqptrace.ErrReturned):
+		return "returned"
+	case errors.Is(err, amqptrace.ErrClosed):
+		return "closed"
+	case errors.Is(err, amqptrace.ErrNotConfirming):
+		return "unconfirmed"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	default:
+		return "unknown"
+	}
+}

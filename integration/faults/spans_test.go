@@ -1,0 +1,70 @@
+package faults_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+)
+
+// spans counts spans by what they say. A long run has too many to keep.
+type spans struct {
+	mu             sync.Mutex
+	started, ended int
+	said           counts
+	unlinked       int // process spans without a link to their message
+}
+
+var _ sdktrace.SpanProcessor = (*spans)(nil)
+
+func (s *spans) options() []amqptrace.Option {
+	return []amqptrace.Option{
+		amqptrace.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s))),
+		amqptrace.WithPropagators(propagation.TraceContext{}),
+	}
+}
+
+func (s *spans) OnStart(context.Context, sdktrace.ReadWriteSpan) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started++
+}
+
+func (s *spans) OnEnd(span sdktrace.ReadOnlySpan) {
+	operation, _, _ := strings.Cut(span.Name(), " ")
+	outcome := "no outcome"
+	for _, kv := range span.Attributes() {
+		switch kv.Key {
+		case "mqtrace.publish.outcome", "mqtrace.settlement":
+			outcome = kv.Value.AsString()
+		case "messaging.batch.message_count":
+			operation = "batch"
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended++
+	s.said.add(operation + " " + outcome)
+	if operation == "process" && len(span.Links()) == 0 {
+		s.unlinked++
+	}
+}
+
+func (*spans) Shutdown(context.Context) error   { return nil }
+func (*spans) ForceFlush(context.Context) error { return nil }
+
+func (s *spans) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started - s.ended
+}
+
+func (s *spans) count(what string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said[what]
+}

@@ -1,0 +1,44 @@
+package integration_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// The servers that the same tests run on besides the in-process ones.
+const (
+	amqpVariable  = "MQTRACE_AMQP_URL"
+	redisVariable = "MQTRACE_REDIS_ADDR"
+)
+
+func TestMain(m *testing.M) {
+	// What a developer's shell says about telemetry is not part of the tests.
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "OTEL_") {
+			must(os.Unsetenv(name))
+		}
+	}
+	// Spans are looked at as soon as they can be had.
+	must(os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20"))
+
+	code := m.Run()
+	httpClient.CloseIdleConnections()
+	removeBinary()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

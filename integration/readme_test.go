@@ -1,0 +1,67 @@
+package integration_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What stands around the lines that the README's diffs leave in place.
+var surroundings = map[string]string{
+	"amqp":       "var (ctx = context.Background(); ch *amqp.Channel; msg amqp.Publishing; err error)\n%s_ = err",
+	"consume":    "var (ctx = context.Background(); deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery))\n%s",
+	"asynq":      "var (ctx = context.Background(); redis asynq.RedisClientOpt; task *asynq.Task; err error)\n%s_ = err",
+	"middleware": "var sendWelcome func(context.Context, *asynq.Task) error\n%s",
+}
+
+var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```diff\n(.*?)```")
+
+// A reader copies the new lines of the README's diffs: they have to compile.
+func TestReadmeCompiles(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := diffs.FindAllStringSubmatch(string(readme), -1)
+	if len(found) != len(surroundings) || strings.Count(string(readme), "```diff") != len(found) {
+		t.Fatalf("%d checked diffs, want %d and no others", len(found), len(surroundings))
+	}
+	var program strings.Builder
+	program.WriteString("package main\nimport (\"context\"; \"github.com/hibiken/asynq\"\n" +
+		"amqp \"github.com/rabbitmq/amqp091-go\"\n\"" + module + "amqptrace\"; \"" + module + "asynqtrace\")\n" +
+		"func main() {}\nvar (_ context.Context; _ asynq.Task; _ amqp.Channel)\n")
+	for _, f := range found {
+		name, diff := f[1], f[2]
+		around, ok := surroundings[name]
+		if !ok {
+			t.Fatalf("nothing is known of %q", name)
+		}
+		program.WriteString("func check_" + name + "() {\n" + strings.Replace(around, "%s", after(t, diff), 1) + "\n}\n")
+	}
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, []byte(program.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s\n%s", err, out, program.String())
+	}
+}
+
+// after returns what a diff leaves.
+func after(t *testing.T, diff string) string {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.Lines(diff) {
+		switch {
+		case strings.HasPrefix(line, "-"):
+		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, " "):
+			b.WriteString(line[1:])
+		default:
+			t.Errorf("%q is no line of a diff", line)
+		}
+	}
+	return b.String()
+}
