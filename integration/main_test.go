@@ -1,11 +1,13 @@
 package integration_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 )
 
@@ -24,6 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	// Spans are looked at as soon as they can be had.
 	must(os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20"))
+	redis.SetLogger(redisLogger{}) // The errors that tests cause come back to them.
 
 	code := m.Run()
 	httpClient.CloseIdleConnections()
@@ -36,6 +39,10 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+type redisLogger struct{}
+
+func (redisLogger) Printf(context.Context, string, ...any) {}
 
 func must(err error) {
 	if err != nil {

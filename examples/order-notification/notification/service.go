@@ -120,7 +120,7 @@ func (s *Service) Run(ctx context.Context) error {
 			err = cause
 		}
 	}
-	s.drain(&consumers)
+	s.drain(ctx, &consumers)
 	err = errors.Join(err, s.close())
 	consumers.Wait()
 	health.Wait()
@@ -128,8 +128,8 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // drain stops new deliveries and waits for those that are here already.
-func (s *Service) drain(consumers *sync.WaitGroup) {
-	if s.conn.IsClosed() {
+func (s *Service) drain(ctx context.Context, consumers *sync.WaitGroup) {
+	if s.conn.Health(ctx) != nil {
 		return // Nothing can be settled, and nobody says when it is over.
 	}
 	s.orders.cancel()

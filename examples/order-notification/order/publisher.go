@@ -18,6 +18,7 @@ const confirmTimeout = 5 * time.Second
 
 // publisher publishes order events and waits until the broker has them.
 type publisher struct {
+	conn     *rabbit.Conn
 	traced   *amqptrace.Publisher
 	exchange string
 }
@@ -34,6 +35,7 @@ func newPublisher(conn *rabbit.Conn, topology events.Topology, t *telemetry.Tele
 		return nil, fmt.Errorf("turn on publisher confirms: %w", err)
 	}
 	return &publisher{
+		conn:     conn,
 		exchange: topology.Exchange,
 		traced: amqptrace.NewPublisher(ch,
 			amqptrace.WithTracerProvider(t.TracerProvider),
@@ -44,7 +46,8 @@ func newPublisher(conn *rabbit.Conn, topology events.Topology, t *telemetry.Tele
 }
 
 // publish returns nil once the broker has the event in a queue. Else the error is
-// amqptrace.ErrReturned, ErrNacked or ErrClosed, the context's, or the channel's own.
+// rabbit.ErrReconnecting, amqptrace.ErrReturned, ErrNacked or ErrClosed, the
+// context's, or the channel's own.
 //
 // The customer has paid by now, so a client that hangs up does not cancel it.
 // A shop that must not lose the event at all writes it to an outbox table in
@@ -53,6 +56,10 @@ func (p *publisher) publish(ctx context.Context, o Order) error {
 	body, err := json.Marshal(events.OrderCreated{OrderID: o.ID, Email: o.Email, Total: o.Total})
 	if err != nil {
 		return fmt.Errorf("marshal the order event: %w", err)
+	}
+	// amqp091-go asks its users to keep off a channel that is being re-opened.
+	if err := p.conn.Health(ctx); err != nil {
+		return fmt.Errorf("publish the order event: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTimeout)
 	defer cancel()

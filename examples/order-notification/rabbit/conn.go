@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -38,6 +39,7 @@ type Conn struct {
 
 	lost    chan error
 	watched chan struct{}
+	broken  atomic.Bool // from the loss of the connection until all of it is back
 }
 
 // Dial connects to the broker. Neither its errors nor its log lines have the
@@ -83,8 +85,10 @@ func (c *Conn) watch(ctx context.Context, changes <-chan *amqp.StateChanged, log
 	for change := range changes {
 		switch change.To {
 		case amqp.StateReconnecting:
+			c.broken.Store(true)
 			log.WarnContext(ctx, "lost the connection to RabbitMQ, reconnecting")
 		case amqp.StateOpen:
+			c.broken.Store(false)
 			log.InfoContext(ctx, "connected to RabbitMQ again")
 		case amqp.StateClosed:
 			if change.Err != nil {
@@ -98,9 +102,12 @@ func (c *Conn) watch(ctx context.Context, changes <-chan *amqp.StateChanged, log
 // Lost receives an error when the connection is gone for good.
 func (c *Conn) Lost() <-chan error { return c.lost }
 
-// Health is nil while the connection stands.
+// Health is nil while the connection stands, with its channels, queues and
+// consumers. IsClosed alone would not do: it is false again as soon as the
+// broker is dialled, and what is sent before the rest is back gets lost or, in
+// the middle of a channel's handshake, closes the connection once more.
 func (c *Conn) Health(context.Context) error {
-	if c.IsClosed() {
+	if c.broken.Load() || c.IsClosed() {
 		return ErrReconnecting
 	}
 	return nil
