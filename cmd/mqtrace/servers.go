@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/urfave/cli/v3"
+)
+
+const dialTimeout = 5 * time.Second
+
+// amqpFlag and redisFlag say where the servers are. Their environment variables are
+// those of the examples. A URL holds a password, so none is ever printed.
+func amqpFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "amqp", Value: "amqp://guest:guest@localhost:5672/", HideDefault: true,
+		Usage: "RabbitMQ's `URL` (by default, this machine's)", Sources: cli.EnvVars("MQTRACE_AMQP_URL"),
+	}
+}
+
+func redisFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "redis", Value: "localhost:6379", HideDefault: true,
+		Usage:   "Redis's `ADDR`, host:port or a redis:// URL (by default, this machine's)",
+		Sources: cli.EnvVars("MQTRACE_REDIS_ADDR"),
+	}
+}
+
+// dialAMQP connects to the broker that amqpFlag names. The caller closes the connection.
+func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
+	rawURL := c.String("amqp")
+	uri, err := amqp.ParseURI(rawURL)
+	if err != nil {
+		// The parser's error quotes the URL, password included.
+		return nil, fmt.Errorf("-amqp is not a valid amqp:// URL, %w", errUsage)
+	}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName("mqtrace " + c.Name)
+	conn, err := amqp.DialConfig(rawURL, amqp.Config{Properties: properties, Dial: amqp.DefaultDial(dialTimeout)})
+	if err != nil {
+		return nil, fmt.Errorf("connect to RabbitMQ at %s: %w", net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
+	}
+	return conn, nil
+}
+
+// redisOpt reads redisFlag.
+func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
+	text := c.String("redis")
+	if !strings.Contains(text, "://") {
+		return asynq.RedisClientOpt{Addr: text, DialTimeout: dialTimeout}, nil
+	}
+	parsed, err := asynq.ParseRedisURI(strings.TrimSuffix(text, "/")) // It takes "" for a bad database number.
+	opt, ok := parsed.(asynq.RedisClientOpt)
+	if err != nil || !ok {
+		// The parser's error quotes the URL, password included.
+		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is neither host:port nor a valid redis:// URL, %w", errUsage)
+	}
+	opt.DialTimeout = dialTimeout
+	return opt, nil
+}
