@@ -13,7 +13,8 @@ import (
 const TracesPath = "/v1/traces"
 
 // NewHandler returns a handler that receives traces over OTLP/HTTP at
-// [TracesPath] and puts them in the store.
+// [TracesPath], puts them in the store, and answers for what is there at
+// [TracesAPI].
 //
 // It accepts the protobuf and the JSON encoding, plain or compressed with gzip,
 // and answers in the encoding of the request. Spans without valid ids, and those
@@ -22,8 +23,15 @@ const TracesPath = "/v1/traces"
 // [Limits].RequestBytes 413, and 503 means that too much is being received at
 // this moment and that the client should try again.
 //
-// Web pages of other origins are refused, and no CORS header is ever sent.
+// Web pages of other origins are refused everywhere, and no CORS header is ever
+// sent. Under which names the handler may be asked is for its server to check, as
+// [Listen] does.
 func NewHandler(store *Store) http.Handler {
+	return newGuard(store, nil)
+}
+
+// newGuard returns the handler, answering to those hosts.
+func newGuard(store *Store, hosts func(string) bool) *guard {
 	limit := store.limits.RequestBytes
 
 	mux := http.NewServeMux()
@@ -33,8 +41,9 @@ func NewHandler(store *Store) http.Handler {
 		bodies: newBudget(max(minBodyBudget, 2*limit)),
 		decode: make(chan struct{}, min(runtime.GOMAXPROCS(0), maxDecoders)),
 	})
+	newAPI(store).register(mux)
 
-	return mux
+	return &guard{next: mux, hosts: hosts}
 }
 
 // Decoding takes several times the memory of the body, so that few do it at once.
@@ -57,10 +66,6 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		enc.writeError(w, http.StatusMethodNotAllowed, "traces are sent with POST")
-
-		return
-	case isCrossOrigin(r):
-		enc.writeError(w, http.StatusForbidden, "web pages of other origins cannot send traces here")
 
 		return
 	case !known:
@@ -154,17 +159,4 @@ func statusOf(err error) int {
 	default:
 		return http.StatusBadRequest
 	}
-}
-
-// isCrossOrigin reports whether a browser sent the request on behalf of a page
-// that is not ours. Exporters send neither header.
-func isCrossOrigin(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "cross-site", "same-site":
-		return true
-	}
-
-	origin := r.Header.Get("Origin")
-
-	return origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -30,9 +29,9 @@ const (
 // Listen starts a server on addr, "host:port". Without a host it listens on
 // 127.0.0.1 and not on every interface; port 0 takes a free one.
 //
-// On a loopback address it answers only requests for a loopback name or an IP
-// address, so that a web page cannot reach it under a name of its own (DNS
-// rebinding).
+// It answers only requests for a loopback name or address, for the host in addr,
+// and, where other machines can reach it, for any IP address, so that a web page
+// cannot reach it under a name of its own (DNS rebinding).
 //
 // The caller ends it with [Server.Close] or [Server.Shutdown].
 func Listen(addr string, store *Store) (*Server, error) {
@@ -51,14 +50,14 @@ func Listen(addr string, store *Store) (*Server, error) {
 		return nil, fmt.Errorf("traceview: %w", err)
 	}
 
-	handler := NewHandler(store)
-	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
-		handler = requireLoopbackHost(handler)
+	var listening netip.Addr
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
+		listening = tcp.AddrPort().Addr().Unmap()
 	}
 
 	s := &Server{
 		http: &http.Server{
-			Handler:           handler,
+			Handler:           newGuard(store, allowedHosts(host, listening)),
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,
@@ -113,33 +112,4 @@ func wrapClose(err error) error {
 	}
 
 	return fmt.Errorf("traceview: close the server: %w", err)
-}
-
-func requireLoopbackHost(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isLoopbackHost(r.Host) {
-			http.Error(w, "this server answers to localhost only", http.StatusForbidden)
-
-			return
-		}
-
-		next.ServeHTTP(w, r)
-	})
-}
-
-// isLoopbackHost accepts any IP address: a name is what an attacker needs.
-func isLoopbackHost(hostPort string) bool {
-	host := hostPort
-	if h, _, err := net.SplitHostPort(hostPort); err == nil {
-		host = h
-	}
-
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-
-	return err == nil
 }

@@ -162,7 +162,8 @@ func TestListenTakesOnlyLoopbackNames(t *testing.T) {
 	}
 
 	for host, want := range map[string]int{
-		u.Host: 200, "localhost:" + u.Port(): 200, "LOCALHOST": 200, "view.localhost": 200, "[::1]:4318": 200, "10.0.0.1": 200,
+		u.Host: 200, "localhost:" + u.Port(): 200, "LOCALHOST": 200, "view.localhost": 200, "[::1]:4318": 200, "127.8.9.1": 200,
+		"10.0.0.1": 403, "[2001:db8::1]:4318": 403,
 		"evil.example": 403, "evil.example:" + u.Port(): 403, "localhost.evil.example": 403, "127.0.0.1.evil.example": 403,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+traceview.TracesPath, http.NoBody)
