@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/amqphistory"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -54,8 +55,8 @@ func (c *Consumer) startBatch(
 	newTrace := true // unless a message's trace is to be continued
 	for i := range copies {
 		d := &copies[i]
-		h := readHistory(d.Headers, c.queue, d.Redelivered)
-		continueTrace, ok := c.decide(d, h.attempt)
+		h := amqphistory.Read(d.Headers, c.queue, d.Redelivered)
+		continueTrace, ok := c.decide(d, h.Attempt)
 		if !ok {
 			// Settling it may settle others.
 			(&member{silent: true}).take(p, d)
@@ -65,7 +66,7 @@ func (c *Consumer) startBatch(
 		p.members = append(p.members, member{})
 		m := &p.members[len(p.members)-1]
 		p.count += m.take(p, d)
-		m.attempt = h.attempt
+		m.attempt = h.Attempt
 		m.attributes = c.appendDelivery(nil, d)
 		m.created = c.instrumentation.Created(ctx, carrier.Table(d.Headers))
 		traced = append(traced, d)

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/amqphistory"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -82,8 +83,8 @@ func (c *Consumer) Handler(
 // start starts the span of processing d and puts itself between d and its
 // acknowledger. The process is nil where the message is not traced.
 func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context, *process) {
-	h := readHistory(d.Headers, c.queue, d.Redelivered)
-	continueTrace, traced := c.decide(d, h.attempt)
+	h := amqphistory.Read(d.Headers, c.queue, d.Redelivered)
+	continueTrace, traced := c.decide(d, h.Attempt)
 	headers := carrier.Table(d.Headers)
 	if !traced {
 		return c.instrumentation.Propagate(ctx, headers, continueTrace), nil
@@ -96,14 +97,14 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	common := len(attributes)
 	attributes = c.appendDelivery(attributes, d)
 	m.attributes = slices.Clip(attributes[common:])
-	attributes = append(attributes, messaging.Attempt(h.attempt))
+	attributes = append(attributes, messaging.Attempt(h.Attempt))
 	if c.bodySize {
 		attributes = append(attributes, messaging.BodySize(len(d.Body)))
 	}
 	p.Context, p.span, m.created = c.process.StartConsumer(
 		ctx, c.processSpanName, headers, continueTrace, attributes)
-	if h.count > 0 && p.span.IsRecording() {
-		p.span.SetAttributes(h.attributes()...)
+	if h.Count > 0 && p.span.IsRecording() {
+		p.span.SetAttributes(deadLetterAttributes(&h)...)
 	}
 	if age, known := c.arrived(p, d, m.created); known {
 		p.span.SetAttributes(messaging.QueueTimeAttribute(age.Seconds()))

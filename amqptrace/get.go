@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/amqphistory"
 )
 
 // Getter is what [Consumer.Get] needs of an *amqp.Channel.
@@ -36,8 +37,8 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	// The span is made after the answer, since a link to the message has to be given
 	// at its start.
 	headers := carrier.Table(d.Headers)
-	h := readHistory(d.Headers, c.queue, d.Redelivered)
-	continueTrace, traced := c.decide(&d, h.attempt)
+	h := amqphistory.Read(d.Headers, c.queue, d.Redelivered)
+	continueTrace, traced := c.decide(&d, h.Attempt)
 	if !traced {
 		return d, ok, err
 	}

@@ -23,7 +23,7 @@ const settlementKey = attribute.Key("mqtrace.settlement")
 const publishOutcomeKey = attribute.Key("mqtrace.publish.outcome")
 
 // The dead-letter history of a message, on its process span. The arrays have an entry
-// for each queue and reason, newest first, at most maxDeaths.
+// for each queue and reason, newest first, at most amqphistory.MaxDeaths.
 const (
 	deadLetterCountKey   = attribute.Key("mqtrace.dead_letter.count")
 	deadLetterQueuesKey  = attribute.Key("mqtrace.dead_letter.queues")

@@ -12,12 +12,13 @@ const module = "github.com/mqtrace/mqtrace/"
 // What a package of ours may not link, because a user of it would link it too, or
 // because the packages would grow together.
 var forbidden = map[string][]string{
-	"carrier":             {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
-	"internal/messaging":  {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/traceview"},
-	"amqptrace":           {"asynq", "redis", "otel/sdk", "exporters", "protobuf", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
-	"asynqtrace":          {"amqp091-go", "otel/sdk", "exporters", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
-	"internal/amqpbroker": {"amqp091-go", "otel", "redis", module},
-	"internal/traceview":  {"amqp091-go", "asynq", "redis", "otel/sdk", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/messaging"},
+	"carrier":              {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
+	"internal/messaging":   {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/traceview"},
+	"amqptrace":            {"asynq", "redis", "otel/sdk", "exporters", "protobuf", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
+	"asynqtrace":           {"amqp091-go", "otel/sdk", "exporters", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
+	"internal/amqphistory": {"asynq", "redis", "otel", module},
+	"internal/amqpbroker":  {"amqp091-go", "otel", "redis", module},
+	"internal/traceview":   {"amqp091-go", "asynq", "redis", "otel/sdk", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/messaging"},
 }
 
 func TestArrowsOnlyFall(t *testing.T) {

@@ -1,0 +1,113 @@
+// Package amqphistory reads what a message's headers tell of its earlier deliveries
+// and deaths.
+package amqphistory
+
+import (
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// MaxDeaths is how many entries of a message's dead-letter history are kept.
+const MaxDeaths = 8
+
+// History is what a message's headers tell of its earlier deliveries.
+type History struct {
+	// Attempt is 1 for the first delivery to this queue.
+	Attempt int
+	// Count is how often the message was dead-lettered, in any queue.
+	Count int64
+	// Deaths are the latest entries, newest first.
+	Deaths []Death
+}
+
+// Death is one entry of RabbitMQ's x-death header: a queue and a reason, with how
+// often the message died there of it.
+// https://www.rabbitmq.com/docs/dlx#effects
+type Death struct {
+	Queue, Reason string
+	Count         int64
+	// First is when the message first died there, in seconds since 1970, or 0 where
+	// the header does not tell.
+	First int64
+}
+
+// Read tells the attempt from whichever of three sources there is: deaths in this
+// queue that follow a delivery, the count that a quorum queue keeps, and the flag of
+// a message that was delivered and not settled. Headers are the sender's to write,
+// so nothing in them is taken for granted.
+func Read(headers amqp.Table, queue string, redelivered bool) History {
+	h := History{Attempt: 1}
+	entries, _ := headers["x-death"].([]any)
+	for _, e := range entries {
+		t, ok := e.(amqp.Table)
+		if !ok {
+			continue
+		}
+		d := readDeath(t)
+		h.Count = addCount(h.Count, d.Count)
+		if d.Queue == queue && (d.Reason == "rejected" || d.Reason == "delivery_limit") {
+			h.Attempt += int(d.Count)
+		}
+		if len(h.Deaths) < MaxDeaths {
+			h.Deaths = append(h.Deaths, d)
+		}
+	}
+	// A quorum queue counts by itself, with no header on the first delivery.
+	if n := number(headers["x-delivery-count"]); n > 0 {
+		h.Attempt += int(n)
+	} else if redelivered {
+		h.Attempt++
+	}
+	return h
+}
+
+func readDeath(t amqp.Table) Death {
+	var d Death
+	d.Queue = name(t["queue"])
+	d.Reason = name(t["reason"])
+	d.Count = max(1, number(t["count"]))
+	d.First = unix(t["time"])
+	return d
+}
+
+// maxName is how long AMQP's names are at most, in bytes.
+const maxName = 255
+
+func name(v any) string {
+	s, _ := v.(string)
+	return s[:min(len(s), maxName)]
+}
+
+// maxCount bounds what a header can claim, so that sums stay numbers.
+const maxCount = 1 << 30
+
+func addCount(a, b int64) int64 { return min(a+b, maxCount) }
+
+// number reads the integers that AMQP has, within 0 and maxCount.
+func number(v any) int64 {
+	var n int64
+	switch v := v.(type) {
+	case int64:
+		n = v
+	case int32:
+		n = int64(v)
+	case int16:
+		n = int64(v)
+	case int8:
+		n = int64(v)
+	case uint8:
+		n = int64(v)
+	case int:
+		n = int64(v)
+	}
+	return min(max(0, n), maxCount)
+}
+
+// unix reads a timestamp, which amqp091-go hands over as a time.
+func unix(v any) int64 {
+	if t, ok := v.(time.Time); ok && t.Unix() > 0 {
+		return t.Unix()
+	}
+	return 0
+}
