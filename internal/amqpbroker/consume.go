@@ -122,6 +122,7 @@ func (ch *channel) basicGet(d *decoder) error {
 	if !noAck {
 		ch.unacked.push(&delivery{tag: tag, entry: e, queue: q})
 	}
+	ch.traceOut(q, m, e.redelivered)
 	return nil
 }
 

@@ -48,12 +48,12 @@ func (c *consumer) take(e *entry) {
 	m := e.outgoing(false)
 	args := encoder{}.shortstr(c.tag).u64(tag).bit(e.redelivered).shortstr(m.exchange).shortstr(m.key)
 	ch.conn.sendContent(ch.id, basicDeliver, args, m.raw, m.body)
-	if c.noAck {
-		return
+	if !c.noAck {
+		ch.unacked.push(&delivery{tag: tag, entry: e, queue: c.queue, consumer: c})
+		c.unacked++
+		ch.inFlight++
 	}
-	ch.unacked.push(&delivery{tag: tag, entry: e, queue: c.queue, consumer: c})
-	c.unacked++
-	ch.inFlight++
+	ch.traceOut(c.queue, m, e.redelivered) // may give this channel its next delivery
 }
 
 // cancel tells the client that its queue is gone

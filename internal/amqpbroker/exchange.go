@@ -36,9 +36,9 @@ func predeclared() map[string]*exchange {
 	all := make(map[string]*exchange)
 	for name, kind := range map[string]string{
 		"": "direct", "amq.direct": "direct", "amq.fanout": "fanout", "amq.topic": "topic",
-		"amq.headers": "headers", "amq.match": "headers", "amq.rabbitmq.trace": "topic",
+		"amq.headers": "headers", "amq.match": "headers", traceExchange: "topic",
 	} {
-		all[name] = &exchange{name: name, kind: kind, exchangeTraits: exchangeTraits{durable: true, internal: name == "amq.rabbitmq.trace"}}
+		all[name] = &exchange{name: name, kind: kind, exchangeTraits: exchangeTraits{durable: true, internal: name == traceExchange}}
 	}
 	return all
 }

@@ -13,6 +13,7 @@ type knobs struct {
 	unblocked     chan struct{} // closed to let publishers go on, nil where none is blocked
 	refuseConfirm bool
 	delayConfirm  time.Duration
+	tracing       bool // the firehose is on
 }
 
 // Frame is one frame as it went over a connection.

@@ -32,6 +32,7 @@ func (ch *channel) publish(c *content, now time.Time) error {
 		return err
 	}
 	routed := ch.broker.route(x, m)
+	ch.traceIn(m, routed)
 	if ch.tx != nil {
 		ch.tx.publishes = append(ch.tx.publishes, pendingPublish{m, routed, c.publish.mandatory})
 	} else {
