@@ -59,19 +59,22 @@ const maxValueText = 1024
 // FormatValue renders an attribute's value as text: strings as they are, arrays
 // and maps in brackets, bytes in base64. Text beyond about a kilobyte is cut
 // and ends in "…". The result is not made safe for a terminal or for HTML.
-func FormatValue(v any) string {
-	var b strings.Builder
-	appendValue(&b, v)
+func FormatValue(v any) string { return formatValue(v, maxValueText) }
 
-	if b.Len() <= maxValueText {
+// formatValue cuts the text after limit bytes.
+func formatValue(v any, limit int) string {
+	var b strings.Builder
+	appendValue(&b, v, limit)
+
+	if b.Len() <= limit {
 		return b.String()
 	}
 
-	return strings.ToValidUTF8(b.String()[:maxValueText], "") + "…"
+	return strings.ToValidUTF8(b.String()[:limit], "") + "…"
 }
 
-func appendValue(b *strings.Builder, v any) {
-	if b.Len() > maxValueText {
+func appendValue(b *strings.Builder, v any, limit int) {
+	if b.Len() > limit {
 		return
 	}
 
@@ -79,7 +82,7 @@ func appendValue(b *strings.Builder, v any) {
 	case nil:
 		b.WriteString("null")
 	case string:
-		b.WriteString(v[:min(len(v), maxValueText+1)])
+		b.WriteString(v[:min(len(v), limit+1)])
 	case bool:
 		b.WriteString(strconv.FormatBool(v))
 	case int64:
@@ -87,30 +90,30 @@ func appendValue(b *strings.Builder, v any) {
 	case float64:
 		b.WriteString(strconv.FormatFloat(v, 'g', -1, 64))
 	case []byte:
-		b.WriteString(base64.StdEncoding.EncodeToString(v[:min(len(v), maxValueText)]))
+		b.WriteString(base64.StdEncoding.EncodeToString(v[:min(len(v), limit)]))
 	case []any:
 		b.WriteByte('[')
 
-		for i := 0; i < len(v) && b.Len() <= maxValueText; i++ {
+		for i := 0; i < len(v) && b.Len() <= limit; i++ {
 			if i > 0 {
 				b.WriteString(", ")
 			}
 
-			appendValue(b, v[i])
+			appendValue(b, v[i], limit)
 		}
 
 		b.WriteByte(']')
 	case Attributes:
 		b.WriteByte('{')
 
-		for i := 0; i < len(v) && b.Len() <= maxValueText; i++ {
+		for i := 0; i < len(v) && b.Len() <= limit; i++ {
 			if i > 0 {
 				b.WriteString(", ")
 			}
 
-			b.WriteString(v[i].Key[:min(len(v[i].Key), maxValueText)])
+			b.WriteString(v[i].Key[:min(len(v[i].Key), limit)])
 			b.WriteString(": ")
-			appendValue(b, v[i].Value)
+			appendValue(b, v[i].Value, limit)
 		}
 
 		b.WriteByte('}')

@@ -35,12 +35,8 @@ func (b *rowBuilder) addDetails(n *node, prefix string) {
 		say(printable(errorText(n.span), maxMessageBytes), trouble, maxErrorLines)
 	}
 
-	if n.loop {
-		say("its parents lead back to it: shown as a root", notice, 1)
-	}
-
-	if p := n.parent; p != nil && p.span != nil && !n.span.Start.IsZero() && n.span.Start.Before(p.span.Start) {
-		say("starts "+formatDuration(p.span.Start.Sub(n.span.Start))+" before its parent: clocks differ", notice, 1)
+	for _, text := range n.oddities() {
+		say(text, notice, 1)
 	}
 
 	if text := b.attributeText(n.span); text != "" {
@@ -61,6 +57,21 @@ func (b *rowBuilder) addDetails(n *node, prefix string) {
 	if n.span.DroppedLinks > 0 {
 		say(strconv.FormatUint(uint64(n.span.DroppedLinks), 10)+" of its links were dropped", faint, 1)
 	}
+}
+
+// oddities are what a reader should not take for what happened.
+func (n *node) oddities() []string {
+	var texts []string
+
+	if n.loop {
+		texts = append(texts, "its parents lead back to it: shown as a root")
+	}
+
+	if p := n.parent; p != nil && p.span != nil && !n.span.Start.IsZero() && n.span.Start.Before(p.span.Start) {
+		texts = append(texts, "starts "+formatDuration(p.span.Start.Sub(n.span.Start))+" before its parent: clocks differ")
+	}
+
+	return texts
 }
 
 // errorText says why a span failed: its status message, else the exception
@@ -138,12 +149,30 @@ func worthShowing(s *Span, a *Attribute) bool {
 	}
 }
 
-// linkTexts describes the span's links. One to the span's parent says nothing
-// new, and neither does one to the span that its wait is measured from.
+// linkTexts describes the span's links, those that say something new.
 func (b *rowBuilder) linkTexts(n *node) []string {
+	var texts []string
+
+	for _, link := range n.newLinks() {
+		id := shortID(link.SpanID.String())
+
+		if link.TraceID != n.span.TraceID {
+			texts = append(texts, "↗ linked to span "+id+" of trace "+shortID(link.TraceID.String()))
+		} else if target := b.tree.nodes[link.SpanID]; target != nil {
+			texts = append(texts, "↗ linked to "+printable(target.span.Name, b.width)+" "+id)
+		} else {
+			texts = append(texts, "↗ linked to span "+id+", which is not here")
+		}
+	}
+
+	return texts
+}
+
+// newLinks returns the span's links. One to the span's parent says nothing new,
+// and neither does one to the span that its wait is measured from.
+func (n *node) newLinks() []*Link {
 	var (
-		texts   []string
-		parent  = n.span.ParentID
+		links   []*Link
 		waiting trace.SpanID
 	)
 
@@ -153,26 +182,12 @@ func (b *rowBuilder) linkTexts(n *node) []string {
 
 	for i := range n.span.Links {
 		link := &n.span.Links[i]
-		id := shortID(link.SpanID.String())
-
-		if link.TraceID != n.span.TraceID {
-			texts = append(texts, "↗ linked to span "+id+" of trace "+shortID(link.TraceID.String()))
-
-			continue
-		}
-
-		if link.SpanID == parent || link.SpanID == waiting {
-			continue
-		}
-
-		if target := b.tree.nodes[link.SpanID]; target != nil {
-			texts = append(texts, "↗ linked to "+printable(target.span.Name, b.width)+" "+id)
-		} else {
-			texts = append(texts, "↗ linked to span "+id+", which is not here")
+		if link.TraceID != n.span.TraceID || link.SpanID != n.span.ParentID && link.SpanID != waiting {
+			links = append(links, link)
 		}
 	}
 
-	return texts
+	return links
 }
 
 // shortID is enough of an id to recognise it, and to search for it.

@@ -27,6 +27,12 @@ func (e *entry) sizeWith(span *Span) int {
 		size += span.Resource.size()
 	}
 
+	for i := range span.Links {
+		if span.Links[i].TraceID != span.TraceID {
+			size += linkIndexSize
+		}
+	}
+
 	if !e.shares(span.Scope.Attributes) {
 		size += span.Scope.size()
 	}

@@ -15,9 +15,12 @@ const (
 	keyMessageID         = "messaging.message.id"
 	keyQueueTime         = "mqtrace.queue_time"
 	keyAttempt           = "mqtrace.attempt"
+	keyDestination       = "messaging.destination.name"
+	keyMessagingSystem   = "messaging.system"
 	keySettlement        = "mqtrace.settlement"
 	keyPublishOutcome    = "mqtrace.publish.outcome"
 	keyDeadLetterCount   = "mqtrace.dead_letter.count"
+	keyDeadLetterQueues  = "mqtrace.dead_letter.queues"
 	keyDeadLetterReasons = "mqtrace.dead_letter.reasons"
 	keyTaskRetryCount    = "asynq.task.retry_count"
 	keyTaskOutcome       = "asynq.task.outcome"
@@ -37,6 +40,26 @@ type wait struct {
 }
 
 func (w *wait) duration() time.Duration { return max(0, w.to.Sub(w.from)) }
+
+// text says what the wait before the span of n was for. Names in it are cut after
+// limit bytes.
+func (w *wait) text(n *node, limit int) string {
+	text := "waited"
+	if w.queue != "" {
+		text += " in " + printable(w.queue, limit)
+	}
+
+	switch {
+	case w.retry:
+		return "retried after"
+	case w.deadLetter != "":
+		return "dead-lettered (" + printable(w.deadLetter, limit) + "), " + text
+	case w.producer != nil && w.producer != n.parent:
+		return text + " since " + printable(w.producer.span.Name, limit)
+	default:
+		return text
+	}
+}
 
 // delivery tells the messages of one producer span apart: one exchange may feed
 // several queues, and each queue may try its copy several times.
@@ -73,6 +96,7 @@ func assignWaits(t *tree) {
 
 	for _, nodes := range attempts {
 		for i, n := range nodes {
+			n.attempts = len(nodes)
 			if n.attempt == 0 && len(nodes) > 1 {
 				n.attempt = i + 1
 			}
@@ -177,7 +201,7 @@ func recordedAttempt(s *Span) int {
 }
 
 // destination is what follows the operation in a span name such as
-// "process orders".
+// "process orders" or "publish orders".
 func destination(s *Span) string {
 	if operation := s.Attributes.Text(keyOperationName); operation != "" {
 		if rest, ok := strings.CutPrefix(s.Name, operation+" "); ok {
@@ -185,7 +209,7 @@ func destination(s *Span) string {
 		}
 	}
 
-	for _, operation := range []string{"process ", "consume ", "deliver ", "receive "} {
+	for _, operation := range []string{"process ", "consume ", "deliver ", "receive ", "publish ", "enqueue ", "send "} {
 		if rest, ok := strings.CutPrefix(s.Name, operation); ok {
 			return rest
 		}

@@ -189,25 +189,10 @@ func (b *rowBuilder) service(s *Span) string {
 // a queue.
 func (b *rowBuilder) addWait(n *node, prefix string) {
 	w := n.wait
-	queue := printable(w.queue, b.width)
-
-	text := "waited"
-	if queue != "" {
-		text += " in " + queue
-	}
-
-	switch {
-	case w.retry:
-		text = "retried after"
-	case w.deadLetter != "":
-		text = "dead-lettered (" + printable(w.deadLetter, b.width) + "), " + text
-	case w.producer != nil && w.producer != n.parent:
-		text += " since " + printable(w.producer.span.Name, b.width)
-	}
 
 	b.rows = append(b.rows, row{
 		prefix: prefix, under: prefix,
-		label:   line{{text, notice}},
+		label:   line{{w.text(n, b.width), notice}},
 		columns: true,
 		start:   b.offset(w.from),
 		took:    formatDuration(w.duration()), tookStyle: notice,

@@ -21,6 +21,7 @@ type Store struct {
 	entries map[trace.TraceID]*list.Element
 	waiters waiters
 	stats   Stats
+	index   index
 }
 
 // Stats says what a store holds and what became of the rest.
@@ -46,6 +47,7 @@ func NewStore(limits Limits) *Store {
 		order:   list.New(),
 		entries: make(map[trace.TraceID]*list.Element),
 		waiters: make(waiters),
+		index:   newIndex(),
 	}
 }
 
@@ -61,6 +63,10 @@ func (s *Store) Add(spans ...Span) AddResult {
 		s.add(&spans[i], &result)
 
 		s.waiters.wake(spans[i].TraceID)
+	}
+
+	if result.Stored+result.Dropped > 0 {
+		s.index.revision++
 	}
 
 	s.stats.DuplicateSpans += uint64(result.Duplicate)
@@ -107,6 +113,7 @@ func (s *Store) add(span *Span, result *AddResult) {
 	}
 
 	e.append(span, size)
+	s.index.add(span)
 	s.stats.Spans++
 	s.stats.Bytes += size
 	result.Stored++
@@ -146,6 +153,7 @@ func (s *Store) makeRoom(e *entry, isNew bool, size int) bool {
 func (s *Store) evict(element *list.Element) {
 	e, _ := s.order.Remove(element).(*entry)
 	delete(s.entries, e.id)
+	s.index.remove(e)
 
 	s.stats.Traces--
 	s.stats.Spans -= len(e.spans)

@@ -19,6 +19,8 @@ type node struct {
 	wait *wait
 	// attempt counts from 1; 0 where the span is no attempt at anything.
 	attempt int
+	// attempts is how many spans here processed the same message from the same queue.
+	attempts int
 }
 
 // tree is a trace laid out by parents, in the order of start times.
