@@ -85,7 +85,7 @@ func (c *Consumer) startBatch(
 	}
 	p.Context, p.span = c.process.Start(ctx, c.processSpanName, common, links, opts...)
 	for i, d := range traced {
-		c.arrived(p, d, p.members[i].created) // a span has room for one queue time only
+		c.arrived(p, d, p.members[i].created)
 	}
 	return p, copies, p
 }
@@ -98,50 +98,63 @@ func (c *Consumer) batchAttributes(members []member, ds []*amqp.Delivery) ([]att
 	if c.destination.Template {
 		span = append(span, messaging.DestinationTemplate(c.destination.Name))
 	}
-	first := ds[0]
-	sameName, sameKey, sameConversation, sameAttempt := true, true, true, true
-	for i, d := range ds[1:] {
-		sameName = sameName && d.Exchange == first.Exchange && d.RoutingKey == first.RoutingKey
-		sameKey = sameKey && d.RoutingKey == first.RoutingKey
-		sameConversation = sameConversation && d.CorrelationId == first.CorrelationId
-		sameAttempt = sameAttempt && members[1+i].attempt == members[0].attempt
-	}
-	if sameName {
+	first, same := ds[0], compare(members, ds)
+	if same.name {
 		span = append(span, messaging.DestinationName(destinationName(first.Exchange, first.RoutingKey, c.queue)))
 	}
-	if sameKey && first.RoutingKey != "" {
+	if same.key && first.RoutingKey != "" {
 		span = append(span, routingKey(first.RoutingKey))
 	}
-	if sameConversation {
+	if same.conversation {
 		span = appendMessage(span, "", first.CorrelationId)
 	}
-	if sameAttempt {
+	if same.attempt {
 		span = append(span, messaging.Attempt(members[0].attempt))
 	}
 	var links []trace.Link
 	for i, d := range ds {
-		if !members[i].created.IsValid() {
-			continue
+		if m := &members[i]; m.created.IsValid() {
+			links = append(links, trace.Link{SpanContext: m.created, Attributes: c.linkAttributes(m, d, same)})
 		}
-		own := make([]attribute.KeyValue, 0, 6)
-		if !sameName {
-			own = append(own, messaging.DestinationName(destinationName(d.Exchange, d.RoutingKey, c.queue)))
-		}
-		if !sameKey && d.RoutingKey != "" {
-			own = append(own, routingKey(d.RoutingKey))
-		}
-		own = append(own, deliveryTag(d.DeliveryTag))
-		if !sameAttempt {
-			own = append(own, messaging.Attempt(members[i].attempt))
-		}
-		conversation := d.CorrelationId
-		if sameConversation {
-			conversation = ""
-		}
-		links = append(links, trace.Link{
-			SpanContext: members[i].created,
-			Attributes:  appendMessage(own, d.MessageId, conversation),
-		})
 	}
 	return span, links
+}
+
+// similarity is what all messages of a batch have in common.
+type similarity struct{ name, key, conversation, attempt bool }
+
+func compare(members []member, ds []*amqp.Delivery) similarity {
+	first, same := ds[0], similarity{true, true, true, true}
+	for i, d := range ds[1:] {
+		same.name = same.name && d.Exchange == first.Exchange && d.RoutingKey == first.RoutingKey
+		same.key = same.key && d.RoutingKey == first.RoutingKey
+		same.conversation = same.conversation && d.CorrelationId == first.CorrelationId
+		same.attempt = same.attempt && members[1+i].attempt == members[0].attempt
+	}
+	return same
+}
+
+// linkAttributes are what a message does not have in common with all of its batch.
+func (c *Consumer) linkAttributes(m *member, d *amqp.Delivery, same similarity) []attribute.KeyValue {
+	own := make([]attribute.KeyValue, 0, 7)
+	if !same.name {
+		own = append(own, messaging.DestinationName(destinationName(d.Exchange, d.RoutingKey, c.queue)))
+	}
+	if !same.key && d.RoutingKey != "" {
+		own = append(own, routingKey(d.RoutingKey))
+	}
+	own = append(own, deliveryTag(d.DeliveryTag))
+	if !same.attempt {
+		own = append(own, messaging.Attempt(m.attempt))
+	}
+	if c.shared.QueueTime {
+		if a, known := age(d); known {
+			own = append(own, messaging.QueueTimeAttribute(a.Seconds()))
+		}
+	}
+	conversation := d.CorrelationId
+	if same.conversation {
+		conversation = ""
+	}
+	return appendMessage(own, d.MessageId, conversation)
 }

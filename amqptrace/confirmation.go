@@ -65,8 +65,8 @@ type Confirmation struct {
 // that of [Publisher.PublishConfirmed]. It may be called from several goroutines and
 // again; the span records the first outcome.
 func (c *Confirmation) Wait(ctx context.Context) error {
-	if c == nil {
-		return ErrNotConfirming // of a PublishDeferred that returned it
+	if c == nil || c.pending == nil {
+		return ErrNotConfirming // of a PublishDeferred that returned an error
 	}
 	err := c.pending.wait(ctx)
 	if c.pending.isResolved() {
@@ -104,6 +104,7 @@ func (p *Publisher) publishDeferred(
 			s.end(err, returned)
 		}
 	}()
+	p.inject(ctx, &msg)
 	if mandatory {
 		s.id = p.returns.expect(p.channel, msg.Headers)
 	}

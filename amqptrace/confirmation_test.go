@@ -61,12 +61,20 @@ func TestConfirmationsInFlight(t *testing.T) {
 					if errors.As(err, &r) && r.Return.MessageId != fmt.Sprint(n-1-i) {
 						t.Errorf("message %d got the return of message %s", n-1-i, r.Return.MessageId)
 					}
+					if r != nil && r.Return.Body != nil {
+						t.Error("the body that the sender has is kept a second time")
+					}
 				})
 			}
 		}
 		wg.Wait()
 		if len(rec.Ended()) != n/2 {
 			t.Errorf("%d spans, want %d", len(rec.Ended()), n/2)
+		}
+		for _, p := range publishers {
+			if kept := p.Expected(); kept != 0 {
+				t.Errorf("%d messages are still expected to be returned", kept)
+			}
 		}
 	})
 }
@@ -140,6 +148,9 @@ func TestWaitAgain(t *testing.T) {
 	}
 	if err := (*amqptrace.Confirmation)(nil).Wait(ctx); err != amqptrace.ErrNotConfirming {
 		t.Errorf("nil confirmation: %v", err)
+	}
+	if err := new(amqptrace.Confirmation).Wait(ctx); err != amqptrace.ErrNotConfirming {
+		t.Errorf("empty confirmation: %v", err)
 	}
 }
 

@@ -23,8 +23,9 @@ var (
 	ErrReturned = errors.New("amqptrace: message was returned as unroutable")
 
 	// ErrClosed means that the channel was closed, or was closed and recovered,
-	// before the broker said anything. The broker may have the message or not. It
-	// is amqp.ErrClosed too.
+	// before the broker said anything, or before anybody waited to hear that it had
+	// refused the message. The broker may have the message or not. It is
+	// amqp.ErrClosed too.
 	ErrClosed = fmt.Errorf("amqptrace: channel was closed before the message was confirmed: %w", amqp.ErrClosed)
 
 	// ErrNotConfirming means that the message was sent on a channel that is not in

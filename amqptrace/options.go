@@ -112,8 +112,9 @@ func WithFilter(filter func(Message) bool) Option {
 // used, which has whole seconds.
 //
 // The two times are of different clocks: what is reported is off by as much as those
-// of the two machines differ. A negative time is reported as 0. By default, nothing
-// is stamped or reported.
+// of the two machines differ. A negative time is reported as 0. A producer can write
+// any time it likes, so do not decide on the age of messages from producers that are
+// not trusted. By default, nothing is stamped or reported.
 func WithQueueTime() Option {
 	return optionFunc(func(c *config) { c.shared.QueueTime = true })
 }

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 	"github.com/mqtrace/mqtrace/carrier"
@@ -70,6 +71,46 @@ func TestRelation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A trace of its own is asked for by name, besides by a context without a span: a
+// tracer may know of other parents.
+func TestNewTraceIsARoot(t *testing.T) {
+	headers, _ := message(t)
+	tracers := &rootTracers{}
+	opts := []amqptrace.Option{
+		amqptrace.WithTracerProvider(tracers), amqptrace.WithPropagators(propagator), amqptrace.WithRelation(amqptrace.NewTrace),
+	}
+	d := amqp.Delivery{Headers: headers}
+	consumer := amqptrace.NewConsumer("q", opts...)
+	_ = consumer.Handler(succeed)(context.Background(), d)
+	_ = consumer.BatchHandler(func(context.Context, []amqp.Delivery) error { return nil })(context.Background(), []amqp.Delivery{d})
+	if tracers.roots != 2 {
+		t.Errorf("%d roots, want 2", tracers.roots)
+	}
+}
+
+type rootTracers struct {
+	noop.TracerProvider
+
+	roots int
+}
+
+func (r *rootTracers) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	return rootTracer{tracers: r}
+}
+
+type rootTracer struct {
+	noop.Tracer
+
+	tracers *rootTracers
+}
+
+func (r rootTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
+	if c := trace.NewSpanStartConfig(opts...); c.NewRoot() {
+		r.tracers.roots++
+	}
+	return r.Tracer.Start(ctx, name, opts...)
 }
 
 func TestWhatARelationSees(t *testing.T) {
@@ -235,107 +276,6 @@ func TestBodySize(t *testing.T) {
 	}
 }
 
-func TestBatchOfDifferentMessages(t *testing.T) {
-	rec := newRecorder(t)
-	headers, created := message(t)
-	host := &acknowledger{}
-	batch := []amqp.Delivery{
-		{Exchange: "x", RoutingKey: "a", DeliveryTag: 1, MessageId: "m1", Headers: headers, Acknowledger: host},
-		{Exchange: "x", RoutingKey: "b", DeliveryTag: 2, CorrelationId: "c2", Headers: headers, Acknowledger: host},
-		{Exchange: "x", RoutingKey: "c", DeliveryTag: 3, Acknowledger: host},
-	}
-	err := amqptrace.NewConsumer("q", rec.options()...).BatchHandler(func(ctx context.Context, ds []amqp.Delivery) error {
-		if baggage.FromContext(ctx).Len() != 0 || len(ds) != 3 {
-			t.Errorf("%d messages, baggage %v", len(ds), baggage.FromContext(ctx))
-		}
-		for _, d := range ds {
-			if err := d.Ack(false); err != nil {
-				return err
-			}
-		}
-		return nil
-	})(context.Background(), batch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if batch[0].Acknowledger != amqp.Acknowledger(host) {
-		t.Error("the caller's slice was written to")
-	}
-	span := rec.only(t)
-	wantLinks(t, span, created, created)
-	wantAttributes(t, span, map[string]any{
-		"messaging.system": "rabbitmq", "messaging.operation.name": "process", "messaging.operation.type": "process",
-		"messaging.batch.message_count": int64(3), "mqtrace.settlement": "ack", "mqtrace.attempt": int64(1),
-	})
-	if own := span.Links()[1].Attributes; len(own) != 4 || own[0].Value.AsString() != "x:b:q" || own[1].Value.AsString() != "b" ||
-		own[2].Value.AsInt64() != 2 || own[3].Value.AsString() != "c2" {
-		t.Errorf("the second link has %v", own)
-	}
-	if err := amqptrace.NewConsumer("q", rec.options()...).BatchHandler(func(context.Context, []amqp.Delivery) error {
-		return customError{}
-	})(noContext, nil); err != error(customError{}) {
-		t.Errorf("an empty batch: %v", err)
-	}
-	rec.only(t)
-}
-
-// A message that is left alone and settles the others with it does so for the span too.
-func TestBatchWithAFilteredMessage(t *testing.T) {
-	onURLs(t, func(t *testing.T, url string) {
-		s := newScene(t, url)
-		for _, id := range []string{"m1", "m2", "m3"} {
-			s.put(id, nil)
-		}
-		batch := []amqp.Delivery{s.take(s.q), s.take(s.q), s.take(s.q)}
-		batch[2].Exchange = "quiet"
-		filter := amqptrace.WithFilter(func(m amqptrace.Message) bool { return m.Exchange != "quiet" })
-		s.ok(s.consumer(s.q, filter).BatchHandler(func(_ context.Context, ds []amqp.Delivery) error {
-			return ds[2].Ack(true)
-		})(context.Background(), batch))
-		span := s.only2()
-		wantLinks(t, span, s.messages["m1"], s.messages["m2"])
-		if got := attributes(span)["mqtrace.settlement"]; got != "ack" {
-			t.Errorf("settlement %v", got)
-		}
-	})
-}
-
-// only2 is the one span beside the caller's, which is still open.
-func (s *scene) only2() sdktrace.ReadOnlySpan {
-	s.Helper()
-	if len(s.Ended()) != 1 {
-		s.Fatalf("%d spans", len(s.Ended()))
-	}
-	return s.Ended()[0]
-}
-
-// Tags restart when a channel is recovered: one tag is not two deliveries.
-func TestBatchWithEqualTags(t *testing.T) {
-	onURLs(t, func(t *testing.T, url string) {
-		s := newScene(t, url)
-		s.put("m1", nil)
-		d := s.take(s.q)
-		s.ok(s.consumer(s.q).BatchHandler(func(_ context.Context, ds []amqp.Delivery) error {
-			return ds[1].Ack(false)
-		})(context.Background(), []amqp.Delivery{d, d}))
-		if got := attributes(s.only2())["mqtrace.settlement"]; got != "none" {
-			t.Errorf("settlement %v, but one of the two is unsettled", got)
-		}
-	})
-}
-
-func TestBatchInATraceOfItsOwn(t *testing.T) {
-	onURLs(t, func(t *testing.T, url string) {
-		s := newScene(t, url)
-		s.put("m1", nil)
-		c := s.consumer(s.q, amqptrace.WithRelation(amqptrace.NewTrace))
-		s.ok(c.BatchHandler(func(_ context.Context, ds []amqp.Delivery) error { return ds[0].Ack(false) })(s.ctx, []amqp.Delivery{s.take(s.q)}))
-		span := s.only2()
-		wantParent(t, span, trace.SpanContext{})
-		wantLinks(t, span, s.messages["m1"], s.caller.SpanContext())
-	})
-}
-
 // A loop that calls a handler processes each message once.
 func TestHandlerInALoop(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
@@ -356,6 +296,26 @@ func TestHandlerInALoop(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The span of a Get covers the wait for the broker, although it is made after it.
+func TestGetTakesTime(t *testing.T) {
+	rec := newRecorder(t)
+	began := time.Now()
+	if _, ok, err := amqptrace.NewConsumer("q", rec.options()...).Get(context.Background(), slow{}, false); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	span := rec.only(t)
+	if took := span.EndTime().Sub(span.StartTime()); took < 20*time.Millisecond || span.StartTime().Before(began) {
+		t.Errorf("the span took %v", took)
+	}
+}
+
+type slow struct{}
+
+func (slow) Get(string, bool) (amqp.Delivery, bool, error) {
+	time.Sleep(20 * time.Millisecond)
+	return amqp.Delivery{}, true, nil
 }
 
 func TestGetWithoutAcknowledger(t *testing.T) {

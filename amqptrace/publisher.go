@@ -84,6 +84,7 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	var err error
 	returned := false
 	defer func() { s.end(err, returned) }()
+	p.inject(ctx, &msg)
 	confirmation, err := p.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	returned = true
 	return confirmation, err
@@ -99,8 +100,7 @@ type sending struct {
 	untimed     bool // the end of the span is not that of the publish
 }
 
-// start starts the span of a publish and gives msg a copy of its headers with the
-// span's context.
+// start starts the span of a publish.
 func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.Publishing) (context.Context, sending) {
 	s := sending{publish: p.publish}
 	if p.filter == nil || p.filter(Message{Exchange: exchange, RoutingKey: key, Headers: msg.Headers}) {
@@ -112,6 +112,11 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 		ctx, s.span = p.publish.Start(ctx, p.publish.SpanName(s.destination.Name), p.attributes(exchange, key, msg), nil)
 		s.ctx = ctx
 	}
+	return ctx, s
+}
+
+// inject gives msg a copy of its headers with the span's context.
+func (p *Publisher) inject(ctx context.Context, msg *amqp.Publishing) {
 	headers := carrier.Table(msg.Headers).Inject(ctx, p.instrumentation.Propagator)
 	// What an earlier producer stamped is no longer true of this message.
 	delete(headers, messaging.SentAtHeader)
@@ -120,11 +125,10 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}
 	msg.Headers = amqp.Table(headers)
-	return ctx, s
 }
 
 // end ends the span with the outcome of the publish and measures it. returned is
-// false where the channel did not return but panicked. It has to be called from a
+// false where the channel, or the propagator before it, did not return but panicked. It has to be called from a
 // closure: a deferred span.End recovers a panic and raises it again from another place.
 func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	if s.span == nil {

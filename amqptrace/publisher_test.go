@@ -251,6 +251,36 @@ func TestPublishPanicOfTheHost(t *testing.T) {
 		context.Background(), "x", "", false, false, amqp.Publishing{})
 }
 
+// A propagator of the program's own that panics is the program's to see, and the span
+// ends.
+func TestPublishPanicOfThePropagator(t *testing.T) {
+	for name, publish := range map[string]func(*amqptrace.Publisher) error{
+		"plain": func(p *amqptrace.Publisher) error {
+			return p.PublishWithContext(context.Background(), "x", "", false, false, amqp.Publishing{})
+		},
+		"confirmed": func(p *amqptrace.Publisher) error {
+			return p.PublishConfirmed(context.Background(), "x", "", false, false, amqp.Publishing{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder(t)
+			defer func() {
+				if r := recover(); r != "propagator" {
+					t.Errorf("recovered %v", r)
+				}
+				if span := rec.only(t); attributes(span)["error.type"] != "panic" {
+					t.Errorf("status %v", span.Status())
+				}
+			}()
+			_ = publish(amqptrace.NewPublisher(&channel{}, rec.options(amqptrace.WithPropagators(panicking{}))...))
+		})
+	}
+}
+
+type panicking struct{ propagation.TraceContext }
+
+func (panicking) Inject(context.Context, propagation.TextMapCarrier) { panic("propagator") }
+
 // Without an SDK the caller's trace goes through the process all the same.
 func TestPublishWithoutSDK(t *testing.T) {
 	ch := &channel{}

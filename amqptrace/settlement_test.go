@@ -184,3 +184,26 @@ func TestSettlementRacesWithTheEnd(t *testing.T) {
 		t.Errorf("%d of %d settlements were recorded", count, n)
 	}
 }
+
+// A settlement that panics in the host ends its span.
+func TestSettlementPanicOfTheHost(t *testing.T) {
+	rec := newRecorder(t)
+	defer func() {
+		if r := recover(); r != "host" {
+			t.Errorf("recovered %v", r)
+		}
+		if len(rec.Started()) != 2 || len(rec.Ended()) != 2 {
+			t.Fatalf("%d spans started and %d ended", len(rec.Started()), len(rec.Ended()))
+		}
+		if got := attributes(rec.Ended()[0])["error.type"]; got != "panic" {
+			t.Errorf("error.type %v", got)
+		}
+	}()
+	_ = amqptrace.NewConsumer("q", rec.options(amqptrace.WithSettleSpans())...).Handler(
+		func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })(
+		context.Background(), amqp.Delivery{Acknowledger: panickingAcknowledger{}})
+}
+
+type panickingAcknowledger struct{ amqp.Acknowledger }
+
+func (panickingAcknowledger) Ack(uint64, bool) error { panic("host") }

@@ -18,11 +18,15 @@ type link struct {
 	mu   sync.Mutex
 	open chan struct{} // closed while the connection is open
 	ups  int
+
+	socket   net.Conn
+	refusing time.Time // since when the broker refuses all messages, zero if it does not
 }
 
 // dial connects to the first broker that answers, and so does every recovery.
 func dial(t *testing.T, brokers ...string) *link {
 	t.Helper()
+	k := &link{open: make(chan struct{})}
 	conn, err := amqp.DialConfig(brokers[0], amqp.Config{
 		Heartbeat: 2 * time.Second,
 		Dial: func(network, _ string) (conn net.Conn, err error) {
@@ -33,6 +37,7 @@ func dial(t *testing.T, brokers ...string) *link {
 				}
 				conn, err = amqp.DefaultDial(2*time.Second)(network, net.JoinHostPort(uri.Host, itoa(uri.Port)))
 				if err == nil {
+					k.dialled(conn)
 					return conn, nil
 				}
 			}
@@ -45,7 +50,7 @@ func dial(t *testing.T, brokers ...string) *link {
 	if err != nil {
 		t.Fatal("the broker does not answer: ", err)
 	}
-	k := &link{Connection: conn, open: make(chan struct{})}
+	k.Connection = conn
 	close(k.open)
 	changes := make(chan *amqp.StateChanged, 16)
 	conn.NotifyStateChange(changes)
@@ -77,6 +82,32 @@ func (k *link) wait(ctx context.Context) bool {
 		return false
 	case <-open:
 		return ctx.Err() == nil
+	}
+}
+
+func (k *link) dialled(socket net.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.socket, k.refusing = socket, time.Time{}
+}
+
+// patience is for how long the broker may refuse everything.
+const patience = 2 * time.Second
+
+// heard notes whether the broker took a message. A channel whose first message to a
+// quorum queue came before a new leader was elected refuses all messages for as long as
+// the old leader is away (RabbitMQ 3.10), so a program has to connect anew.
+func (k *link) heard(taken bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case taken:
+		k.refusing = time.Time{}
+	case k.refusing.IsZero():
+		k.refusing = time.Now()
+	case time.Since(k.refusing) > patience:
+		k.refusing = time.Time{}
+		_ = k.socket.Close()
 	}
 }
 

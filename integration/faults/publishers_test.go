@@ -47,7 +47,7 @@ func (l *load) pipeline(ctx context.Context, k *link, pub *amqptrace.Publisher, 
 	pending := make(chan sent, window)
 	l.publishing.Go(func() {
 		for s := range pending {
-			l.confirm(s, patience)
+			l.confirm(k, s, patience)
 		}
 	})
 	defer close(pending)
@@ -70,7 +70,7 @@ func (l *load) pipeline(ctx context.Context, k *link, pub *amqptrace.Publisher, 
 
 // confirm waits for a confirmation with patience, and then for as long as it takes:
 // the program hears of the message in the end, and the span tells what it heard first.
-func (l *load) confirm(s sent, patience time.Duration) {
+func (l *load) confirm(k *link, s sent, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	err := s.confirmation.Wait(ctx)
 	cancel()
@@ -84,8 +84,12 @@ func (l *load) confirm(s sent, patience time.Duration) {
 			l.t.Errorf("message %d was never confirmed, nor its confirmation given up", s.id)
 		}
 	}
-	if err == nil {
+	switch {
+	case err == nil:
+		k.heard(true)
 		l.ledger.confirm(s.id)
+	case errors.Is(err, amqptrace.ErrNacked):
+		k.heard(false)
 	}
 }
 
