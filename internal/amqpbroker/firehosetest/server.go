@@ -40,7 +40,7 @@ func Each(t *testing.T, f func(t *testing.T, s Server)) {
 }
 
 // Trace turns the firehose on or off.
-func (s Server) Trace(t testing.TB, on bool) {
+func (s Server) Trace(t *testing.T, on bool) {
 	t.Helper()
 	switch {
 	case s.InProcess != nil:
@@ -73,7 +73,7 @@ func newVHost(t *testing.T, server string) Server {
 	return s
 }
 
-func control(t testing.TB, args ...string) {
+func control(t *testing.T, args ...string) {
 	t.Helper()
 	command := strings.Fields(cmp.Or(os.Getenv("MQTRACE_RABBITMQCTL"), "rabbitmqctl"))
 	command = append(append(command, "-q"), args...)

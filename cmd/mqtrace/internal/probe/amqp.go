@@ -1,0 +1,179 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Binding is an exchange and a routing key: where a message is sent to, or what a queue
+// is bound to.
+type Binding struct {
+	Exchange, Key string
+}
+
+func (b Binding) String() string {
+	if b.Exchange == "" {
+		return fmt.Sprintf("the default exchange, key %q", b.Key)
+	}
+	return fmt.Sprintf("exchange %q, key %q", b.Exchange, b.Key)
+}
+
+// Route is the way that a probe of RabbitMQ takes.
+type Route struct {
+	From Binding
+	// Queue is where the message is to arrive. If it is empty, that is a temporary
+	// queue with the binding From.
+	Queue string
+	// Via are bindings of further temporary queues, which see the message on its way.
+	Via []Binding
+	// Timeout is how long the message is waited for.
+	Timeout time.Duration
+}
+
+// ErrBusy says that a queue has messages or consumers, and that nothing was sent.
+var ErrBusy = errors.New("the queue is in use, and nothing was sent")
+
+// grace is for how much longer than it is waited for a message may live.
+const grace = 10 * time.Second
+
+// AMQP sends a marked message and waits until it is at its destination.
+//
+// The queue must be empty and without consumers: a message can only be looked at by
+// taking it, and whoever takes from a queue that others use gets theirs. Nothing is
+// consumed: the queue is asked how many messages it has, and only if there is one, that
+// is fetched (basic.get). Should it be somebody else's, it is put back and the probe
+// ends. A consumer would be sent whatever comes, would be in the way of an exclusive
+// consumer, and its end would delete a queue that is declared auto-delete.
+//
+// The message expires soon after the timeout, so that it disappears by itself from
+// other queues that the exchange leads to.
+//
+// An error means that there is no result. What goes wrong with the message is one.
+func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return nil, err
+	}
+	defer ch.Close()
+	p := &amqpProbe{conn: conn, ch: ch, route: route, mark: NewMark()}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	watch, err := openWatch(conn, p.mark, p.temporary())
+	if err != nil {
+		return nil, err
+	}
+	defer watch.close()
+	p.result = &Result{ID: p.mark.ID, From: route.From.String(), Places: watch.places}
+	if route.Queue != "" {
+		p.result.Places = append(p.result.Places, Place{Name: fmt.Sprintf("queue %q", route.Queue)})
+	}
+
+	waiting, cancel := context.WithTimeout(ctx, route.Timeout)
+	defer cancel()
+	if err := p.publish(waiting); err != nil {
+		return nil, err
+	}
+	if p.result.Outcome == "" {
+		if err := p.await(waiting, watch); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("interrupted; the message %s expires by itself: %w", p.mark.ID, err)
+	}
+	p.result.conclude()
+	return p.result, nil
+}
+
+type amqpProbe struct {
+	conn   *amqp.Connection
+	ch     *amqp.Channel
+	route  Route
+	mark   Mark
+	sent   time.Time
+	result *Result
+}
+
+// temporary are the bindings of the temporary queues.
+func (p *amqpProbe) temporary() []Binding {
+	if p.route.Queue != "" {
+		return p.route.Via
+	}
+	return append(slices.Clip(p.route.Via), p.route.From)
+}
+
+// check finds out what can be known before anything is sent.
+func (p *amqpProbe) check() error {
+	if x := p.route.From.Exchange; x != "" {
+		// The type does not matter to a passive declaration.
+		if err := p.ch.ExchangeDeclarePassive(x, amqp.ExchangeDirect, false, false, false, false, nil); err != nil {
+			return err
+		}
+	}
+	if p.route.Queue == "" {
+		return nil
+	}
+	q, err := p.state()
+	if err != nil {
+		return err
+	}
+	if q.Messages > 0 || q.Consumers > 0 {
+		return fmt.Errorf("queue %q has %d messages and %d consumers: %w", q.Name, q.Messages, q.Consumers, ErrBusy)
+	}
+	return nil
+}
+
+func (p *amqpProbe) state() (amqp.Queue, error) {
+	return p.ch.QueueDeclarePassive(p.route.Queue, false, false, false, false, nil)
+}
+
+// publish sends the message, mandatory and confirmed.
+func (p *amqpProbe) publish(ctx context.Context) error {
+	if err := p.ch.Confirm(false); err != nil {
+		return err
+	}
+	returns := p.ch.NotifyReturn(make(chan amqp.Return, 1))
+	headers := amqp.Table{}
+	for k, v := range p.mark.headers() {
+		headers[k] = v
+	}
+	p.sent = time.Now()
+	confirmation, err := p.ch.PublishWithDeferredConfirmWithContext(ctx, p.route.From.Exchange, p.route.From.Key, true, false, amqp.Publishing{
+		Headers:     headers,
+		ContentType: "application/json",
+		Body:        []byte(`{"mqtrace_probe":"` + p.mark.ID + `"}`),
+		MessageId:   p.mark.ID,
+		Type:        "mqtrace.probe",
+		AppId:       "mqtrace",
+		Expiration:  strconv.FormatInt((p.route.Timeout + grace).Milliseconds(), 10),
+	})
+	if err != nil {
+		return err
+	}
+	acked, err := confirmation.WaitContext(ctx)
+	switch {
+	case err != nil:
+		p.result.Reason = "RabbitMQ has not confirmed the message; does it block publishers?"
+		p.result.Outcome = NotArrived
+	case p.ch.IsClosed():
+		return amqp.ErrClosed
+	case !acked:
+		p.result.Reason = "RabbitMQ has refused the message (basic.nack): a queue is full or not available"
+		p.result.Outcome = NotArrived
+	default:
+		select {
+		case r := <-returns: // The return comes before the confirmation.
+			p.result.Reason = fmt.Sprintf("RabbitMQ returned the message: %d %s", r.ReplyCode, r.ReplyText)
+			p.result.Outcome = Unroutable
+		default:
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hibiken/asynq"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// asynqDelay is how far ahead the probe's task is scheduled: no server is given it
+// before it is deleted.
+const asynqDelay = 24 * time.Hour
+
+// taskType is handled by nobody.
+const taskType = "mqtrace:probe"
+
+// Asynq schedules a marked task in a queue for a day later, reads it back and deletes it.
+//
+// Unless live is true, a queue that servers process is refused with ErrBusy. They would
+// not be given the task either; but if the probe were killed before it could delete the
+// task, they would find it in a day.
+func Asynq(ctx context.Context, redis asynq.RedisConnOpt, queue string, live bool) (result *Result, err error) {
+	inspector := asynq.NewInspector(redis)
+	defer inspector.Close()
+	// The first request tells whether Redis answers at all.
+	queues, err := inspector.Queues()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(queues, queue) {
+		return nil, fmt.Errorf("%w: %q", asynq.ErrQueueNotFound, queue)
+	}
+	servers, err := serversOf(inspector, queue)
+	if err != nil {
+		return nil, err
+	}
+	if servers > 0 && !live {
+		return nil, fmt.Errorf("queue %q is processed by %d servers: %w", queue, servers, ErrBusy)
+	}
+
+	mark := NewMark()
+	info, took, err := roundTrip(ctx, redis, inspector, queue, mark)
+	if err != nil {
+		return nil, err
+	}
+	fields := mark.readFields(asTable(info.Headers))
+	for i := range fields {
+		fields[i].Type = "" // strings are all there is
+	}
+	place := Place{Name: fmt.Sprintf("queue %q, scheduled", queue)}
+	place.arrive(took, fields, nil)
+	result = &Result{ID: mark.ID, From: "asynq's client", Places: []Place{place}}
+	result.Notes = []string{fmt.Sprintf("a worker with asynq before v0.26 drops a task's headers when it retries the task; "+
+		"%d servers process the queue, and which version they are cannot be told from here", servers)}
+	result.conclude()
+	return result, nil
+}
+
+// roundTrip leaves no task behind, whatever happens.
+func roundTrip(
+	ctx context.Context, redis asynq.RedisConnOpt, inspector *asynq.Inspector, queue string, mark Mark,
+) (info *asynq.TaskInfo, took time.Duration, err error) {
+	client := asynq.NewClient(redis)
+	defer client.Close()
+	task := asynq.NewTaskWithHeaders(taskType, []byte(`{}`), mark.headers(), asynq.Queue(queue),
+		asynq.TaskID(mark.ID), asynq.ProcessIn(asynqDelay), asynq.MaxRetry(0))
+	sent := time.Now()
+	if _, err := client.EnqueueContext(ctx, task); err != nil {
+		// It may be there all the same, if the answer was lost.
+		_ = inspector.DeleteTask(queue, mark.ID)
+		return nil, 0, err
+	}
+	info, err = inspector.GetTaskInfo(queue, mark.ID)
+	took = time.Since(sent)
+	if deleteErr := inspector.DeleteTask(queue, mark.ID); deleteErr != nil {
+		return nil, 0, fmt.Errorf("task %s is still scheduled, delete it: %w", mark.ID, deleteErr)
+	}
+	return info, took, err
+}
+
+func serversOf(inspector *asynq.Inspector, queue string) (int, error) {
+	servers, err := inspector.Servers()
+	n := 0
+	for _, s := range servers {
+		if _, ok := s.Queues[queue]; ok {
+			n++
+		}
+	}
+	return n, err
+}
+
+func asTable(headers map[string]string) amqp.Table {
+	t := make(amqp.Table, len(headers))
+	for k, v := range headers {
+		t[k] = v
+	}
+	return t
+}

@@ -1,0 +1,113 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// How often a queue is asked whether it has a message: at once, then less and less.
+const (
+	firstPoll = time.Millisecond
+	lastPoll  = 50 * time.Millisecond
+)
+
+// lateness is how long places on the way are waited for when the message has arrived.
+const lateness = 300 * time.Millisecond
+
+// await waits until the message has arrived or will not be seen. The reason for the
+// latter goes into the result.
+func (p *amqpProbe) await(ctx context.Context, w *watch) error {
+	interval := firstPoll
+	poll := time.NewTimer(0)
+	defer poll.Stop()
+	for !p.arrived() && p.result.Reason == "" {
+		select {
+		case s := <-w.sightings:
+			p.note(s)
+		case <-poll.C:
+			if err := p.look(); err != nil {
+				return err
+			}
+			poll.Reset(interval)
+			interval = min(interval*3/2, lastPoll)
+		case <-ctx.Done():
+			return p.late()
+		}
+	}
+	late := time.NewTimer(lateness)
+	defer late.Stop()
+	for w.missing(p.result.Places) {
+		select {
+		case s := <-w.sightings:
+			p.note(s)
+		case <-late.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+func (p *amqpProbe) arrived() bool { return p.result.Places[len(p.result.Places)-1].Arrived }
+
+func (p *amqpProbe) note(s sighting) { p.arrive(&p.result.Places[s.place], s.at, s.delivery.Headers) }
+
+func (p *amqpProbe) arrive(place *Place, at time.Time, headers amqp.Table) {
+	fields := p.mark.readFields(headers)
+	place.arrive(at.Sub(p.sent), fields, readHops(headers, fields))
+}
+
+// look fetches the message if it is the only one in the queue.
+func (p *amqpProbe) look() error {
+	if p.route.Queue == "" {
+		return nil
+	}
+	q, err := p.state()
+	switch {
+	case err != nil:
+		return err
+	case q.Consumers > 0:
+		p.result.Reason = "a consumer has come to the queue, and takes the message"
+		return nil
+	case q.Messages > 1:
+		p.result.Reason = "other messages have come to the queue, and were left alone: " + p.remains()
+		return nil
+	case q.Messages == 0:
+		return nil
+	}
+	d, ok, err := p.ch.Get(p.route.Queue, false)
+	if err != nil || !ok {
+		return err
+	}
+	if !p.mark.is(d) {
+		p.result.Reason = "another message has come to the queue, and was put back: " + p.remains()
+		return d.Reject(true)
+	}
+	p.arrive(&p.result.Places[len(p.result.Places)-1], time.Now(), d.Headers)
+	return d.Ack(false)
+}
+
+// late says what is known of a message that has not come in time.
+func (p *amqpProbe) late() error {
+	p.result.Reason = fmt.Sprintf("not there within %v: %s", p.route.Timeout, p.remains())
+	return nil
+}
+
+// remains says what becomes of a message that nobody has seen.
+func (p *amqpProbe) remains() string {
+	return fmt.Sprintf("the probe's, %s, expires by itself %v after it was sent, unless a dead-letter exchange or a service has sent it on without its expiration",
+		p.mark.ID, p.route.Timeout+grace)
+}
+
+// is tells whether d is the probe's message, or what somebody made of it.
+func (m Mark) is(d amqp.Delivery) bool {
+	if d.MessageId == m.ID || text(d.Headers[idHeader]) == m.ID {
+		return true
+	}
+	return bytes.Contains(d.Body, []byte(m.ID))
+}
