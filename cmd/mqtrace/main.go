@@ -34,12 +34,15 @@ func main() {
 // errUsage marks an error in how the command was called.
 var errUsage = errors.New("see mqtrace -h")
 
+// errInterrupted is the error of a command that a signal kept from its work.
+var errInterrupted = errors.New("interrupted")
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode int) {
 	err := newApp(stdout, stderr).Run(ctx, args)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "mqtrace:", err)
+	fmt.Fprintln(stderr, "mqtrace:", printable(err.Error()))
 	if errors.Is(err, errUsage) {
 		return exitUsage
 	}
@@ -49,26 +52,64 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode
 func newApp(stdout, stderr io.Writer) *cli.Command {
 	app := &cli.Command{
 		Name:                  "mqtrace",
-		Usage:                 "the tool beside the packages: an in-process AMQP broker",
+		Usage:                 "see the traces of message queues, and what is stuck in them",
 		Version:               version(),
 		Writer:                stdout,
 		ErrWriter:             stderr,
 		EnableShellCompletion: true,
 		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run does it
-		Commands:              []*cli.Command{brokerCommand()},
-		Action: func(_ context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return fmt.Errorf("there is no command %q, %w", c.Args().First(), errUsage)
-			}
-			return cli.ShowAppHelp(c)
+		Commands: []*cli.Command{
+			peekCommand(),
+			brokerCommand(),
 		},
+		Action: showHelp,
 	}
-	for _, c := range append(app.Commands, app) {
-		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error {
-			return fmt.Errorf("%w, %w", err, errUsage)
-		}
-	}
+	setUsageErrors(app)
 	return app
+}
+
+// groupCommand has commands of its own and does nothing by itself.
+func groupCommand(name, usage, description string, commands ...*cli.Command) *cli.Command {
+	return &cli.Command{Name: name, Usage: usage, Description: description, Commands: commands, Action: showHelp}
+}
+
+// showHelp is the action of a command that needs another one behind it.
+func showHelp(_ context.Context, c *cli.Command) error {
+	if c.Args().Present() {
+		return fmt.Errorf("there is no command %q, %w", c.Args().First(), errUsage)
+	}
+	if c.Root() == c {
+		return cli.ShowAppHelp(c)
+	}
+	return cli.ShowSubcommandHelp(c)
+}
+
+// setUsageErrors marks the errors of a command's flags, and of those below it.
+func setUsageErrors(c *cli.Command) {
+	c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error {
+		return fmt.Errorf("%w, %w", err, errUsage)
+	}
+	for _, sub := range c.Commands {
+		setUsageErrors(sub)
+	}
+}
+
+// onlyArgument returns the one argument of a command.
+func onlyArgument(c *cli.Command, name string) (string, error) {
+	if c.Args().Len() != 1 || c.Args().First() == "" {
+		return "", fmt.Errorf("%s needs one argument, %s, %w", c.FullName(), name, errUsage)
+	}
+	return c.Args().First(), nil
+}
+
+// positive checks a flag's number.
+func positive(flag string) func(int) error {
+	return func(n int) error {
+		if n <= 0 {
+			return fmt.Errorf("%s %d: a number above 0", flag, n)
+		}
+		return nil
+	}
 }
 
 // version is that of the module, as `go install` records it.

@@ -76,7 +76,7 @@ func TestAPIListsTheNewestFirst(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	if w := get(stored(), "/api/traces"); w.Body.String() != "{\"traces\":[],\"found\":0}\n" {
+	if w := get(stored(), "/api/traces"); w.Body.String() != `{"traces":[],"found":0,"services":[],"queues":[]}`+"\n" {
 		t.Errorf("nothing stored: %s", w.Body)
 	}
 }

@@ -13,8 +13,8 @@ import (
 const TracesPath = "/v1/traces"
 
 // NewHandler returns a handler that receives traces over OTLP/HTTP at
-// [TracesPath], puts them in the store, and answers for what is there at
-// [TracesAPI].
+// [TracesPath], puts them in the store, answers for what is there at [TracesAPI],
+// and shows it on a web page at /.
 //
 // It accepts the protobuf and the JSON encoding, plain or compressed with gzip,
 // and answers in the encoding of the request. Spans without valid ids, and those
@@ -42,6 +42,7 @@ func newGuard(store *Store, hosts func(string) bool) *guard {
 		decode: make(chan struct{}, min(runtime.GOMAXPROCS(0), maxDecoders)),
 	})
 	newAPI(store).register(mux)
+	registerPage(mux)
 
 	return &guard{next: mux, hosts: hosts}
 }

@@ -19,7 +19,10 @@ type index struct {
 }
 
 func newIndex() index {
-	return index{linking: make(map[trace.TraceID]map[trace.TraceID]struct{})}
+	return index{
+		linking:  make(map[trace.TraceID]map[trace.TraceID]struct{}),
+		services: newNames(), queues: newNames(),
+	}
 }
 
 // linkIndexSize is what the index takes for a link to another trace, rounded up.
@@ -68,13 +71,11 @@ const (
 	maxNameLength = 256
 )
 
+func newNames() names { return names{list: []string{}, known: make(map[string]struct{})} }
+
 func (n *names) add(name string) {
 	if _, ok := n.known[name]; ok || name == "" || len(name) > maxNameLength || len(n.list) == maxNames {
 		return
-	}
-
-	if n.known == nil {
-		n.known = make(map[string]struct{})
 	}
 
 	n.known[name] = struct{}{}

@@ -26,6 +26,20 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
+// ErrNotLoopback is what [Listen] gives for an address that others could reach.
+var ErrNotLoopback = errors.New("traceview: not a loopback address")
+
+// ListenOption changes what [Listen] does.
+type ListenOption func(*listenConfig)
+
+type listenConfig struct{ allowNonLoopback bool }
+
+// AllowNonLoopback lets the server listen where other machines can reach it. They
+// can then read and send traces: there is no login. By default, it may not.
+func AllowNonLoopback() ListenOption {
+	return func(c *listenConfig) { c.allowNonLoopback = true }
+}
+
 // Listen starts a server on addr, "host:port". Without a host it listens on
 // 127.0.0.1 and not on every interface; port 0 takes a free one.
 //
@@ -34,7 +48,12 @@ const (
 // cannot reach it under a name of its own (DNS rebinding).
 //
 // The caller ends it with [Server.Close] or [Server.Shutdown].
-func Listen(addr string, store *Store) (*Server, error) {
+func Listen(addr string, store *Store, opts ...ListenOption) (*Server, error) {
+	var cfg listenConfig
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("traceview: address %q: %w", addr, err)
@@ -44,20 +63,23 @@ func Listen(addr string, store *Store) (*Server, error) {
 		host = "127.0.0.1"
 	}
 
-	// No context: nothing here waits.
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, port))
+	tcp, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, fmt.Errorf("traceview: %w", err)
 	}
 
-	var listening netip.Addr
-	if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
-		listening = tcp.AddrPort().Addr().Unmap()
+	if !tcp.IP.IsLoopback() && !cfg.allowNonLoopback {
+		return nil, fmt.Errorf("%w: %s", ErrNotLoopback, addr)
+	}
+
+	listener, err := net.ListenTCP("tcp", tcp)
+	if err != nil {
+		return nil, fmt.Errorf("traceview: %w", err)
 	}
 
 	s := &Server{
 		http: &http.Server{
-			Handler:           newGuard(store, allowedHosts(host, listening)),
+			Handler:           newGuard(store, allowedHosts(host, tcp.AddrPort().Addr().Unmap())),
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
 			WriteTimeout:      writeTimeout,

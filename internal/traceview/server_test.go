@@ -126,7 +126,7 @@ func checkSDKSpan(t *testing.T, tr traceview.Trace, span trace.Span, want tracev
 
 func TestListenAddresses(t *testing.T) {
 	for addr, want := range map[string]string{":0": "http://127.0.0.1:", "127.0.0.1:0": "http://127.0.0.1:", "0.0.0.0:0": "http://127.0.0.1:"} {
-		srv, err := traceview.Listen(addr, traceview.NewStore(traceview.Limits{}))
+		srv, err := traceview.Listen(addr, traceview.NewStore(traceview.Limits{}), traceview.AllowNonLoopback())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestListenAddresses(t *testing.T) {
 		}
 	}
 
-	for _, addr := range []string{"", "127.0.0.1", "127.0.0.1:nonsense", "192.0.2.1:0"} {
+	for _, addr := range []string{"", "127.0.0.1", "127.0.0.1:nonsense", "192.0.2.1:0", "0.0.0.0:0"} {
 		if srv, err := traceview.Listen(addr, traceview.NewStore(traceview.Limits{})); err == nil {
 			t.Errorf("%q: no error", addr)
 

@@ -20,15 +20,12 @@ type Summary struct {
 	Queues   []string      `json:"queues"`
 }
 
-func summarize(tr Trace) Summary {
+func summarize(tr Trace, t *tree) Summary {
 	out := Summary{
 		ID: tr.ID.String(), Duration: tr.Duration(), Spans: len(tr.Spans), Errors: tr.Errors(),
-		Dropped: tr.Dropped, Services: tr.Services(), Queues: queues(tr),
+		Dropped: tr.Dropped, Services: append([]string{}, tr.Services()...), Queues: queues(tr), Waited: t.waited(),
 	}
 	out.Start, _ = tr.Bounds()
-
-	t := newTree(tr)
-	out.Waited = t.waited()
 
 	if first := t.first(); first != nil {
 		out.Service, out.Name = first.Service, first.Name
@@ -55,7 +52,7 @@ func (t *tree) first() *Span {
 
 // queues returns the trace's queues, each once, in the order of their first span.
 func queues(tr Trace) []string {
-	var names []string
+	names := []string{}
 
 	seen := make(map[string]struct{})
 

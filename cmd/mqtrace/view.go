@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+const (
+	defaultViewMiB = 128
+	maxViewMiB     = 64 << 10
+	// spansPerMiB is for spans of a kilobyte, which those with few attributes are.
+	spansPerMiB  = 1024
+	viewShutdown = 2 * time.Second
+)
+
+func viewCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "view",
+		Usage:     "receive traces over OTLP and show them on a web page",
+		ArgsUsage: "[FILE.json...]",
+		Description: `Prints the address of the page, which is also what programs send their traces to:
+
+   export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
+
+Traces are kept in memory; the oldest are given up when there is no more room. Files are
+OTLP JSON, as the page saves them. The page and the traces have no password: whoever can
+reach the address can read them.
+
+Examples:
+   mqtrace view                            on port 4318 of this machine
+   mqtrace view trace.json                 with the trace of a file in it
+   mqtrace view -addr 127.0.0.1:0          on a free port, which is printed
+   mqtrace view -allow-remote -addr :4318  for other machines too`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:4318", Usage: "listen on `HOST:PORT`"},
+			&cli.BoolFlag{Name: "allow-remote", Usage: "let the address be one that other machines can reach"},
+			&cli.IntFlag{
+				Name: "max-memory", Value: defaultViewMiB, Usage: "keep `MIB` of spans; the program takes up to about three times that",
+				Validator: func(mib int) error {
+					if mib < 1 || mib > maxViewMiB {
+						return fmt.Errorf("-max-memory %d: from 1 to %d", mib, maxViewMiB)
+					}
+					return nil
+				},
+			},
+		},
+		Action: view,
+	}
+}
+
+// view runs until ctx ends. The page's address is the first line of the output, for
+// scripts to read.
+func view(ctx context.Context, c *cli.Command) error {
+	mib := c.Int("max-memory")
+	store := traceview.NewStore(traceview.Limits{Bytes: mib << 20, Spans: mib * spansPerMiB})
+	for _, path := range c.Args().Slice() {
+		if err := openTraces(c, store, path, int64(mib)<<20); err != nil {
+			return err
+		}
+	}
+	var opts []traceview.ListenOption
+	if c.Bool("allow-remote") {
+		opts = append(opts, traceview.AllowNonLoopback())
+	}
+	server, err := traceview.Listen(c.String("addr"), store, opts...)
+	if errors.Is(err, traceview.ErrNotLoopback) {
+		return fmt.Errorf("%q is not an address of this machine alone; -allow-remote permits it: %w", c.String("addr"), errUsage)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(c.Root().Writer, server.URL()); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	<-ctx.Done()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), viewShutdown)
+	defer cancel()
+	_ = server.Shutdown(stopping) // What has not ended by then is cut off.
+	return server.Close()
+}
+
+// openTraces reads a file of OTLP JSON into the store.
+func openTraces(c *cli.Command, store *traceview.Store, path string, limit int64) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err // It names the file.
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return err
+	}
+	if int64(len(data)) > limit {
+		return fmt.Errorf("%s is larger than -max-memory", path)
+	}
+	decoded, err := traceview.DecodeJSON(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	result := store.Add(decoded.Spans...)
+	if left := decoded.Invalid + result.Invalid + result.Dropped; left > 0 {
+		fmt.Fprintf(c.Root().ErrWriter, "mqtrace: %s: %d spans left out: without valid ids, or beyond what fits in memory\n", path, left)
+	}
+	if len(decoded.Spans) == 0 {
+		fmt.Fprintf(c.Root().ErrWriter, "mqtrace: %s has no spans in it\n", path)
+	}
+	return nil
+}
