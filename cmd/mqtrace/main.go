@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/urfave/cli/v3"
 )
 
@@ -28,6 +29,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	// The second signal ends the process the hard way.
 	context.AfterFunc(ctx, stop)
+	logging.Disable() // go-redis's: what it says comes back as an error too
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 
@@ -60,6 +62,7 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run does it
 		Commands: []*cli.Command{
 			peekCommand(),
+			viewCommand(),
 			brokerCommand(),
 		},
 		Action: showHelp,
@@ -102,14 +105,12 @@ func onlyArgument(c *cli.Command, name string) (string, error) {
 	return c.Args().First(), nil
 }
 
-// positive checks a flag's number.
-func positive(flag string) func(int) error {
-	return func(n int) error {
-		if n <= 0 {
-			return fmt.Errorf("%s %d: a number above 0", flag, n)
-		}
-		return nil
+// positive checks a number.
+func positive(n int) error {
+	if n <= 0 {
+		return errors.New("must be above 0")
 	}
+	return nil
 }
 
 // version is that of the module, as `go install` records it.

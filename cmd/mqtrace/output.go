@@ -2,9 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
 // The two values of outputFlag.
@@ -19,7 +24,7 @@ func outputFlag() cli.Flag {
 		Name: "o", Value: outputText, Usage: "print `FORMAT`: text or json",
 		Validator: func(format string) error {
 			if format != outputText && format != outputJSON {
-				return fmt.Errorf("-o %s: text or json", format)
+				return errors.New("must be text or json")
 			}
 			return nil
 		},
@@ -32,4 +37,46 @@ func printJSON(c *cli.Command, document any) error {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(document)
+}
+
+func isJSON(c *cli.Command) bool { return c.String("o") == outputJSON }
+
+// treeOptions suit what the output goes to. It has colour on a terminal only.
+func treeOptions(c *cli.Command) traceview.TreeOptions {
+	if f, ok := c.Root().Writer.(*os.File); ok {
+		return traceview.OptionsFor(f)
+	}
+	return traceview.TreeOptions{Width: plainWidth}
+}
+
+// plainWidth is that of an output that is no file.
+const plainWidth = 100
+
+// traceURLFlag is -trace-url, of every command that names traces.
+func traceURLFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name:  "trace-url",
+		Usage: "link to each trace by this `TEMPLATE`, with {trace_id} and, if wanted, {span_id} in it",
+		Validator: func(template string) error {
+			if template != "" && !strings.Contains(template, "{trace_id}") {
+				return errors.New("must have {trace_id} in it")
+			}
+			return nil
+		},
+	}
+}
+
+// warn tells of what does not keep the command from doing its work.
+func warn(c *cli.Command, format string, args ...any) {
+	fmt.Fprintln(c.Root().ErrWriter, "mqtrace: warning:", printable(fmt.Sprintf(format, args...)))
+}
+
+// printable keeps what a server or a message says from driving the terminal.
+func printable(text string) string {
+	const maxLine = 2048
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = traceview.Printable(line, maxLine)
+	}
+	return strings.Join(lines, "\n")
 }

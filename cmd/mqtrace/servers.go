@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -9,6 +11,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/urfave/cli/v3"
 )
 
@@ -62,4 +66,36 @@ func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
 	}
 	opt.DialTimeout = dialTimeout
 	return opt, nil
+}
+
+// dialRedis connects to the server that redisFlag names. The caller closes the client.
+func dialRedis(ctx context.Context, c *cli.Command) (redis.UniversalClient, error) {
+	opt, err := redisOpt(c)
+	if err != nil {
+		return nil, err
+	}
+	// As asynq makes its client, but one that fails at once and logs nothing.
+	client := redis.NewClient(&redis.Options{
+		Addr: opt.Addr, Username: opt.Username, Password: opt.Password, DB: opt.DB, TLSConfig: opt.TLSConfig,
+		DialTimeout: opt.DialTimeout, DialerRetries: 1, MaxRetries: -1,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if err := client.Ping(ctx).Err(); err != nil {
+		_ = client.Close()
+		return nil, fmt.Errorf("connect to Redis at %s: %w", opt.Addr, err)
+	}
+	return client, nil
+}
+
+// closeWith closes a connection when ctx ends, which unblocks who waits for it, and
+// returns what closes it before.
+func closeWith(ctx context.Context, conn io.Closer) func() {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return func() {
+		if stop() {
+			_ = conn.Close()
+		}
+	}
 }

@@ -1,0 +1,142 @@
+// Package peek reads the messages of a queue, with the trace that each belongs to,
+// and leaves them there.
+//
+// It never holds more than a few messages, and never a body: a message is read,
+// printed and forgotten, however many there are.
+package peek
+
+import (
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
+)
+
+// Source is a queue to look into.
+type Source interface {
+	// Messages reads at most limit messages, of each state where a queue has
+	// several. It ends after an error.
+	Messages(limit int) iter.Seq2[Message, error]
+	// Total is how many messages there were when the source was opened.
+	Total() int
+}
+
+// Message is what is told of one message. Its JSON names are part of the tool's
+// documented output: add to them, never change them.
+type Message struct {
+	Position int `json:"position"`
+
+	// The context that the message carries. The trace's fields are absent where the
+	// context is not "ok".
+	Context      tracecontext.State `json:"context"`
+	ContextError string             `json:"context_error,omitempty"`
+	TraceID      string             `json:"trace_id,omitempty"`
+	ParentSpanID string             `json:"parent_span_id,omitempty"`
+	Sampled      *bool              `json:"sampled,omitempty"`
+	Link         string             `json:"link,omitempty"`
+	BaggageKeys  []string           `json:"baggage_keys,omitempty"`
+	// Baggage has the values, where they were asked for.
+	Baggage map[string]string `json:"baggage,omitempty"`
+
+	// Age is nil where nothing tells when the message was sent.
+	Age *float64 `json:"age_seconds"`
+	// Attempts counts earlier deliveries to this queue, or runs of a task that failed.
+	Attempts  int    `json:"attempts"`
+	Producer  string `json:"producer"`
+	ID        string `json:"message_id,omitempty"`
+	Type      string `json:"type,omitempty"`
+	BodyBytes int    `json:"body_bytes"`
+
+	*Delivery
+	*Task
+}
+
+// Delivery is what only RabbitMQ tells.
+type Delivery struct {
+	Exchange      string       `json:"exchange"`
+	RoutingKey    string       `json:"routing_key"`
+	CorrelationID string       `json:"correlation_id,omitempty"`
+	Redelivered   bool         `json:"redelivered"`
+	DeadLettered  int64        `json:"dead_letter_count"`
+	DeadLetters   []DeadLetter `json:"dead_letters,omitempty"`
+}
+
+// DeadLetter is a queue in which the message died, newest first.
+type DeadLetter struct {
+	Queue  string     `json:"queue"`
+	Reason string     `json:"reason"`
+	Count  int64      `json:"count"`
+	First  *time.Time `json:"first_at,omitempty"`
+}
+
+// Task is what only asynq tells.
+type Task struct {
+	State      string     `json:"state"`
+	Group      string     `json:"group,omitempty"`
+	MaxRetry   int        `json:"max_retry"`
+	LastError  string     `json:"last_error,omitempty"`
+	LastFailed *time.Time `json:"last_failed_at,omitempty"`
+	NextRun    *time.Time `json:"next_run_at,omitempty"`
+	Completed  *time.Time `json:"completed_at,omitempty"`
+	Orphaned   bool       `json:"orphaned,omitempty"`
+}
+
+// Options say what to tell of a message.
+type Options struct {
+	// TraceURL makes the links: {trace_id} and {span_id} in it are replaced. By
+	// default, there are no links.
+	TraceURL string
+	// BaggageValues tells the values of the baggage, which may be private, too.
+	BaggageValues bool
+	// Now is what ages are measured against. By default, the time of reading.
+	Now func() time.Time
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
+	}
+	return time.Now()
+}
+
+// message starts a message with what its context tells.
+func (o Options) message(position int, c tracecontext.Context) Message {
+	m := Message{Position: position, Context: c.State, ContextError: c.Problem}
+	if c.State == tracecontext.OK {
+		sampled := c.Span.IsSampled()
+		m.TraceID, m.ParentSpanID, m.Sampled = c.Span.TraceID().String(), c.Span.SpanID().String(), &sampled
+		m.Link = Link(o.TraceURL, m.TraceID, m.ParentSpanID)
+	}
+	for _, member := range c.Baggage {
+		m.BaggageKeys = append(m.BaggageKeys, member.Key())
+		if o.BaggageValues {
+			if m.Baggage == nil {
+				m.Baggage = make(map[string]string)
+			}
+			m.Baggage[member.Key()] = member.Value()
+		}
+	}
+	return m
+}
+
+func (m *Message) setAge(age time.Duration, known bool) {
+	if known {
+		seconds := age.Seconds()
+		m.Age = &seconds
+	}
+}
+
+// Link fills in a template, and is empty where that is.
+func Link(template, traceID, spanID string) string {
+	return strings.NewReplacer("{trace_id}", traceID, "{span_id}", spanID).Replace(template)
+}
+
+// timeOf is nil for what has not happened.
+func timeOf(t time.Time) *time.Time {
+	if t.IsZero() || t.Unix() <= 0 {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

@@ -1,0 +1,153 @@
+package peek
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+// maxText is how much of a text is looked at, in bytes.
+const maxText = 512
+
+// textWriter writes a line for each message, in columns whose widths are known before
+// the first message is, and below it what only some messages have.
+type textWriter struct {
+	out     *bufio.Writer
+	width   int
+	columns []column
+	titled  bool
+}
+
+// column is a column of the table. Those that do not fit into the width are left
+// out, and what they say goes below.
+type column struct {
+	title string
+	width int
+	value func(m *Message) string
+}
+
+func columnsOf(f Format) []column {
+	columns := []column{
+		{"AGE", 6, func(m *Message) string { return age(m.Age) }},
+		{"TRIES", 5, func(m *Message) string { return strconv.Itoa(m.Attempts) }},
+		{"TRACE", 32, trace},
+		{"SAMPLED", 7, sampled},
+		{"PARENT SPAN", 16, func(m *Message) string { return m.ParentSpanID }},
+	}
+	if f.System == SystemAsynq {
+		columns = slices.Insert(columns, 0, column{"STATE", 11, func(m *Message) string { return m.State }})
+	}
+	return append(columns, column{"FROM", minFrom, func(m *Message) string { return m.Producer }})
+}
+
+// The systems, by their names in OpenTelemetry's messaging.system.
+const (
+	SystemRabbitMQ = "rabbitmq"
+	SystemAsynq    = "asynq"
+)
+
+const (
+	gap     = 2  // between columns
+	minFrom = 10 // the last column takes what the others leave
+)
+
+func newTextWriter(out io.Writer, f Format) *textWriter {
+	w := &textWriter{out: bufio.NewWriter(out), width: f.Width}
+	all, left := columnsOf(f), f.Width
+	for i, c := range all {
+		if left < c.width {
+			break
+		}
+		left -= c.width + gap
+		w.columns = all[:i+1]
+	}
+	return w
+}
+
+func (w *textWriter) message(m *Message) error {
+	if !w.titled {
+		w.titled = true
+		w.row(func(c *column) string { return c.title })
+	}
+	w.row(func(c *column) string { return c.value(m) })
+	if !w.has("PARENT SPAN") && m.ParentSpanID != "" {
+		w.detail(join("parent span "+m.ParentSpanID, "sampled "+sampled(m)))
+	}
+	for _, line := range details(m, !w.has("FROM")) {
+		w.detail(line)
+	}
+	if m.Link != "" { // never cut: it is there to be clicked
+		fmt.Fprintln(w.out, "  "+printable(m.Link))
+	}
+	return w.out.Flush()
+}
+
+func (w *textWriter) row(value func(c *column) string) {
+	var b strings.Builder
+	for i := range w.columns {
+		c := &w.columns[i]
+		width := c.width
+		if c.title == "FROM" {
+			width = max(width, w.width-traceview.TextWidth(b.String()))
+		}
+		text := traceview.Fit(printable(value(c)), width)
+		b.WriteString(text)
+		b.WriteString(strings.Repeat(" ", width-traceview.TextWidth(text)+gap))
+	}
+	fmt.Fprintln(w.out, strings.TrimRight(b.String(), " "))
+}
+
+func (w *textWriter) detail(line string) {
+	if line != "" {
+		fmt.Fprintln(w.out, traceview.Fit("  "+line, w.width))
+	}
+}
+
+func (w *textWriter) has(title string) bool {
+	return slices.ContainsFunc(w.columns, func(c column) bool { return c.title == title })
+}
+
+func trace(m *Message) string {
+	switch m.Context {
+	case tracecontext.OK:
+		return m.TraceID
+	case tracecontext.Bad:
+		return "bad context"
+	default:
+		return "no context"
+	}
+}
+
+func sampled(m *Message) string {
+	switch {
+	case m.Sampled == nil:
+		return ""
+	case *m.Sampled:
+		return "yes"
+	default:
+		return "no"
+	}
+}
+
+// age is that of a message, "unknown" or, where that is too long, "?".
+func age(seconds *float64) string {
+	if seconds == nil {
+		return "?"
+	}
+	return traceview.FormatDuration(duration(*seconds))
+}
+
+func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+
+func printable(text string) string { return traceview.Printable(text, maxText) }
+
+func join(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · ")
+}
