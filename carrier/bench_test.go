@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/sidebyside"
 )
 
 // The floor is what a careful engineer would write by hand for one program: a
@@ -84,32 +85,22 @@ func contexts(b *testing.B) map[string]context.Context {
 }
 
 func benchInject(b *testing.B, name string, ctx context.Context, m map[string]any) {
-	b.Run(name+"/floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_ = floorInject(ctx, m, propagator)
-		}
-	})
-	b.Run(name+"/carrier", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_ = carrier.Table(m).Inject(ctx, propagator)
-		}
+	b.Run(name, func(b *testing.B) {
+		sidebyside.Run(b, func(n int) {
+			for range n {
+				_ = floorInject(ctx, m, propagator)
+			}
+		}, injecting(ctx, m))
 	})
 }
 
 func benchExtract(b *testing.B, name string, m map[string]any) {
-	b.Run(name+"/floor", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_ = propagator.Extract(context.Background(), floorCarrier(m))
-		}
-	})
-	b.Run(name+"/carrier", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_ = carrier.Table(m).Extract(context.Background(), propagator)
-		}
+	b.Run(name, func(b *testing.B) {
+		sidebyside.Run(b, func(n int) {
+			for range n {
+				_ = propagator.Extract(context.Background(), floorCarrier(m))
+			}
+		}, extracting(m))
 	})
 }
 
@@ -125,19 +116,44 @@ func BenchmarkExtract(b *testing.B) {
 	}
 }
 
-// What a message costs must not grow faster with its headers than a clone of them.
+// What a message costs must not grow faster with its headers than a clone of them, so
+// the floor of the clone is a clone without any.
 func BenchmarkHeaders(b *testing.B) {
 	ctx := sampledContext(b)
-	for _, n := range []int{0, 3, 15, 60} {
-		m := headers(n)
-		name := fmt.Sprintf("headers=%d", n)
-		b.Run(name+"/clone", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				_ = maps.Clone(m)
-			}
+	for _, n := range []int{3, 15, 60} {
+		none, m := headers(0), headers(n)
+		b.Run(fmt.Sprintf("clone/headers=%d", n), func(b *testing.B) {
+			sidebyside.Run(b, cloning(none), cloning(m))
 		})
-		benchInject(b, name+"/inject", ctx, m)
-		benchExtract(b, name+"/extract", floorInject(ctx, m, propagator))
+		b.Run(fmt.Sprintf("inject/headers=%d", n), func(b *testing.B) {
+			sidebyside.Run(b, injecting(ctx, none), injecting(ctx, m))
+		})
+		b.Run(fmt.Sprintf("extract/headers=%d", n), func(b *testing.B) {
+			sidebyside.Run(b, extracting(floorInject(ctx, none, propagator)), extracting(floorInject(ctx, m, propagator)))
+		})
+	}
+}
+
+func cloning(m map[string]any) func(n int) {
+	return func(n int) {
+		for range n {
+			_ = maps.Clone(m)
+		}
+	}
+}
+
+func injecting(ctx context.Context, m map[string]any) func(n int) {
+	return func(n int) {
+		for range n {
+			_ = carrier.Table(m).Inject(ctx, propagator)
+		}
+	}
+}
+
+func extracting(m map[string]any) func(n int) {
+	return func(n int) {
+		for range n {
+			_ = carrier.Table(m).Extract(context.Background(), propagator)
+		}
 	}
 }

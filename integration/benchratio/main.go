@@ -1,18 +1,20 @@
-// Command benchratio reads the output of go test -bench and prints, for each
-// benchmark that has a floor beside it, the ratio of the two:
+// Command benchratio reads the output of benchmarks that measure something beside its
+// floor (internal/sidebyside), and prints a table of the ratios:
 //
-//	go test -run '^$' -bench . -count 3 ./... | go run ./integration/benchratio [-limits sampled=1.25,noop=2.5]
+//	go test -run '^$' -bench . ./... | go run ./integration/benchratio [-limits sampled=1.25,noop=2.5]
 //
-// A benchmark X/name has the floor X/floor. Of several runs the fastest counts: noise
-// on a machine only ever adds time. With limits it exits 1 where the ratio of a
-// benchmark that has a limit's word as one of its parts is beyond that limit.
+// Of several runs the one with the median ratio counts. With limits it exits 1 where the
+// ratio of a benchmark that has a limit's word as one of its parts is beyond that limit.
 package main
 
 import (
 	"bufio"
+	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -50,17 +52,28 @@ func (l limitFlag) Set(s string) error {
 	return nil
 }
 
-// result is the fastest run of one benchmark.
+// result is one run of a benchmark.
 type result struct {
-	group, name string // Publish/sampled, amqptrace
-	ns          float64
-	allocs      string
+	name    string // amqptrace Publish/sampled
+	metrics map[string]float64
 }
 
-// read takes the lines of benchmarks and passes over everything else, but for a
-// failure, which leaves the ratios meaningless.
+func (r result) ratio() float64 { return r.metrics["ratio"] }
+
+// allocations are empty for benchmarks that do not count them.
+func (r result) allocations(of string) string {
+	n, ok := r.metrics[of+"-allocs/op"]
+	if !ok {
+		return ""
+	}
+	return strconv.FormatFloat(math.Round(n), 'f', -1, 64)
+}
+
+// read takes the lines of benchmarks with a ratio and passes over everything else, but
+// for a failure, which leaves the ratios meaningless.
 func read(r io.Reader) ([]result, error) {
-	var results []result
+	runs := make(map[string][]result)
+	var names []string
 	pkg := ""
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -70,77 +83,72 @@ func read(r io.Reader) ([]result, error) {
 			pkg = fields[1][strings.LastIndexByte(fields[1], '/')+1:]
 		case len(fields) > 0 && (fields[0] == "FAIL" || fields[0] == "---" && fields[1] == "FAIL:"):
 			return nil, fmt.Errorf("a benchmark failed: %s", lines.Text())
-		case len(fields) > 3 && strings.HasPrefix(fields[0], "Benchmark") && fields[3] == "ns/op":
-			results = keepFastest(results, parse(pkg, fields))
+		case len(fields) > 3 && strings.HasPrefix(fields[0], "Benchmark"):
+			if run := parse(pkg, fields); run.ratio() > 0 {
+				if runs[run.name] == nil {
+					names = append(names, run.name)
+				}
+				runs[run.name] = append(runs[run.name], run)
+			}
 		}
+	}
+	results := make([]result, 0, len(names))
+	for _, name := range names {
+		results = append(results, median(runs[name]))
 	}
 	return results, lines.Err()
 }
 
+func median(runs []result) result {
+	slices.SortFunc(runs, func(a, b result) int { return cmp.Compare(a.ratio(), b.ratio()) })
+	return runs[len(runs)/2]
+}
+
+// parse reads a benchmark's name and its metrics, which are pairs of value and unit.
 func parse(pkg string, fields []string) result {
 	name := strings.TrimPrefix(fields[0], "Benchmark")
 	if i := strings.LastIndexByte(name, '-'); i >= 0 { // the number of processors
 		name = name[:i]
 	}
-	group, last := "", name
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		group, last = name[:i], name[i+1:]
-	}
-	r := result{group: pkg + " " + group, name: last}
-	r.ns, _ = strconv.ParseFloat(fields[2], 64)
-	if i := slices.Index(fields, "allocs/op"); i > 0 {
-		r.allocs = fields[i-1]
-	}
-	return r
-}
-
-func keepFastest(results []result, r result) []result {
-	for i, old := range results {
-		if old.group == r.group && old.name == r.name {
-			if r.ns < old.ns {
-				results[i] = r
-			}
-			return results
+	r := result{name: pkg + " " + name, metrics: make(map[string]float64)}
+	for i := 2; i+1 < len(fields); i += 2 {
+		if value, err := strconv.ParseFloat(fields[i], 64); err == nil {
+			r.metrics[fields[i+1]] = value
 		}
 	}
-	return append(results, r)
+	return r
 }
 
 func report(w io.Writer, results []result, limits limitFlag) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "benchmark\tfloor ns/op\tns/op\tratio\tfloor allocs\tallocs\t")
-	pairs, beyond := 0, 0
+	beyond := 0
 	for _, r := range results {
-		i := slices.IndexFunc(results, func(f result) bool { return f.group == r.group && f.name == "floor" })
-		if i < 0 || r.name == "floor" {
-			continue
-		}
-		floor, note := results[i], ""
-		pairs++
-		ratio := r.ns / floor.ns
-		if limit, ok := limitOf(r.group, limits); ok {
+		note := ""
+		if limit, ok := limitOf(r.name, limits); ok {
 			note = fmt.Sprintf("limit %.2f", limit)
-			if ratio > limit {
+			if r.ratio() > limit {
 				note = "BEYOND THE " + note
 				beyond++
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%.0f\t%.0f\t%.2f\t%s\t%s\t%s\n", r.group, floor.ns, r.ns, ratio, floor.allocs, r.allocs, note)
+		fmt.Fprintf(tw, "%s\t%.0f\t%.0f\t%.2f\t%s\t%s\t%s\n", r.name,
+			r.metrics["floor-ns/op"], r.metrics["ns/op"], r.ratio(), r.allocations("floor"), r.allocations("subject"), note)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
 	switch {
-	case pairs == 0:
-		return fmt.Errorf("no benchmark with a floor among %d", len(results))
+	case len(results) == 0:
+		return errors.New("no benchmark with a ratio")
 	case beyond > 0:
-		return fmt.Errorf("%d of %d benchmarks are beyond their limit", beyond, pairs)
+		return fmt.Errorf("%d of %d benchmarks are beyond their limit", beyond, len(results))
 	}
 	return nil
 }
 
-func limitOf(group string, limits limitFlag) (float64, bool) {
-	for part := range strings.FieldsFuncSeq(group, func(r rune) bool { return r == '/' || r == ' ' }) {
+func limitOf(name string, limits limitFlag) (float64, bool) {
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '/' || r == ' ' }) {
 		if limit, ok := limits[part]; ok {
 			return limit, true
 		}

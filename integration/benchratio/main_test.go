@@ -7,11 +7,10 @@ import (
 
 const output = `goos: linux
 pkg: example.com/m/amqptrace
-BenchmarkPublish/sampled/floor-2         	  10	      2000 ns/op	     912 B/op	      11 allocs/op
-BenchmarkPublish/sampled/floor-2         	  10	      1000 ns/op	     912 B/op	      11 allocs/op
-BenchmarkPublish/sampled/amqptrace-2     	  10	      1300 ns/op	     976 B/op	      12 allocs/op
-BenchmarkPublish/sampled/amqptrace-2     	  10	      1200.5 ns/op	     976 B/op	      12 allocs/op
-BenchmarkAlone-2                         	  10	      5 ns/op
+BenchmarkPublish/sampled-2  10  1300 ns/op  11.20 floor-allocs/op  1000 floor-ns/op  1.300 ratio  12.00 subject-allocs/op
+BenchmarkPublish/sampled-2  10  1200 ns/op  11.20 floor-allocs/op  1000 floor-ns/op  1.200 ratio  12.00 subject-allocs/op
+BenchmarkPublish/sampled-2  10  1100 ns/op  11.20 floor-allocs/op  1000 floor-ns/op  1.100 ratio  12.00 subject-allocs/op
+BenchmarkAlone-2            10  5 ns/op
 PASS
 `
 

@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
@@ -51,11 +52,16 @@ func setUp(b *testing.B) (ch *amqp.Channel, queue string) {
 // sampled has every span recorded and exported, to nowhere.
 func sampled(b *testing.B) []amqptrace.Option {
 	b.Helper()
+	return []amqptrace.Option{
+		amqptrace.WithTracerProvider(newProvider(b)), amqptrace.WithPropagators(propagation.TraceContext{}),
+	}
+}
+
+func newProvider(b *testing.B) trace.TracerProvider {
+	b.Helper()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(discard{}))
 	b.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
-	return []amqptrace.Option{
-		amqptrace.WithTracerProvider(provider), amqptrace.WithPropagators(propagation.TraceContext{}),
-	}
+	return provider
 }
 
 type discard struct{}

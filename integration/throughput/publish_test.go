@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/internal/sidebyside"
 )
 
 // inFlight is how many messages are on their way to be confirmed at once.
@@ -25,40 +27,59 @@ func order() amqp.Publishing {
 func BenchmarkConfirmed(b *testing.B)          { confirmed(b, false) }
 func BenchmarkConfirmedMandatory(b *testing.B) { confirmed(b, true) }
 
+// messages is how many messages the one side publishes or consumes before it is the
+// other's turn.
+const messages = 2000
+
 func confirmed(b *testing.B, mandatory bool) {
-	b.Run("floor", func(b *testing.B) {
-		ch, queue := setUp(b)
-		go drain(ch.NotifyReturn(make(chan amqp.Return, 64)))
-		pipeline(b, func() (wait, error) {
-			dc, err := ch.PublishWithDeferredConfirmWithContext(
-				context.Background(), "", queue, mandatory, false, order())
-			if err != nil {
-				return nil, err
+	b.Helper()
+	ch, queue := setUp(b)
+	go drain(ch.NotifyReturn(make(chan amqp.Return, 64)))
+	raw := func(headers amqp.Table) (wait, error) {
+		msg := order()
+		msg.Headers = headers
+		dc, err := ch.PublishWithDeferredConfirmWithContext(
+			context.Background(), "", queue, mandatory, false, msg)
+		if err != nil {
+			return nil, err
+		}
+		return func(context.Context) error {
+			if !dc.Wait() {
+				return errNotAcked
 			}
-			return func(ctx context.Context) error {
-				select {
-				case <-dc.Done():
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-				if !dc.Acked() {
-					return errNotAcked
-				}
-				return nil
-			}, nil
-		})
-	})
-	b.Run("amqptrace", func(b *testing.B) {
-		ch, queue := setUp(b)
-		pub := amqptrace.NewPublisher(ch, sampled(b)...)
-		pipeline(b, func() (wait, error) {
-			c, err := pub.PublishDeferred(context.Background(), "", queue, mandatory, false, order())
+			return nil
+		}, nil
+	}
+	tracedChannel, tracedQueue := setUp(b)
+	pub := amqptrace.NewPublisher(tracedChannel, sampled(b)...)
+	byHand := newByHand(b)
+	floor := func(n int) time.Duration {
+		return pipeline(b, n, func() (wait, error) { return raw(order().Headers) })
+	}
+	for name, publish := range map[string]func() (wait, error){
+		"amqptrace": func() (wait, error) {
+			c, err := pub.PublishDeferred(context.Background(), "", tracedQueue, mandatory, false, order())
 			if err != nil {
 				return nil, err
 			}
 			return c.Wait, nil
+		},
+		"by-hand": func() (wait, error) {
+			headers, end := byHand.publish(order().Headers, queue)
+			w, err := raw(headers)
+			if err != nil {
+				return nil, err
+			}
+			return func(ctx context.Context) error {
+				defer end()
+				return w(ctx)
+			}, nil
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			sidebyside.Measure(b, messages, floor, func(n int) time.Duration { return pipeline(b, n, publish) })
 		})
-	})
+	}
 }
 
 func drain(returns <-chan amqp.Return) {
@@ -68,9 +89,9 @@ func drain(returns <-chan amqp.Return) {
 
 type wait func(ctx context.Context) error
 
-// pipeline publishes, and waits for a message's confirmation once inFlight others have
-// been published after it.
-func pipeline(b *testing.B, publish func() (wait, error)) {
+// pipeline publishes n messages, and waits for a message's confirmation once inFlight
+// others have been published after it.
+func pipeline(b *testing.B, n int, publish func() (wait, error)) time.Duration {
 	b.Helper()
 	pending := make([]wait, inFlight)
 	await := func(w wait) {
@@ -81,9 +102,8 @@ func pipeline(b *testing.B, publish func() (wait, error)) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
+	start := time.Now()
+	for i := range n {
 		await(pending[i%inFlight])
 		w, err := publish()
 		if err != nil {
@@ -92,7 +112,7 @@ func pipeline(b *testing.B, publish func() (wait, error)) {
 		pending[i%inFlight] = w
 	}
 	for i := range pending {
-		await(pending[(b.N+i)%inFlight])
+		await(pending[(n+i)%inFlight])
 	}
-	b.StopTimer()
+	return time.Since(start)
 }
