@@ -42,7 +42,7 @@ faults:
 # Clients of other languages and versions: needs Node.js 20 with npm, and a Redis.
 interop: MQTRACE_REDIS_ADDR ?= 127.0.0.1:6379
 interop:
-	cd integration/bullmq && npm ci --no-audit --no-fund --silent
+	cd integration/bullmq && npm install --no-save --no-audit --no-fund --silent
 	go test -tags interop -count=1 ./integration/bullmq ./integration/asynq025
 
 # go test -fuzz takes one target of one package at a time.

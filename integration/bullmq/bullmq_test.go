@@ -71,7 +71,7 @@ func node(t *testing.T, client *redis.Client, mode, queue string) seen {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err, " (was npm ci run?)")
+		t.Fatal(err, " (was npm install run? See make interop)")
 	}
 	var s seen
 	if err := json.Unmarshal(out, &s); err != nil {
