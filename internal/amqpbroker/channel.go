@@ -195,7 +195,7 @@ func (ch *channel) end() {
 		ch.tx.restore(ch)
 	}
 	ch.unsubscribe()
-	ch.requeue(ch.unacked.drain())
+	ch.requeue(ch.unacked.drain(), true)
 	for _, c := range ch.consumers {
 		c.queue.lostConsumer()
 	}

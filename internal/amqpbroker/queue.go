@@ -128,11 +128,11 @@ func (q *queue) pop() *entry {
 	return e
 }
 
-// levelReturned is the level of a quorum queue for what came back.
+// levelReturned is that of a quorum queue for what came back.
 const levelReturned = 1
 
 // putBack returns an entry: to a classic queue in its old place.
-func (q *queue) putBack(e *entry, now time.Time) {
+func (q *queue) putBack(e *entry, abandoned bool, now time.Time) {
 	if q.deleted {
 		return
 	}
@@ -143,10 +143,10 @@ func (q *queue) putBack(e *entry, now time.Time) {
 		return
 	}
 	if q.quorum {
-		// A quorum queue with a delivery limit serves what came back first, in the
-		// order in which it came; one without takes it like a new message. RabbitMQ 4
-		// has a limit by default.
-		if q.deliveryLimit >= 0 {
+		// What an ended channel left a quorum queue serves first, in the order in which
+		// it came. What a client returned it takes like a new message, unless it has a
+		// delivery limit, as RabbitMQ 4 has by default.
+		if q.deliveryLimit >= 0 || abandoned {
 			e.level = levelReturned
 		}
 		q.levels[e.level].push(e)

@@ -88,7 +88,7 @@ func (ch *channel) settleTag(tag uint64, multiple bool, how verdict) error {
 // settle carries a settlement out.
 func (ch *channel) settle(s settlement) {
 	if s.how == returned {
-		ch.requeue(s.deliveries)
+		ch.requeue(s.deliveries, false)
 		return
 	}
 	now := time.Now()
@@ -101,18 +101,19 @@ func (ch *channel) settle(s settlement) {
 	ch.deliverAfter(queues, now)
 }
 
-// requeue returns deliveries to their queues, and to their places in them.
-func (ch *channel) requeue(deliveries []*delivery) {
+// requeue returns deliveries to their queues, and to their places in them. abandoned
+// ones are those of a channel that ended, and not settled by anyone.
+func (ch *channel) requeue(deliveries []*delivery, abandoned bool) {
 	now := time.Now()
 	queues := ch.release(deliveries)
 	for _, d := range slices.Backward(deliveries) { // each then goes to the front
 		if !d.queue.quorum {
-			d.queue.putBack(d.entry, now)
+			d.queue.putBack(d.entry, abandoned, now)
 		}
 	}
 	for _, d := range deliveries {
 		if d.queue.quorum {
-			d.queue.putBack(d.entry, now)
+			d.queue.putBack(d.entry, abandoned, now)
 		}
 	}
 	ch.deliverAfter(queues, now)
@@ -176,6 +177,6 @@ func (ch *channel) recover(d *decoder, answer bool) error {
 	if answer { // before what is delivered again
 		ch.send(basicRecoverOk, nil)
 	}
-	ch.requeue(ch.unacked.drain())
+	ch.requeue(ch.unacked.drain(), false)
 	return nil
 }
