@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	traceA = "4bf92f3577b34da6a3ce929d0e0e4736"
+	spanA  = "00f067aa0ba902b7"
+	traceB = "0af7651916cd43dd8448eb211c80319c"
+	spanB  = "b7ad6b7169203331"
+)
+
+// messages are one of each kind that people look for.
+func messages() []amqp.Publishing {
+	long := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	return []amqp.Publishing{
+		{
+			Headers: amqp.Table{"traceparent": "00-" + traceA + "-" + spanA + "-01", "baggage": "tenant.id=t1,user=alice"},
+			AppId:   "shop", MessageId: "m1", Type: "order.created", CorrelationId: "c1", Timestamp: long, Body: []byte("body"),
+		},
+		{Headers: amqp.Table{"TraceParent": "00-" + traceB + "-" + spanB + "-00"}, AppId: "billing"},
+		{Headers: amqp.Table{"traceparent": "00-" + traceA + "-0000000000000000-01"}, AppId: "legacy"},
+		{MessageId: "evil\x1b[2J\u202e", AppId: "evil\x07\n"},
+		{Headers: amqp.Table{"x-death": []any{
+			amqp.Table{"queue": "retry", "reason": "expired", "count": int64(2), "time": long, "exchange": ""},
+			amqp.Table{"queue": "orders", "reason": "rejected", "count": int64(1), "time": long, "exchange": ""},
+		}}},
+	}
+}
+
+func TestPeekAMQP(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := newQueue(t, ch, nil)
+		fill(t, ch, queue, messages()...)
+		stable := func(text string) string {
+			return replace(text, `mqtrace-tool-\d+-\d+`, "orders", `("\w*age_seconds": )[\d.]+`, "${1}1", `>999d`, "2h05m")
+		}
+		link := "http://localhost:16686/trace/{trace_id}?uiFind={span_id}"
+		// Peeking marks the messages as redelivered, so that the order of these counts.
+		golden(t, "peek-amqp.json", stable(ok(t, "peek", "amqp", queue, "-amqp", url, "-o", "json", "-n", "3", "-trace-url", link)))
+		golden(t, "peek-amqp", stable(ok(t, "peek", "amqp", "-amqp", url, "-trace-url", link, queue)))
+		golden(t, "peek-amqp-values", stable(ok(t, "peek", "amqp", "-amqp="+url, "--baggage-values", "-n", "1", queue)))
+		golden(t, "peek-amqp-empty.json", stable(ok(t, "peek", "amqp", "-amqp", url, "-o=json", newQueue(t, ch, nil))))
+		fails(t, exitFailed, "there is no queue", "peek", "amqp", "-amqp", url, queue+"-none")
+	})
+}
+
+// A queue that was peeked has all of its messages, in their order.
+func TestPeekLeavesTheQueueAlone(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		for kind, args := range map[string]amqp.Table{
+			"classic":  nil,
+			"priority": {"x-max-priority": int32(5)},
+			"quorum":   {"x-queue-type": "quorum"},
+			"single":   {"x-single-active-consumer": true},
+		} {
+			t.Run(kind, func(t *testing.T) {
+				queue := newQueue(t, ch, args)
+				for i := range 6 {
+					fill(t, ch, queue, amqp.Publishing{MessageId: fmt.Sprint(i)})
+				}
+				const rounds = 3
+				for range rounds {
+					out := ok(t, "peek", "amqp", "-amqp", url, "-quorum", "-n", "4", queue)
+					if !strings.Contains(out, "4 of 6 messages shown, the limit is 4 (-n)") {
+						t.Fatalf("printed\n%s", out)
+					}
+					awaitReady(t, ch, queue, 6)
+				}
+				for i := range 6 {
+					d, got, err := ch.Get(queue, true)
+					if err != nil || !got || d.MessageId != fmt.Sprint(i) {
+						t.Fatalf("message %d is %q, %v, %v", i, d.MessageId, got, err)
+					}
+					peeked := i < 4
+					if d.Redelivered != peeked {
+						t.Errorf("message %d: redelivered is %v", i, d.Redelivered)
+					}
+					if want := map[bool]int64{true: rounds}[peeked]; kind == "quorum" && d.Headers["x-delivery-count"] != want {
+						t.Errorf("message %d: x-delivery-count is %v, want %d", i, d.Headers["x-delivery-count"], want)
+					}
+				}
+			})
+		}
+	})
+}
+
+// awaitReady waits until the queue has got back what a closed channel held.
+func awaitReady(t *testing.T, ch *amqp.Channel, queue string, want int) {
+	t.Helper()
+	for range 500 {
+		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q.Messages == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s has not %d messages", queue, want)
+}
+
+// A quorum queue is refused, unless asked for: with a delivery limit of 1 the second
+// peek may lose its messages.
+func TestPeekRefusesQuorumQueues(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := newQueue(t, ch, amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(1)})
+		fill(t, ch, queue, amqp.Publishing{}, amqp.Publishing{})
+		fails(t, exitUsage, "-quorum", "peek", "amqp", "-amqp", url, queue)
+		awaitReady(t, ch, queue, 2)
+		out := ok(t, "peek", "amqp", "-amqp", url, "-quorum", queue)
+		if !strings.Contains(out, "2 of 2 messages shown") {
+			t.Errorf("printed\n%s", out)
+		}
+		awaitReady(t, ch, queue, 1) // the first one was delivered once too often
+	})
+}
+
+func TestPeekWarnsOfConsumers(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := newQueue(t, ch, nil)
+		if _, err := ch.Consume(queue, "", false, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		if r := tool(t, "peek", "amqp", "-amqp", url, queue); r.code != 0 || !strings.Contains(r.stderr, "has 1 consumer") {
+			t.Errorf("exit code %d, %s", r.code, r.stderr)
+		}
+	})
+}
+
+// Large bodies and many messages are not kept.
+func TestPeekKeepsNothing(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := newQueue(t, ch, nil)
+		const count, size = 300, 1 << 20
+		body := make([]byte, size)
+		for range count {
+			fill(t, ch, queue, amqp.Publishing{Body: body, Headers: amqp.Table{"h": strings.Repeat("x", 1000)}})
+		}
+		before := heap() // the in-process broker's messages are in it
+		grown := make(chan uint64, 1)
+		stop := make(chan struct{})
+		go func() {
+			var most uint64
+			for {
+				select {
+				case <-stop:
+					grown <- most
+					return
+				case <-time.After(20 * time.Millisecond):
+					most = max(most, heap())
+				}
+			}
+		}()
+		out := ok(t, "peek", "amqp", "-amqp", url, "-n", "100000", "-o", "json", queue)
+		close(stop)
+		if most := <-grown; most > before+count*size/2 {
+			t.Errorf("the heap grew from %d to %d MiB", before>>20, most>>20)
+		}
+		if strings.Count(out, `"body_bytes": 1048576`) != count {
+			t.Errorf("not all of %d messages in\n%.2000s", count, out)
+		}
+	})
+}
+
+// heap is the memory in use, garbage aside.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
