@@ -73,10 +73,14 @@ func newVHost(t *testing.T, server string) Server {
 	return s
 }
 
+// Command is rabbitmqctl, or what stands in for it.
+func Command() []string {
+	return strings.Fields(cmp.Or(os.Getenv("MQTRACE_RABBITMQCTL"), "rabbitmqctl"))
+}
+
 func control(t *testing.T, args ...string) {
 	t.Helper()
-	command := strings.Fields(cmp.Or(os.Getenv("MQTRACE_RABBITMQCTL"), "rabbitmqctl"))
-	command = append(append(command, "-q"), args...)
+	command := append(append(Command(), "-q"), args...)
 	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil { //nolint:gosec,noctx // the developer's own command; t.Context has ended in Cleanup
 		t.Errorf("%s: %v\n%s", strings.Join(command, " "), err, out)
 	}

@@ -1,0 +1,87 @@
+package tap
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// The canaries tell whether the firehose is on, which AMQP has no way to ask. The tap
+// sends itself one: if the firehose is on, RabbitMQ tells of its delivery, and does so
+// before it reads what the tap sends next on the same channel, a second one. So if the
+// second arrives and nothing was told, the firehose is off.
+
+// canaryKey is what the firehose calls a delivery to the tap itself. Nothing but
+// canaries is: deliveries of the firehose's own are not traced.
+func (t *Tap) canaryKey() string { return "deliver." + t.queue }
+
+// On tells whether the firehose is on. What comes from it meanwhile becomes spans. It
+// is not to be called while Run runs.
+func (t *Tap) On(ctx context.Context) (bool, error) {
+	t.canaries++
+	id := strconv.Itoa(t.canaries)
+	if err := t.sendCanary(ctx, id); err != nil {
+		return false, err
+	}
+	back := 0
+	for back < 2 {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case d, ok := <-t.deliveries:
+			if !ok {
+				return false, t.lost()
+			}
+			if err := t.take(&d); err != nil {
+				return false, err
+			}
+			if t.tellsOf(&d, id) {
+				return true, t.ack()
+			}
+			if d.Exchange == traceExchange || d.MessageId != id {
+				continue // late, of an earlier canary
+			}
+			if back++; back == 2 {
+				break
+			}
+			if err := t.sendCanary(ctx, id); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, t.ack()
+}
+
+// tellsOf tells whether d is from a firehose that is on now: about this canary, or
+// about anything else, since in much traffic the canary's may have been dropped.
+func (t *Tap) tellsOf(d *amqp.Delivery, id string) bool {
+	if d.Exchange != traceExchange {
+		return false
+	}
+	r, _ := readRecord(d)
+	return r.key != t.queue || r.messageID == id
+}
+
+func (t *Tap) sendCanary(ctx context.Context, id string) error {
+	return t.ch.PublishWithContext(ctx, "", t.queue, false, false, amqp.Publishing{MessageId: id})
+}
+
+// askAgain is how often AwaitOn asks. RabbitMQ tells its channels of a change one by
+// one.
+const askAgain = 50 * time.Millisecond
+
+// AwaitOn waits until the firehose is on, or ctx ends.
+func (t *Tap) AwaitOn(ctx context.Context) error {
+	for {
+		if on, err := t.On(ctx); on || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(askAgain):
+		}
+	}
+}

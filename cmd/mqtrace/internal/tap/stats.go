@@ -1,0 +1,74 @@
+package tap
+
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// Stats counts what a tap has done since it was opened.
+type Stats struct {
+	// Seen are the records that came from the firehose, Published and Delivered those
+	// of either kind. What is neither was not understood.
+	Seen      uint64 `json:"seen"`
+	Published uint64 `json:"published"`
+	Delivered uint64 `json:"delivered"`
+	// Unroutable and Redelivered are among them.
+	Unroutable  uint64 `json:"unroutable"`
+	Redelivered uint64 `json:"redelivered"`
+	// Untraced are those of messages without trace context, Unsampled those of traces
+	// that are not recorded, OverRate those beyond the rate cap.
+	Untraced  uint64 `json:"untraced"`
+	Unsampled uint64 `json:"unsampled"`
+	OverRate  uint64 `json:"over_rate"`
+	// Spans were made, of which Exported were taken, Dropped found the export queue
+	// full, and Failed could not be delivered. The others wait.
+	Spans    uint64 `json:"spans"`
+	Exported uint64 `json:"exported"`
+	Dropped  uint64 `json:"dropped"`
+	Failed   uint64 `json:"failed"`
+	// Backlog are the records that wait in RabbitMQ. At BacklogMax RabbitMQ drops the
+	// oldest, and cannot tell how many.
+	Backlog    int `json:"backlog"`
+	BacklogMax int `json:"backlog_max"`
+}
+
+// String is a line for people.
+func (s Stats) String() string {
+	line := fmt.Sprintf("seen %d (published %d, delivered %d, unroutable %d, redelivered %d); untraced %d, unsampled %d, over the rate %d; "+
+		"spans %d (exported %d, dropped %d, failed %d); backlog %d",
+		s.Seen, s.Published, s.Delivered, s.Unroutable, s.Redelivered, s.Untraced, s.Unsampled, s.OverRate,
+		s.Spans, s.Exported, s.Dropped, s.Failed, s.Backlog)
+	if s.Backlog >= s.BacklogMax {
+		line += ", RabbitMQ is dropping records"
+	}
+	return line
+}
+
+// counters is Stats being counted.
+type counters struct {
+	seen, published, delivered, unroutable, redelivered atomic.Uint64
+	untraced, unsampled, overRate, spans                atomic.Uint64
+}
+
+func (c *counters) count(r *record) {
+	if r.delivered {
+		c.delivered.Add(1)
+	} else {
+		c.published.Add(1)
+	}
+	if r.unroutable() {
+		c.unroutable.Add(1)
+	}
+	if r.redelivered {
+		c.redelivered.Add(1)
+	}
+}
+
+func (c *counters) stats() Stats {
+	return Stats{
+		Seen: c.seen.Load(), Published: c.published.Load(), Delivered: c.delivered.Load(),
+		Unroutable: c.unroutable.Load(), Redelivered: c.redelivered.Load(),
+		Untraced: c.untraced.Load(), Unsampled: c.unsampled.Load(), OverRate: c.overRate.Load(),
+		Spans: c.spans.Load(), BacklogMax: queueMaxLength,
+	}
+}

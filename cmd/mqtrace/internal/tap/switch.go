@@ -1,0 +1,120 @@
+package tap
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// Switch turns the firehose of a virtual host on and off.
+type Switch interface {
+	Set(ctx context.Context, on bool) error
+}
+
+// Control is rabbitmqctl, which has to be the one of the node that is tapped.
+type Control struct {
+	// Command is the program and the first of its arguments.
+	Command []string
+	VHost   string
+}
+
+// Set runs rabbitmqctl trace_on or trace_off.
+func (c Control) Set(ctx context.Context, on bool) error {
+	verb := "trace_off"
+	if on {
+		verb = "trace_on"
+	}
+	args := slices.Concat(c.Command[1:], []string{"-q", verb, "-p", c.VHost})
+	out, err := exec.CommandContext(ctx, c.Command[0], args...).CombinedOutput() //nolint:gosec // the user's own command
+	if err != nil {
+		return fmt.Errorf("%s %s -p %s: %w %s", c.Command[0], verb, c.VHost, err, firstLine(out))
+	}
+	return nil
+}
+
+func firstLine(out []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return line
+}
+
+// Management is RabbitMQ's HTTP API, of the plugin rabbitmq_management. The user must
+// be an administrator.
+type Management struct {
+	// URL is where the API is, with the user and the password.
+	URL   *url.URL
+	VHost string
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 1 << 20
+
+// Set writes the virtual host with tracing on or off. What is not written again with it
+// would be reset, and a virtual host that is not there would be made: so it is read
+// first.
+func (m Management) Set(ctx context.Context, on bool) error {
+	answer, err := m.do(ctx, http.MethodGet, nil)
+	if err != nil {
+		return err
+	}
+	var vhost struct {
+		Description      string   `json:"description"`
+		Tags             []string `json:"tags"`
+		DefaultQueueType string   `json:"default_queue_type"`
+	}
+	if err := json.Unmarshal(answer, &vhost); err != nil {
+		return fmt.Errorf("read the virtual host from the management API: %w", err)
+	}
+	settings := map[string]any{
+		"tracing": on, "description": vhost.Description, "tags": strings.Join(vhost.Tags, ","),
+	}
+	if t := vhost.DefaultQueueType; t != "" && t != "undefined" {
+		settings["default_queue_type"] = t
+	}
+	body, err := json.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	_, err = m.do(ctx, http.MethodPut, body)
+	return err
+}
+
+func (m Management) do(ctx context.Context, method string, body []byte) ([]byte, error) {
+	target := *m.URL
+	target.User = nil // so that no error shows it
+	target = *target.JoinPath("api", "vhosts")
+	target.RawPath = target.EscapedPath() + "/" + url.PathEscape(m.VHost)
+	target.Path += "/" + m.VHost
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	password, _ := m.URL.User.Password()
+	request.SetBasicAuth(m.URL.User.Username(), password)
+	request.Header.Set("Content-Type", "application/json")
+	// The password is for this server alone.
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	switch {
+	case response.StatusCode == http.StatusNotFound:
+		return nil, fmt.Errorf("the management API knows no virtual host %q", m.VHost)
+	case response.StatusCode == http.StatusUnauthorized:
+		return nil, errors.New("the management API does not let the user in as an administrator")
+	case response.StatusCode >= http.StatusMultipleChoices:
+		return nil, fmt.Errorf("the management API answers %s", response.Status)
+	}
+	return answer, err
+}

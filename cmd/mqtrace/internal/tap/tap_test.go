@@ -1,0 +1,227 @@
+package tap_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.uber.org/goleak"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
+	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
+)
+
+func TestMain(m *testing.M) {
+	// What a developer's shell says about telemetry is not part of the tests.
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "OTEL_") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const patience = 10 * time.Second
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// scene is a tap on a broker that a channel publishes to.
+type scene struct {
+	*tracetest.SpanRecorder
+
+	t   *testing.T
+	s   firehosetest.Server
+	tap *tap.Tap
+	ch  *amqp.Channel
+}
+
+// onFirehose runs a test on both brokers. The firehose is off.
+func onFirehose(t *testing.T, cfg tap.Config, test func(t *testing.T, s *scene)) {
+	t.Helper()
+	firehosetest.Each(t, func(t *testing.T, server firehosetest.Server) {
+		cfg := cfg
+		dial := func() *amqp.Connection {
+			conn, err := amqp.Dial(server.URL)
+			ok(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			return conn
+		}
+		s := &scene{SpanRecorder: tracetest.NewSpanRecorder(), t: t, s: server}
+		if cfg.TracerProvider == nil {
+			cfg.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.SpanRecorder))
+		}
+		if cfg.Keys == nil {
+			cfg.Keys = []string{"#"}
+		}
+		if cfg.MaxRate == 0 {
+			cfg.MaxRate = 1000
+		}
+		u, err := url.Parse(server.URL)
+		ok(t, err)
+		cfg.ServerAddress, cfg.ServerPort = u.Hostname(), 5672
+		s.tap, err = tap.Open(dial(), cfg)
+		ok(t, err)
+		t.Cleanup(s.tap.Close)
+		s.ch, err = dial().Channel()
+		ok(t, err)
+		test(t, s)
+	})
+}
+
+// turnOn turns the firehose on.
+func (s *scene) turnOn() {
+	s.t.Helper()
+	s.s.Trace(s.t, true)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	ok(s.t, s.tap.AwaitOn(ctx))
+}
+
+// run has the tap run until it has seen n records.
+func (s *scene) run(n uint64) tap.Stats {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.tap.Run(ctx) }()
+	for ctx.Err() == nil && s.tap.Stats().Seen < n {
+		time.Sleep(5 * time.Millisecond)
+	}
+	cancel()
+	ok(s.t, <-done)
+	stats := s.tap.Stats()
+	if stats.Seen != n {
+		s.t.Errorf("seen %d records, want %d: %v", stats.Seen, n, stats)
+	}
+	return stats
+}
+
+func (s *scene) publish(exchange, key string, headers amqp.Table) {
+	s.t.Helper()
+	ok(s.t, s.ch.PublishWithContext(s.t.Context(), exchange, key, false, false, amqp.Publishing{
+		Headers: headers, MessageId: "m1", CorrelationId: "c1", Body: []byte("x"),
+	}))
+}
+
+func (s *scene) queue(name string, args amqp.Table) string {
+	s.t.Helper()
+	q, err := s.ch.QueueDeclare(name, false, false, true, false, args)
+	ok(s.t, err)
+	return q.Name
+}
+
+func (s *scene) get(queue string) amqp.Delivery {
+	s.t.Helper()
+	for range 100 {
+		d, found, err := s.ch.Get(queue, false)
+		ok(s.t, err)
+		if found {
+			return d
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.t.Fatalf("nothing comes to %s", queue)
+	return amqp.Delivery{}
+}
+
+// Canaries tell that the firehose is off, that it is on, and do not count.
+func TestOn(t *testing.T) {
+	for _, keys := range [][]string{{"#"}, {"publish.nothing"}} {
+		onFirehose(t, tap.Config{Keys: keys, Roots: true}, func(t *testing.T, s *scene) {
+			for range 3 {
+				if on, err := s.tap.On(t.Context()); on || err != nil {
+					t.Errorf("on %v, %v", on, err)
+				}
+			}
+			s.turnOn()
+			for range 3 {
+				if on, err := s.tap.On(t.Context()); !on || err != nil {
+					t.Errorf("on %v, %v", on, err)
+				}
+			}
+			if stats := s.run(0); stats.Backlog != 0 || stats.Spans != 0 {
+				t.Errorf("stats %v", stats)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			s.s.Trace(t, false)
+			if err := s.tap.AwaitOn(ctx); err == nil {
+				t.Error("on, and was turned off")
+			}
+		})
+	}
+}
+
+// Whatever the tap is bound to, it gets no more than it asks for.
+func TestKeys(t *testing.T) {
+	onFirehose(t, tap.Config{Keys: []string{"deliver.wanted"}}, func(t *testing.T, s *scene) {
+		s.turnOn()
+		for _, q := range []string{"wanted", "unwanted"} {
+			s.queue(q, nil)
+			s.publish("", q, nil)
+			ok(t, s.get(q).Ack(false))
+		}
+		if stats := s.run(1); stats.Delivered != 1 || stats.Published != 0 {
+			t.Errorf("stats %v", stats)
+		}
+	})
+}
+
+func TestLost(t *testing.T) {
+	onFirehose(t, tap.Config{}, func(t *testing.T, s *scene) {
+		done := make(chan error, 1)
+		go func() { done <- s.tap.Run(t.Context()) }()
+		s.tap.Close()
+		select {
+		case err := <-done:
+			if err == nil || !strings.Contains(err.Error(), "connection to RabbitMQ is lost") {
+				t.Errorf("error %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("goes on without a channel")
+		}
+	})
+}
+
+// A tap keeps up with more than may wait for it, and loses nothing.
+func TestMany(t *testing.T) {
+	const messages = 6000 // twice as many records, more than the queue may have
+	var last tap.Stats
+	cfg := tap.Config{MaxRate: 10, Interval: 10 * time.Millisecond, Report: func(s tap.Stats) { last = s }}
+	onFirehose(t, cfg, func(t *testing.T, s *scene) {
+		s.turnOn()
+		q := s.queue("", nil)
+		deliveries, err := s.ch.Consume(q, "", true, false, false, false, nil)
+		ok(t, err)
+		go func() {
+			for range messages {
+				s.publish("", q, sampled(1))
+				<-deliveries // one after the other: it is not a race against RabbitMQ
+			}
+		}()
+		stats := s.run(2 * messages)
+		if stats.OverRate+stats.Spans != stats.Seen || stats.OverRate < messages || stats.Spans == 0 {
+			t.Errorf("stats %v", stats)
+		}
+		if last.Seen == 0 || last.Backlog >= last.BacklogMax {
+			t.Errorf("reported %v", last)
+		}
+	})
+}
+
+// sampled are the headers of a message that span n of the trace sent.
+func sampled(n int) amqp.Table {
+	return amqp.Table{"traceparent": fmt.Sprintf("00-0af7651916cd43dd8448eb211c80319c-%016x-01", n), "tracestate": "v=1"}
+}
