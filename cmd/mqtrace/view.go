@@ -107,7 +107,7 @@ func openTraces(c *cli.Command, store *traceview.Store, path string, limit int64
 	}
 	result := store.Add(decoded.Spans...)
 	if left := decoded.Invalid + result.Invalid + result.Dropped; left > 0 {
-		fmt.Fprintf(c.Root().ErrWriter, "mqtrace: %s: %d spans left out: without valid ids, or beyond what fits in memory\n", path, left)
+		fmt.Fprintf(c.Root().ErrWriter, "mqtrace: %s: spans left out: %d, without valid ids or beyond what fits in memory\n", path, left)
 	}
 	if len(decoded.Spans) == 0 {
 		fmt.Fprintf(c.Root().ErrWriter, "mqtrace: %s has no spans in it\n", path)

@@ -270,3 +270,43 @@ func TestIdleConnectionsDoNotStopOthers(t *testing.T) {
 		t.Errorf("got %d", res.StatusCode)
 	}
 }
+
+// What other machines can reach is asked for under an address, or under the name
+// that it was given.
+func TestListenForOthersTakesNoOtherNames(t *testing.T) {
+	for addr, hosts := range map[string]map[string]int{
+		"0.0.0.0:0":   {"10.0.0.1:4318": 200, "[2001:db8::1]:4318": 200, "localhost": 200, "evil.example": 403},
+		"localhost:0": {"localhost": 200, "127.0.0.1": 200, "10.0.0.1": 403, "evil.example": 403},
+	} {
+		srv, err := traceview.Listen(addr, traceview.NewStore(traceview.Limits{}), traceview.AllowNonLoopback())
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		for host, want := range hosts {
+			for _, path := range []string{"/", "/api/traces"} {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL()+path, http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				req.Host = host
+
+				res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				_ = res.Body.Close()
+
+				if res.StatusCode != want {
+					t.Errorf("%s, asked for %s as %s: %d, want %d", addr, path, host, res.StatusCode, want)
+				}
+			}
+		}
+
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

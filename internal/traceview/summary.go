@@ -12,24 +12,33 @@ type Summary struct {
 	Start    time.Time     `json:"start"`
 	Duration time.Duration `json:"duration"`
 	// Waited is how long messages lay in queues, all together.
-	Waited   time.Duration `json:"waited"`
-	Spans    int           `json:"spans"`
-	Errors   int           `json:"errors"`
-	Dropped  int           `json:"dropped"`
-	Services []string      `json:"services"`
-	Queues   []string      `json:"queues"`
+	Waited  time.Duration `json:"waited"`
+	Spans   int           `json:"spans"`
+	Errors  int           `json:"errors"`
+	Dropped int           `json:"dropped"`
+	// Services and Queues are in the order of their first span.
+	Services []string `json:"services"`
+	Queues   []string `json:"queues"`
 }
 
 func summarize(tr Trace, t *tree) Summary {
 	out := Summary{
-		ID: tr.ID.String(), Duration: tr.Duration(), Spans: len(tr.Spans), Errors: tr.Errors(),
-		Dropped: tr.Dropped, Services: append([]string{}, tr.Services()...), Queues: queues(tr), Waited: t.waited(),
+		ID: tr.ID.String(), Duration: tr.Duration(), Waited: t.waited(),
+		Spans: len(tr.Spans), Errors: tr.Errors(), Dropped: tr.Dropped,
 	}
 	out.Start, _ = tr.Bounds()
 
 	if first := t.first(); first != nil {
-		out.Service, out.Name = first.Service, first.Name
+		out.Service, out.Name = printable(first.Service, maxNameText), spanName(first)
 	}
+
+	services, queues := newNames(), newNames()
+	for _, n := range t.order {
+		services.add(n.span.Service)
+		queues.add(queueOf(n.span))
+	}
+
+	out.Services, out.Queues = services.list, queues.list
 
 	return out
 }
@@ -48,23 +57,4 @@ func (t *tree) first() *Span {
 	}
 
 	return nil
-}
-
-// queues returns the trace's queues, each once, in the order of their first span.
-func queues(tr Trace) []string {
-	names := []string{}
-
-	seen := make(map[string]struct{})
-
-	for i := range tr.Spans {
-		name := queueOf(&tr.Spans[i])
-		if _, ok := seen[name]; ok || name == "" {
-			continue
-		}
-
-		seen[name] = struct{}{}
-		names = append(names, name)
-	}
-
-	return names
 }

@@ -109,7 +109,7 @@ function facts(span) {
     ['Started', span.begin ? clock(span.begin) + (span.start ? `  (+${duration(span.start)})` : '') : 'not known'],
     ['Took', span.duration === null ? 'not ended' : duration(span.duration)],
     span.wait && ['Waited', `${duration(span.wait.duration)}  (${span.wait.text})`],
-    ['Status', span.status + (span.message && span.message !== span.error ? `: ${span.message}` : '')],
+    ['Status', span.status + (span.message && !span.error?.includes(span.message) ? `: ${span.message}` : '')],
     ['Span id', el('span', {}, el('code', {}, span.id), copyButton(span.id, 'the span id'))],
     span.parent && ['Parent', el('code', {}, span.parent)],
     span.traceState && ['Trace state', el('code', {}, span.traceState)],
@@ -134,11 +134,14 @@ function events(list) {
 // A value that is short enough to be searched for.
 const isSearchable = ({ value, type }) => type && type !== 'baggage' && value.length <= 200 && !value.includes('"') && !value.includes('\n');
 
+// breakable lets a key wrap behind its dots.
+const breakable = (key) => key.split(/(?<=[._])/).flatMap((part) => [part, el('wbr')]);
+
 function table(...lists) {
   const rows = lists.flat().filter(Boolean);
   if (rows.length === 0) return null;
   return el('dl', { class: 'attributes' }, rows.flatMap((attribute) => [
-    el('dt', {}, attribute.key),
+    el('dt', {}, breakable(attribute.key)),
     el('dd', { class: attribute.type ?? '', title: attribute.type ?? '' }, el('span', { class: 'value' }, attribute.value === '' ? '(empty)' : attribute.value),
       isSearchable(attribute) ? el('a', {
         class: 'similar', title: 'Find traces with this', 'aria-label': `Find traces with this ${attribute.key}`,

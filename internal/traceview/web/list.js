@@ -278,7 +278,7 @@ function cells(summary) {
         el('span', { class: 'service' }, summary.service)),
       el('div', { class: 'beneath' }, el('code', {}, summary.id.slice(0, 8)),
         el('span', { class: 'services', title: services.join(', ') }, services.map(dot)),
-        summary.queues.length > 0 && el('span', { class: 'queues' }, summary.queues.slice(0, 6).join(' → ')) || null)),
+        summary.queues.length > 0 && el('span', { class: 'queues' }, summary.queues.slice(0, 6).join(' · ')) || null)),
     el('td', { class: 'started' }, el('div', {}, clock(summary.start)), el('div', { class: 'ago' }, ago(summary.start))),
     el('td', { class: 'number' }, duration(summary.duration)),
     el('td', { class: 'number waited' }, summary.waited > 0 ? duration(summary.waited) : ''),

@@ -6,8 +6,8 @@ import { count, duration } from './format.js';
 
 const maxIndent = 24; // levels; deeper ones are numbered
 
-// rowsOf returns the lines of a span.
-export function rowsOf(row, children, collapsed) {
+// linesOf returns the lines of a span.
+export function linesOf(row, children, collapsed) {
   const lines = [{ kind: 'span', row, children, collapsed }];
   if (row.error) lines.push({ kind: 'error', row, text: row.error });
   for (const text of row.notes ?? []) lines.push({ kind: 'note', row, text });
@@ -18,7 +18,7 @@ export function rowsOf(row, children, collapsed) {
 
 export function makeRow(line, trace) {
   const lane = trace.lanes[line.row.lane - 1];
-  const band = lane && place(el('span', { class: lane.dead ? 'lane dead' : 'lane' }), lane.from, lane.to - lane.from, trace.duration);
+  const band = lane && place(el('span', { class: lane.dead ? 'lane dead' : 'lane', title: lane.text }), lane.from, lane.to - lane.from, trace.duration);
   const element = line.kind === 'span' ? spanRow(line, trace, band) : detailRow(line, band);
   element.firstChild.style.setProperty('--level', Math.min(line.row.depth, maxIndent));
   return element;
@@ -97,16 +97,25 @@ function bars(row, total) {
   }
   out.push(place(el('span', { class: row.duration === null ? 'bar open' : 'bar' }), row.start, length, total));
   const took = el('span', { class: 'took' },
-    row.wait ? el('span', { class: 'waited' }, `${row.wait.text} ${duration(row.wait.duration)}`) : '',
-    el('span', {}, row.duration === null ? 'not ended' : duration(length)));
-  const end = total > 0 ? (row.start + length) / total : 0;
-  const begin = total > 0 ? from / total : 0;
-  if (end <= 0.6 || 1 - end > begin) took.style.left = `calc(${end * 100}% + 6px)`;
-  else if (begin > 0.25) took.style.right = `calc(${(1 - begin) * 100}% + 6px)`;
-  else {
-    took.classList.add('inside');
-    took.style.right = `calc(${(1 - end) * 100}% + 4px)`;
-  }
+    el('span', {}, row.duration === null ? 'not ended' : duration(length)),
+    row.wait ? el('span', { class: 'waited' }, `${row.wait.text} ${duration(row.wait.duration)}`) : '');
+  label(took, total > 0 ? from / total : 0, total > 0 ? (row.start + length) / total : 0);
   out.push(took);
   return out;
+}
+
+// label puts text where there is more room: behind what goes from begin to end of the
+// axis, before it, or, where it takes all, on it.
+function label(text, begin, end) {
+  const percent = (share) => `${(share * 100).toFixed(3)}%`;
+  if (1 - end >= Math.min(begin, 0.3)) {
+    text.style.left = `calc(${percent(end)} + 6px)`;
+    text.style.maxWidth = `calc(${percent(1 - end)} - 6px)`;
+  } else if (begin > 0.1) {
+    text.style.right = `calc(${percent(1 - begin)} + 6px)`;
+    text.style.maxWidth = `calc(${percent(begin)} - 6px)`;
+  } else {
+    text.classList.add('inside');
+    text.style.right = `calc(${percent(1 - end)} + 4px)`;
+  }
 }

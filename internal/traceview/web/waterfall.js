@@ -2,10 +2,13 @@
 // a trace of many thousand spans stays quick.
 import { el } from './dom.js';
 import { tick, ticks } from './format.js';
-import { makeRow, rowsOf } from './row.js';
+import { linesOf, makeRow } from './row.js';
 
 const rowHeight = 28;
 const spare = 12; // rows above and below what is in sight
+
+const legend = () => [['wait', 'waiting in a queue'], ['lane', 'attempt'], ['lane dead', 'dead letter']].map(([name, text]) =>
+  el('span', { class: 'legend' }, el('span', { class: name }), text));
 
 export class Waterfall {
   element;
@@ -30,7 +33,7 @@ export class Waterfall {
       click: (event) => this.#click(event),
     }, this.#canvas);
     this.element = el('div', { class: 'waterfall' },
-      el('div', { class: 'axis', 'aria-hidden': 'true' }, el('div', { class: 'what' }, 'Span'), this.#axis), this.#scroller);
+      el('div', { class: 'axis', 'aria-hidden': 'true' }, el('div', { class: 'what' }, 'Span', ...legend()), this.#axis), this.#scroller);
     this.#resized = new ResizeObserver(() => this.layout());
     this.#resized.observe(this.#scroller);
   }
@@ -75,7 +78,7 @@ export class Waterfall {
     for (let i = 0; i < rows.length; i++) {
       this.#lineOf.set(rows[i].id, this.#lines.length);
       const collapsed = this.#collapsed.has(rows[i].id);
-      this.#lines.push(...rowsOf(rows[i], this.#children[i], collapsed, this.#data));
+      this.#lines.push(...linesOf(rows[i], this.#children[i], collapsed));
       if (collapsed) i += this.#children[i];
     }
     this.#canvas.style.height = `${this.#lines.length * rowHeight}px`;
@@ -98,7 +101,7 @@ export class Waterfall {
     const total = this.#data.duration;
     const wanted = Math.max(2, Math.floor(this.#axis.clientWidth / 110));
     const marks = ticks(total, wanted).map((at) => {
-      const mark = el('span', { class: 'tick' }, tick(at));
+      const mark = el('span', { class: at > total * 0.93 ? 'tick last' : 'tick' }, tick(at));
       mark.style.left = `${total > 0 ? at / total * 100 : 0}%`;
       return mark;
     });
