@@ -1,6 +1,6 @@
 // Package carrier moves OpenTelemetry context in and out of message headers.
 //
-// Three shapes are covered, one for each place where a message keeps text:
+// Four shapes are covered, one for each place where a message keeps text:
 //
 //   - [Table], a map[string]any: the headers of an AMQP 0-9-1 message
 //     (amqp091-go's amqp.Table).
@@ -8,8 +8,10 @@
 //     string map.
 //   - [MarshalText] and [UnmarshalText], a JSON object in a string: a column of
 //     an outbox table, or the metadata of a job.
+//   - [InjectStream]: the fields of an entry of a Redis stream, which are read as
+//     [Table] or [Headers].
 //
-// All of them write with Inject and read with Extract:
+// The first two write with Inject and read with Extract:
 //
 //	msg.Headers = amqp.Table(carrier.Table(msg.Headers).Inject(ctx, propagator))
 //	ctx = carrier.Table(d.Headers).Extract(ctx, propagator)
