@@ -11,7 +11,7 @@ BENCHCOUNT   ?= 3
 export MQTRACE_AMQP_URL
 export MQTRACE_REDIS_ADDR
 
-.PHONY: all vet lint test race servers faults interop fuzz bench compose vuln ci
+.PHONY: all vet lint test race servers faults interop browser fuzz bench compose vuln ci
 
 all: vet lint test
 
@@ -44,6 +44,15 @@ interop: MQTRACE_REDIS_ADDR ?= 127.0.0.1:6379
 interop:
 	cd integration/bullmq && npm install --no-save --no-audit --no-fund --silent
 	go test -tags interop -count=1 ./integration/bullmq ./integration/asynq025
+
+# The page of mqtrace view, driven in /usr/bin/chromium, or where CHROMIUM says: needs
+# Node.js 20 with npm.
+browser: integration/browser/node_modules/.package-lock.json
+	cd integration/browser && node view.test.js
+
+integration/browser/node_modules/.package-lock.json: integration/browser/package-lock.json
+	cd integration/browser && npm ci --no-audit --no-fund --silent
+	touch $@
 
 # go test -fuzz takes one target of one package at a time.
 fuzz:

@@ -6,6 +6,7 @@ import { showTrace } from './trace.js';
 
 const byID = (id) => document.getElementById(id);
 let current; // the view: { close, key, route }
+let listHash = '#/'; // the list as it was last seen, with its search
 
 // parseHash reads #/?search, #/trace/ID and #/trace/ID/span/ID.
 function parseHash() {
@@ -16,11 +17,12 @@ function parseHash() {
 
 function route() {
   const target = parseHash();
+  if (target.trace && current && !current.trace) listHash = current.hash;
   if (current?.route(target)) return; // It is the same view, somewhere else in it.
   current?.close();
   byID('view').replaceChildren();
   state('');
-  const page = { root: byID('view'), target, state, notice };
+  const page = { root: byID('view'), target, state, listHash, from: current?.trace };
   current = target.trace ? showTrace(page) : showList(page);
 }
 

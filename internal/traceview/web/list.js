@@ -42,9 +42,11 @@ class List {
   #selected = '';
   #stop = new AbortController();
   #options = {};
+  #from; // the trace that was looked at before
 
   constructor(page) {
     this.#page = page;
+    this.#from = page.from;
     document.title = 'Traces · mqtrace';
     this.#fields = this.#makeFields();
     this.#table = el('table', { class: 'traces', 'aria-label': 'Traces, newest first' },
@@ -59,6 +61,11 @@ class List {
 
   close() {
     this.#stop.abort();
+  }
+
+  // hash is the address of the list with its search.
+  get hash() {
+    return this.#search.size > 0 ? `#/?${this.#search}` : '#/';
   }
 
   route(target) {
@@ -88,8 +95,8 @@ class List {
     if (service.value) search.set('service', service.value);
     if (queue.value) search.set('queue', queue.value);
     if (errors.checked) search.set('errors', 'true');
-    history.replaceState(null, '', search.size ? `#/?${search}` : '#/');
     this.search(search);
+    history.replaceState(null, '', this.hash);
   }
 
   // search shows what the parameters find, and goes on showing it.
@@ -169,6 +176,8 @@ class List {
     this.#rows = rows;
     if (!rows.has(this.#selected)) this.#selected = '';
     this.#place([...rows.values()].map(({ row }) => row));
+    if (this.#from) this.#select(rows.has(this.#from) ? this.#from : ''); // Back from a trace, where one was.
+    this.#from = '';
     this.#fresh.hidden = true;
     this.#finish();
   }
