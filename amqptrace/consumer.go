@@ -25,6 +25,8 @@ type Consumer struct {
 	instrumentation *messaging.Instrumentation
 	process         *messaging.Operation
 	processSpanName string
+	common          int // attributes of all process spans, before those of their delivery
+	routes          messaging.Routes
 	get             *messaging.Operation
 	settle          settleOperations
 }
@@ -43,6 +45,7 @@ func NewConsumer(queue string, opts ...Option) *Consumer {
 		instrumentation: i,
 		process:         process,
 		processSpanName: process.SpanName(d.Name),
+		common:          len(process.Attributes(0)),
 		get:             i.Operation("get", messaging.Receive),
 		settle:          newSettleOperations(i),
 	}
@@ -93,16 +96,16 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	p.members = p.single[:]
 	m := &p.members[0]
 	p.count = m.take(p, d)
-	attributes := c.process.Attributes(8)
-	common := len(attributes)
-	attributes = c.appendDelivery(attributes, d)
-	m.attributes = slices.Clip(attributes[common:])
+	r := c.route(d)
+	attributes := append(r.Attributes(5), deliveryTag(d.DeliveryTag))
+	attributes = appendMessage(attributes, d.MessageId, d.CorrelationId)
+	m.attributes = slices.Clip(attributes[c.common:])
 	attributes = append(attributes, messaging.Attempt(h.Attempt))
 	if c.bodySize {
 		attributes = append(attributes, messaging.BodySize(len(d.Body)))
 	}
 	p.Context, p.span, m.created = c.process.StartConsumer(
-		ctx, c.processSpanName, headers, continueTrace, attributes)
+		ctx, r.SpanName, headers, continueTrace, attributes)
 	if h.Count > 0 && p.span.IsRecording() {
 		p.span.SetAttributes(deadLetterAttributes(&h)...)
 	}
@@ -110,6 +113,15 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 		p.span.SetAttributes(messaging.QueueTimeAttribute(age.Seconds()))
 	}
 	return p, p
+}
+
+// route is what the process spans of all messages with one exchange and routing key have.
+func (c *Consumer) route(d *amqp.Delivery) *messaging.Route {
+	if r := c.routes.Find(d.Exchange, d.RoutingKey); r != nil {
+		return r
+	}
+	return c.routes.Add(d.Exchange, d.RoutingKey, c.processSpanName,
+		c.appendDestination(c.process.Attributes(3), d))
 }
 
 // decide asks the user's functions about a message, if there are any.

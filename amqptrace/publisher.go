@@ -37,6 +37,7 @@ type Publisher struct {
 	stamp           bool
 	instrumentation *messaging.Instrumentation
 	publish         *messaging.Operation
+	routes          messaging.Routes
 
 	returns  returns
 	closings closings
@@ -109,7 +110,8 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 			s.destination.Name = defaultExchange
 		}
 		s.start = p.publish.Now(ctx)
-		ctx, s.span = p.publish.Start(ctx, p.publish.SpanName(s.destination.Name), p.attributes(exchange, key, msg), nil)
+		r := p.route(exchange, key, s.destination.Name)
+		ctx, s.span = p.publish.Start(ctx, r.SpanName, p.attributes(r, msg), nil)
 		s.ctx = ctx
 	}
 	return ctx, s
@@ -118,9 +120,6 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 // inject gives msg a copy of its headers with the span's context.
 func (p *Publisher) inject(ctx context.Context, msg *amqp.Publishing) {
 	headers := carrier.Table(msg.Headers).Inject(ctx, p.instrumentation.Propagator)
-	// What an earlier producer stamped is no longer true of this message.
-	delete(headers, messaging.SentAtHeader)
-	delete(headers, messaging.PublishIDHeader)
 	if p.stamp {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}
@@ -153,12 +152,21 @@ func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	s.span.End()
 }
 
-func (p *Publisher) attributes(exchange, key string, msg *amqp.Publishing) []attribute.KeyValue {
-	attributes := p.publish.Attributes(5)
+// route is what the spans of all messages to an exchange with one routing key have.
+func (p *Publisher) route(exchange, key, destination string) *messaging.Route {
+	if r := p.routes.Find(exchange, key); r != nil {
+		return r
+	}
+	attributes := p.publish.Attributes(2)
 	attributes = append(attributes, messaging.DestinationName(destinationName(exchange, key, "")))
 	if key != "" {
 		attributes = append(attributes, routingKey(key))
 	}
+	return p.routes.Add(exchange, key, p.publish.SpanName(destination), attributes)
+}
+
+func (p *Publisher) attributes(r *messaging.Route, msg *amqp.Publishing) []attribute.KeyValue {
+	attributes := r.Attributes(3)
 	if p.bodySize {
 		attributes = append(attributes, messaging.BodySize(len(msg.Body)))
 	}

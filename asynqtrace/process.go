@@ -18,6 +18,7 @@ type worker struct {
 
 	instrumentation *messaging.Instrumentation
 	process         *messaging.Operation
+	routes          messaging.Routes
 }
 
 func newWorker(opts []Option) *worker {
@@ -62,8 +63,9 @@ func (w *worker) delivered(ctx context.Context, task *asynq.Task) process {
 	}
 	p.start = w.process.Now(ctx)
 	var created trace.SpanContext
+	r := w.route(p.attempt.queue, task.Type())
 	p.ctx, p.span, created = w.process.StartConsumer(
-		ctx, w.process.SpanName(p.attempt.queue), headers, continueTrace, w.attributes(task, p.attempt))
+		ctx, r.SpanName, headers, continueTrace, w.attributes(r, p.attempt))
 	if !created.IsValid() {
 		w.process.WithoutContext(p.ctx, p.attempt.destination(), 1)
 	}
@@ -80,11 +82,16 @@ func (w *worker) decide(task *asynq.Task, a attempt) (continueTrace, traced bool
 	return w.relation == nil || w.relation(m), w.filter == nil || w.filter(m)
 }
 
-func (w *worker) attributes(task *asynq.Task, a attempt) []attribute.KeyValue {
-	attributes := append(w.process.Attributes(5), messaging.Text(taskTypeKey, task.Type()))
-	if a.queue != "" {
-		attributes = append(attributes, messaging.DestinationName(a.queue))
+// route is what the spans of all attempts at tasks of a type have, in one queue.
+func (w *worker) route(queue, taskType string) *messaging.Route {
+	if r := w.routes.Find(queue, taskType); r != nil {
+		return r
 	}
+	return w.routes.Add(queue, taskType, w.process.SpanName(queue), taskAttributes(w.process, queue, taskType))
+}
+
+func (w *worker) attributes(r *messaging.Route, a attempt) []attribute.KeyValue {
+	attributes := r.Attributes(3)
 	if a.taskID != "" {
 		attributes = append(attributes, messaging.MessageID(a.taskID))
 	}

@@ -20,12 +20,13 @@ type producer struct {
 
 	instrumentation *messaging.Instrumentation
 	enqueue         *messaging.Operation
+	routes          *messaging.Routes
 }
 
 func newProducer(opts []Option) producer {
 	c := newConfig(opts)
 	i := c.instrumentation()
-	return producer{config: c, instrumentation: i, enqueue: i.Operation("enqueue", messaging.Send)}
+	return producer{config: c, instrumentation: i, enqueue: i.Operation("enqueue", messaging.Send), routes: new(messaging.Routes)}
 }
 
 // sending is one enqueue under way.
@@ -48,17 +49,27 @@ func (p *producer) send(
 		return s
 	}
 	s.start = p.enqueue.Now(ctx)
-	s.ctx, s.span = p.enqueue.Start(ctx, p.enqueue.SpanName(s.to.queue), p.attributes(task, s.to), nil, more...)
+	r := p.route(s.to.queue, task.Type())
+	attributes := r.Attributes(1)
+	if s.to.id != "" {
+		attributes = append(attributes, messaging.MessageID(s.to.id))
+	}
+	s.ctx, s.span = p.enqueue.Start(ctx, r.SpanName, attributes, nil, more...)
 	return s
 }
 
-func (p *producer) attributes(task *asynq.Task, to target) []attribute.KeyValue {
-	attributes := append(p.enqueue.Attributes(3), messaging.Text(taskTypeKey, task.Type()))
-	if to.queue != "" {
-		attributes = append(attributes, messaging.DestinationName(to.queue))
+// route is what the spans of all tasks of a type have that go to one queue.
+func (p *producer) route(queue, taskType string) *messaging.Route {
+	if r := p.routes.Find(queue, taskType); r != nil {
+		return r
 	}
-	if to.id != "" {
-		attributes = append(attributes, messaging.MessageID(to.id))
+	return p.routes.Add(queue, taskType, p.enqueue.SpanName(queue), taskAttributes(p.enqueue, queue, taskType))
+}
+
+func taskAttributes(o *messaging.Operation, queue, taskType string) []attribute.KeyValue {
+	attributes := append(o.Attributes(2), messaging.Text(taskTypeKey, taskType))
+	if queue != "" {
+		attributes = append(attributes, messaging.DestinationName(queue))
 	}
 	return attributes
 }
@@ -72,8 +83,6 @@ func (c *config) headers(
 	ctx context.Context, propagator propagation.TextMapPropagator, task *asynq.Task,
 ) map[string]string {
 	headers := carrier.Headers(task.Headers()).Inject(ctx, propagator)
-	// What an earlier producer stamped is no longer true of this task.
-	delete(headers, messaging.SentAtHeader)
 	if c.shared.QueueTime {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}

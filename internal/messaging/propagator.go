@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel"
@@ -31,7 +32,9 @@ func newPropagator(o Options) propagation.TextMapPropagator {
 }
 
 // fieldsOnce remembers the propagator's fields. A composite propagator works them
-// out anew at each call, with a map, and they are needed for every message.
+// out anew at each call, with a map, and they are needed for every message. Our own
+// headers are among them: they are as stale as the rest in a message that is published
+// again.
 type fieldsOnce struct {
 	propagation.TextMapPropagator
 
@@ -46,10 +49,11 @@ func (p *fieldsOnce) Fields() []string {
 		return *f
 	}
 	f := p.TextMapPropagator.Fields()
+	all := append(slices.Clip(f), SentAtHeader, PublishIDHeader)
 	if len(f) > 0 {
-		p.fields.Store(&f)
+		p.fields.Store(&all)
 	}
-	return f
+	return all
 }
 
 // baggageFilter lets only listed members of the baggage pass, into messages and out
