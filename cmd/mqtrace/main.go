@@ -18,6 +18,7 @@ import (
 
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/urfave/cli/v3"
+	"go.opentelemetry.io/otel"
 )
 
 const (
@@ -29,8 +30,22 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	// The second signal ends the process the hard way.
 	context.AfterFunc(ctx, stop)
-	logging.Disable() // go-redis's: what it says comes back as an error too
+	quiet()
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// quiet keeps libraries from printing on their own. What goes wrong in them comes back
+// as an error, and what OpenTelemetry's exporter prints may hold credentials from its
+// environment variables.
+func quiet() {
+	logging.Disable()
+	setZero(otel.SetLogger)
+}
+
+// setZero sets the zero value, which of a logr.Logger discards everything.
+func setZero[T any](set func(T)) {
+	var zero T
+	set(zero)
 }
 
 // errUsage marks an error in how the command was called.
@@ -62,6 +77,8 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run does it
 		Commands: []*cli.Command{
 			peekCommand(),
+			sendCommand(),
+			traceCommand(),
 			viewCommand(),
 			brokerCommand(),
 		},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -47,6 +48,14 @@ func treeOptions(c *cli.Command) traceview.TreeOptions {
 		return traceview.OptionsFor(f)
 	}
 	return traceview.TreeOptions{Width: plainWidth}
+}
+
+// stdin is what a command reads where - stands for a file.
+func stdin(c *cli.Command) io.Reader {
+	if r := c.Root().Reader; r != nil {
+		return r
+	}
+	return os.Stdin
 }
 
 // plainWidth is that of an output that is no file.

@@ -1,0 +1,71 @@
+// Package send publishes or enqueues one traced message.
+package send
+
+import (
+	"context"
+	"errors"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
+)
+
+// Message is what to publish, and where.
+type Message struct {
+	Exchange, Key string
+	// Mandatory makes it an error if no queue takes the message. Only a confirmed
+	// message tells.
+	Mandatory bool
+	// Confirm waits for the broker to have the message.
+	Confirm    bool
+	Publishing amqp.Publishing
+}
+
+// AMQP publishes the message on a channel of its own. The span context is that of the
+// message, once it was handed to the broker, whatever became of it there.
+func AMQP(
+	ctx context.Context, conn *amqp.Connection, provider trace.TracerProvider, m Message,
+) (trace.SpanContext, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return trace.SpanContext{}, err
+	}
+	defer func() { _ = ch.Close() }()
+	witness := &witness{Channel: ch}
+	publisher := amqptrace.NewPublisher(witness, amqptrace.WithTracerProvider(provider),
+		amqptrace.WithPropagators(tracecontext.Propagator()), amqptrace.WithQueueTime())
+	// A broker that refuses the message closes the channel and says why.
+	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
+	if m.Confirm {
+		if err := ch.Confirm(false); err != nil {
+			return trace.SpanContext{}, err
+		}
+		err = publisher.PublishConfirmed(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing)
+	} else if err = publisher.PublishWithContext(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing); err == nil {
+		err = ch.Close()
+	}
+	if errors.Is(err, amqp.ErrClosed) {
+		if reason := <-closed; reason != nil {
+			err = reason
+		}
+	}
+	return witness.sent, err
+}
+
+// witness remembers the context that the publisher gave the message.
+type witness struct {
+	*amqp.Channel
+
+	sent trace.SpanContext
+}
+
+var _ amqptrace.Channel = (*witness)(nil)
+
+func (w *witness) PublishWithDeferredConfirmWithContext(
+	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+) (*amqp.DeferredConfirmation, error) {
+	w.sent = tracecontext.Read(msg.Headers).Span
+	return w.Channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+}

@@ -1,0 +1,144 @@
+// Package telemetry makes the spans of a command that runs for a moment, and sends
+// them where the environment says.
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// flushTimeout is how long a command waits for its spans to leave.
+const flushTimeout = 5 * time.Second
+
+// Telemetry is where a command's spans come from.
+type Telemetry struct {
+	TracerProvider trace.TracerProvider
+
+	shutdown func(context.Context) error
+	exporter *exporter
+}
+
+// New reads OpenTelemetry's environment variables: OTEL_SDK_DISABLED, then there are
+// no spans; OTEL_EXPORTER_OTLP_ENDPOINT and its kind, without which, or with
+// OTEL_TRACES_EXPORTER=none, spans are made and not sent; OTEL_TRACES_SAMPLER;
+// OTEL_SERVICE_NAME, which is mqtrace by default. It never fails: what is wrong with
+// them [Telemetry.Shutdown] tells.
+func New(ctx context.Context, version string) *Telemetry {
+	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
+		return &Telemetry{TracerProvider: noop.NewTracerProvider()}
+	}
+	t := &Telemetry{}
+	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(newResource(ctx, version))}
+	if endpointSet() && strings.TrimSpace(os.Getenv("OTEL_TRACES_EXPORTER")) != "none" {
+		t.exporter = newExporter(ctx)
+		opts = append(opts, sdktrace.WithSyncer(t.exporter))
+	}
+	provider := sdktrace.NewTracerProvider(opts...)
+	t.TracerProvider, t.shutdown = provider, provider.Shutdown
+	return t
+}
+
+// newResource names the service. What the environment says comes later and wins. A
+// part of it that is malformed is left out.
+func newResource(ctx context.Context, version string) *resource.Resource {
+	r, _ := resource.New(ctx,
+		resource.WithSchemaURL(semconv.SchemaURL),
+		resource.WithTelemetrySDK(),
+		resource.WithAttributes(semconv.ServiceName("mqtrace"), semconv.ServiceVersion(version)),
+		resource.WithFromEnv())
+	return r
+}
+
+// endpoints say where spans go, the more special first.
+var endpoints = [...]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+func endpointSet() bool {
+	for _, name := range endpoints {
+		if os.Getenv(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Shutdown ends the telemetry, and says why spans were not sent, if they were not.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	if t.shutdown == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := t.shutdown(ctx); err != nil {
+		return err
+	}
+	if t.exporter == nil {
+		return nil
+	}
+	return t.exporter.failed()
+}
+
+// exporter keeps the first error, which the SDK would print on its own.
+type exporter struct {
+	otlp sdktrace.SpanExporter // nil where it could not be made
+
+	mu  sync.Mutex
+	err error
+}
+
+var _ sdktrace.SpanExporter = (*exporter)(nil)
+
+func newExporter(ctx context.Context) *exporter {
+	for _, name := range endpoints {
+		if _, err := url.Parse(os.Getenv(name)); err != nil {
+			return &exporter{err: fmt.Errorf("%s is not a URL", name)} // err quotes it, password included
+		}
+	}
+	otlp, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return &exporter{err: err}
+	}
+	return &exporter{otlp: otlp}
+}
+
+// ExportSpans sends the spans, for as long as a command may wait.
+func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if e.otlp == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := e.otlp.ExportSpans(ctx, spans); err != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.err == nil {
+			e.err = err
+		}
+	}
+	return nil
+}
+
+// Shutdown closes the connection.
+func (e *exporter) Shutdown(ctx context.Context) error {
+	if e.otlp == nil {
+		return nil
+	}
+	return e.otlp.Shutdown(ctx)
+}
+
+func (e *exporter) failed() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}

@@ -1,0 +1,172 @@
+package tracesource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+// ErrNotFound is the error of a trace that the server does not have.
+var ErrNotFound = errors.New("trace not found")
+
+// pageOf finds the id in the address of a trace's page: /trace/ID in Jaeger's UI,
+// #/trace/ID in that of mqtrace view.
+var pageOf = regexp.MustCompile(`^(.*)/trace/([0-9A-Fa-f]{1,32})(?:/.*)?$`)
+
+// Remote is a server that has traces: a running `mqtrace view` or Jaeger's query API.
+type Remote struct {
+	client *http.Client
+	base   url.URL // of the server, or of the answer itself
+	id     trace.TraceID
+	direct bool
+}
+
+// NewRemote reads an address: the base URL of a server, the page of a trace there, or
+// a path of its API.
+func NewRemote(address string) (*Remote, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("not an http:// URL") // err quotes it, password included
+	}
+	r := &Remote{client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	page := pageOf.FindStringSubmatch(u.Path)
+	if page != nil {
+		u.Path = page[1]
+	} else {
+		page = pageOf.FindStringSubmatch(u.Fragment)
+	}
+	r.direct = page == nil && strings.Contains(u.Path, "/api/")
+	if !r.direct {
+		u.Path, u.RawQuery = strings.TrimSuffix(u.Path, "/"), ""
+	}
+	if page != nil {
+		if r.id, err = ParseID(page[2]); err != nil {
+			return nil, err
+		}
+	}
+	u.RawPath, u.Fragment, u.RawFragment = "", "", ""
+	r.base = *u
+	return r, nil
+}
+
+// ID is the trace that the address is of, if it is of one.
+func (r *Remote) ID() trace.TraceID { return r.id }
+
+// IsAnswer reports whether the address is that of an API's answer.
+func (r *Remote) IsAnswer() bool { return r.direct }
+
+// String is the address without user and password.
+func (r *Remote) String() string { return public(r.base) }
+
+func public(u url.URL) string {
+	u.User = nil
+	return u.String()
+}
+
+// Trace asks for one trace. Jaeger's API v3 has all of a trace, the older one not. Those
+// who do not know it answer in different ways.
+func (r *Remote) Trace(ctx context.Context, id trace.TraceID) ([]traceview.Trace, error) {
+	traces, err := r.get(ctx, "/api/v3/traces/"+id.String())
+	if err != nil {
+		traces, err = r.get(ctx, "/api/traces/"+id.String())
+	}
+	return traces, err
+}
+
+// All asks for what the address stands for: the answer of an API, or the latest traces
+// of a view. It also says how many traces there are.
+func (r *Remote) All(ctx context.Context, limit int) (traces []traceview.Trace, found int, err error) {
+	if r.direct {
+		traces, err = r.get(ctx, "")
+		if errors.Is(err, ErrNotFound) {
+			err = fmt.Errorf("%s: %w", r, err)
+		}
+		return traces, len(traces), err
+	}
+	u := r.base
+	u.Path += "/api/traces"
+	u.RawQuery = "limit=" + strconv.Itoa(limit)
+	body, err := r.fetch(ctx, u)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer body.Close()
+	var list struct {
+		Traces []struct {
+			ID string `json:"id"`
+		} `json:"traces"`
+		Found int `json:"found"`
+	}
+	if err := json.NewDecoder(io.LimitReader(body, MaxBytes)).Decode(&list); err != nil || list.Traces == nil {
+		return nil, 0, fmt.Errorf("%s has no list of traces", r)
+	}
+	for _, t := range list.Traces[:min(limit, len(list.Traces))] {
+		id, err := ParseID(t.ID)
+		if err != nil {
+			return nil, 0, err
+		}
+		one, err := r.get(ctx, "/api/traces/"+id.String())
+		if errors.Is(err, ErrNotFound) {
+			continue // given up since it was listed
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		traces = append(traces, one...)
+	}
+	return traces, list.Found, nil
+}
+
+func (r *Remote) get(ctx context.Context, path string) ([]traceview.Trace, error) {
+	u := r.base
+	u.Path += path
+	body, err := r.fetch(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	traces, err := Read(body)
+	if err != nil {
+		return nil, fmt.Errorf("the answer of %s: %w", public(u), err)
+	}
+	return traces, nil
+}
+
+// fetch returns the body of a good answer.
+func (r *Remote) fetch(ctx context.Context, u url.URL) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := r.client.Do(request)
+	if err != nil {
+		var quoting *url.Error // quotes the user
+		if errors.As(err, &quoting) {
+			err = quoting.Err
+		}
+		return nil, fmt.Errorf("ask %s: %w", public(u), err)
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+		return response.Body, nil
+	case http.StatusNotFound:
+		_ = response.Body.Close()
+		return nil, ErrNotFound
+	}
+	defer response.Body.Close()
+	const maxReason = 1024
+	reason, _ := io.ReadAll(io.LimitReader(response.Body, maxReason))
+	return nil, fmt.Errorf("%s answers %s: %s", public(u), response.Status, strings.TrimSpace(string(reason)))
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracesource"
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+func traceCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "trace",
+		Usage:     "draw a trace as a tree",
+		ArgsUsage: "FILE|URL|ID",
+		Description: `Draws the spans of a trace as a tree, with the time that messages waited in queues.
+FILE has traces as OTLP JSON, one document or one behind the other, or as Jaeger's
+UI downloads them; - is the standard input. URL is that of a running mqtrace view,
+of a trace's page there or in Jaeger's UI, or of an answer of Jaeger's query API.
+ID is that of a trace in the view at -view.
+
+Examples:
+   mqtrace trace 4bf92f3577b34da6a3ce929d0e0e4736
+   mqtrace trace http://localhost:16686/trace/4bf92f3577b34da6a3ce929d0e0e4736
+   mqtrace trace traces.json -id 4bf92f3577b34da6a3ce929d0e0e4736
+   mqtrace trace http://127.0.0.1:4318 -n 3 -o json > traces.json`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "id", Usage: "draw the trace with this `ID` only"},
+			&cli.StringFlag{Name: "view", Value: "http://127.0.0.1:4318", Usage: "ask the mqtrace view, or the Jaeger, at `URL` for an ID"},
+			&cli.IntFlag{Name: "n", Value: defaultTraces, Usage: "draw at most `N` traces", Validator: positive},
+			&cli.StringSliceFlag{Name: "attribute", Usage: "show the attribute `KEY` under each span that has it; may be repeated"},
+			outputFlag(),
+		},
+		Action: showTraces,
+	}
+}
+
+const (
+	defaultTraces = 20
+	traceTimeout  = 30 * time.Second
+)
+
+func showTraces(ctx context.Context, c *cli.Command) error {
+	source, err := onlyArgument(c, "FILE, URL or ID")
+	if err != nil {
+		return err
+	}
+	var id trace.TraceID
+	if c.IsSet("id") {
+		if id, err = tracesource.ParseID(c.String("id")); err != nil {
+			return fmt.Errorf("-id: %w, %w", err, errUsage)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
+	defer cancel()
+	traces, found, err := readTraces(ctx, c, source, id)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return errInterrupted
+	case err != nil:
+		return err
+	}
+	if id.IsValid() {
+		one, ok := tracesource.Select(traces, id)
+		if !ok {
+			return fmt.Errorf("%s has no trace %s", sourceName(source), id)
+		}
+		traces, found = []traceview.Trace{one}, 1
+	}
+	if len(traces) == 0 {
+		return fmt.Errorf("%s has no traces", sourceName(source))
+	}
+	traces = traces[:min(len(traces), c.Int("n"))]
+	if found > len(traces) {
+		warn(c, "%d of %d traces shown, the limit is %d (-n)", len(traces), found, c.Int("n"))
+	}
+	return writeTraces(c, traces)
+}
+
+// readTraces also says how many traces there are.
+func readTraces(
+	ctx context.Context, c *cli.Command, source string, id trace.TraceID,
+) (traces []traceview.Trace, found int, err error) {
+	asked, notID := tracesource.ParseID(source)
+	switch {
+	case isURL(source):
+		return fetchTraces(ctx, c, source, id)
+	case notID == nil && len(source) == len(asked)*2:
+		return fetchTraces(ctx, c, c.String("view"), asked)
+	default:
+		traces, err = readFile(c, source)
+		return traces, len(traces), err
+	}
+}
+
+func isURL(source string) bool {
+	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
+}
+
+// sourceName is how an error names a source, which may have a password in it.
+func sourceName(source string) string {
+	if !isURL(source) {
+		return fmt.Sprintf("%q", source)
+	}
+	remote, err := tracesource.NewRemote(source)
+	if err != nil {
+		return "the URL"
+	}
+	return remote.String()
+}
+
+func fetchTraces(
+	ctx context.Context, c *cli.Command, address string, id trace.TraceID,
+) (traces []traceview.Trace, found int, err error) {
+	remote, err := tracesource.NewRemote(address)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w, %w", err, errUsage)
+	}
+	if !id.IsValid() {
+		id = remote.ID()
+	}
+	if !id.IsValid() || remote.IsAnswer() {
+		return remote.All(ctx, c.Int("n"))
+	}
+	traces, err = remote.Trace(ctx, id)
+	if errors.Is(err, tracesource.ErrNotFound) {
+		return nil, 0, fmt.Errorf("%s has no trace %s", remote, id)
+	}
+	return traces, len(traces), err
+}
+
+func readFile(c *cli.Command, name string) ([]traceview.Trace, error) {
+	in := stdin(c)
+	if name != "-" {
+		f, err := os.Open(name) //nolint:gosec // the file that the user names
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	traces, err := tracesource.Read(in)
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", name, err)
+	}
+	return traces, nil
+}
+
+func writeTraces(c *cli.Command, traces []traceview.Trace) error {
+	if isJSON(c) {
+		var spans []traceview.Span
+		for _, tr := range traces {
+			spans = append(spans, tr.Spans...)
+		}
+		return traceview.EncodeJSON(c.Root().Writer, spans)
+	}
+	opts := treeOptions(c)
+	opts.Attributes = c.StringSlice("attribute")
+	for i, tr := range traces {
+		if i > 0 {
+			fmt.Fprintln(c.Root().Writer)
+		}
+		if err := traceview.WriteTree(c.Root().Writer, tr, opts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
