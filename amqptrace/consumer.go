@@ -97,7 +97,15 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	m := &p.members[0]
 	p.count = m.take(p, d)
 	r := c.route(d)
-	attributes := append(r.Attributes(5), deliveryTag(d.DeliveryTag))
+	// Room for no more than there is: slices of over 512 bytes cost twice the time.
+	room := 3
+	if d.CorrelationId != "" {
+		room++
+	}
+	if c.bodySize {
+		room++
+	}
+	attributes := append(r.Attributes(room), deliveryTag(d.DeliveryTag))
 	attributes = appendMessage(attributes, d.MessageId, d.CorrelationId)
 	m.attributes = slices.Clip(attributes[c.common:])
 	attributes = append(attributes, messaging.Attempt(h.Attempt))
