@@ -78,6 +78,8 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		Commands: []*cli.Command{
 			peekCommand(),
 			sendCommand(),
+			probeCommand(),
+			tapCommand(),
 			traceCommand(),
 			viewCommand(),
 			brokerCommand(),

@@ -125,7 +125,7 @@ func (p *amqpProbe) check() error {
 		return err
 	}
 	if q.Messages > 0 || q.Consumers > 0 {
-		return fmt.Errorf("queue %q has %d messages and %d consumers: %w", q.Name, q.Messages, q.Consumers, ErrBusy)
+		return fmt.Errorf("queue %q has %s and %s: %w", q.Name, count(q.Messages, "message"), count(q.Consumers, "consumer"), ErrBusy)
 	}
 	return nil
 }

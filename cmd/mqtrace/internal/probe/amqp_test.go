@@ -21,7 +21,7 @@ func TestDeadLettered(t *testing.T) {
 		})
 		r := s.probe(probe.Route{From: probe.Binding{Key: retry}, Queue: last})
 		s.want(r, probe.Survived, probe.Unchanged, probe.Unchanged, probe.Unchanged)
-		want := []probe.Hop{{Kind: "dead letter", Detail: `from queue "` + retry + `", expired, once`}}
+		want := []probe.Hop{{Kind: "dead letter", Detail: `from queue "` + retry + `", expired, 1 time`}}
 		if got := r.Places[0].Hops; !reflect.DeepEqual(got, want) {
 			t.Errorf("hops %v, want %v", got, want)
 		}
@@ -133,7 +133,7 @@ func TestBusy(t *testing.T) {
 		deliveries, err := s.ch.Consume(q, "", true, false, false, false, nil)
 		ok(t, err)
 		_, err = probe.AMQP(t.Context(), s.conn, probe.Route{From: probe.Binding{Key: q}, Queue: q, Timeout: patience})
-		if !errors.Is(err, probe.ErrBusy) || !strings.Contains(err.Error(), "0 messages and 1 consumers") {
+		if !errors.Is(err, probe.ErrBusy) || !strings.Contains(err.Error(), "0 messages and 1 consumer:") {
 			t.Errorf("error %v", err)
 		}
 		s.publish("", q, amqp.Publishing{Body: []byte("mark")})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/redis/go-redis/v9"
 )
 
 // asynqDelay is how far ahead the probe's task is scheduled: no server is given it
@@ -22,10 +23,8 @@ const taskType = "mqtrace:probe"
 // Unless live is true, a queue that servers process is refused with ErrBusy. They would
 // not be given the task either; but if the probe were killed before it could delete the
 // task, they would find it in a day.
-func Asynq(ctx context.Context, redis asynq.RedisConnOpt, queue string, live bool) (result *Result, err error) {
-	inspector := asynq.NewInspector(redis)
-	defer inspector.Close()
-	// The first request tells whether Redis answers at all.
+func Asynq(ctx context.Context, client redis.UniversalClient, queue string, live bool) (result *Result, err error) {
+	inspector := asynq.NewInspectorFromRedisClient(client)
 	queues, err := inspector.Queues()
 	if err != nil {
 		return nil, err
@@ -38,11 +37,11 @@ func Asynq(ctx context.Context, redis asynq.RedisConnOpt, queue string, live boo
 		return nil, err
 	}
 	if servers > 0 && !live {
-		return nil, fmt.Errorf("queue %q is processed by %d servers: %w", queue, servers, ErrBusy)
+		return nil, fmt.Errorf("queue %q is processed by %s: %w", queue, count(servers, "server"), ErrBusy)
 	}
 
 	mark := NewMark()
-	info, took, err := roundTrip(ctx, redis, inspector, queue, mark)
+	info, took, err := roundTrip(ctx, asynq.NewClientFromRedisClient(client), inspector, queue, mark)
 	if err != nil {
 		return nil, err
 	}
@@ -53,18 +52,16 @@ func Asynq(ctx context.Context, redis asynq.RedisConnOpt, queue string, live boo
 	place := Place{Name: fmt.Sprintf("queue %q, scheduled", queue)}
 	place.arrive(took, fields, nil)
 	result = &Result{ID: mark.ID, From: "asynq's client", Places: []Place{place}}
-	result.Notes = []string{fmt.Sprintf("a worker with asynq before v0.26 drops a task's headers when it retries the task; "+
-		"%d servers process the queue, and which version they are cannot be told from here", servers)}
+	result.Notes = []string{"a worker with asynq before v0.26 drops a task's headers when it retries the task: " +
+		count(servers, "server") + " on this queue, whose version cannot be told from here"}
 	result.conclude()
 	return result, nil
 }
 
 // roundTrip leaves no task behind, whatever happens.
 func roundTrip(
-	ctx context.Context, redis asynq.RedisConnOpt, inspector *asynq.Inspector, queue string, mark Mark,
+	ctx context.Context, client *asynq.Client, inspector *asynq.Inspector, queue string, mark Mark,
 ) (info *asynq.TaskInfo, took time.Duration, err error) {
-	client := asynq.NewClient(redis)
-	defer client.Close()
 	task := asynq.NewTaskWithHeaders(taskType, []byte(`{}`), mark.headers(), asynq.Queue(queue),
 		asynq.TaskID(mark.ID), asynq.ProcessIn(asynqDelay), asynq.MaxRetry(0))
 	sent := time.Now()
@@ -92,6 +89,7 @@ func serversOf(inspector *asynq.Inspector, queue string) (int, error) {
 	return n, err
 }
 
+// asTable has the headers of a task compared like those of a message.
 func asTable(headers map[string]string) amqp.Table {
 	t := make(amqp.Table, len(headers))
 	for k, v := range headers {

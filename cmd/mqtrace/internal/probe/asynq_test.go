@@ -78,7 +78,7 @@ func (s *tasks) keys() map[string]string {
 func TestAsynq(t *testing.T) {
 	onRedis(t, func(t *testing.T, s *tasks) {
 		before := s.keys()
-		r, err := probe.Asynq(t.Context(), s.opt, s.queue, false)
+		r, err := probe.Asynq(t.Context(), s.redis, s.queue, false)
 		ok(t, err)
 		if r.Outcome != probe.Survived || len(r.Places[0].Fields) != 3 {
 			t.Errorf("result %+v", r)
@@ -108,7 +108,7 @@ func TestAsynqBusy(t *testing.T) {
 		defer srv.Shutdown()
 		var err error
 		for range 200 { // until the server has reported itself
-			if _, err = probe.Asynq(t.Context(), s.opt, s.queue, false); err != nil {
+			if _, err = probe.Asynq(t.Context(), s.redis, s.queue, false); err != nil {
 				break
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -116,9 +116,9 @@ func TestAsynqBusy(t *testing.T) {
 		if !errors.Is(err, probe.ErrBusy) {
 			t.Errorf("error %v", err)
 		}
-		r, err := probe.Asynq(t.Context(), s.opt, s.queue, true)
+		r, err := probe.Asynq(t.Context(), s.redis, s.queue, true)
 		ok(t, err)
-		if r.Outcome != probe.Survived || !strings.Contains(r.Notes[0], "1 servers") {
+		if r.Outcome != probe.Survived || !strings.Contains(r.Notes[0], "1 server on this queue") {
 			t.Errorf("result %+v", r)
 		}
 		if len(handled) > 0 {
@@ -129,20 +129,22 @@ func TestAsynqBusy(t *testing.T) {
 
 func TestAsynqErrors(t *testing.T) {
 	onRedis(t, func(t *testing.T, s *tasks) {
-		if _, err := probe.Asynq(t.Context(), s.opt, "none-"+s.queue, false); !errors.Is(err, asynq.ErrQueueNotFound) {
+		if _, err := probe.Asynq(t.Context(), s.redis, "none-"+s.queue, false); !errors.Is(err, asynq.ErrQueueNotFound) {
 			t.Errorf("error %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		before := s.keys()
-		if _, err := probe.Asynq(ctx, s.opt, s.queue, false); !errors.Is(err, context.Canceled) {
+		if _, err := probe.Asynq(ctx, s.redis, s.queue, false); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 		if after := s.keys(); !maps.Equal(before, after) {
 			t.Errorf("left behind: %q, before %q", after, before)
 		}
 	})
-	if _, err := probe.Asynq(t.Context(), asynq.RedisClientOpt{Addr: "127.0.0.1:1", DialTimeout: time.Second}, "q", false); err == nil {
+	nobody := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	defer nobody.Close()
+	if _, err := probe.Asynq(t.Context(), nobody, "q", false); err == nil {
 		t.Error("no error without Redis")
 	}
 }

@@ -35,7 +35,7 @@ func readHops(headers amqp.Table, fields []Field) []Hop {
 	var hops []Hop
 	deaths := amqphistory.Read(headers, "", false).Deaths
 	for _, d := range slices.Backward(deaths) {
-		hops = append(hops, Hop{hopDeadLetter, fmt.Sprintf("from queue %q, %s, %s", d.Queue, d.Reason, times(d.Count))})
+		hops = append(hops, Hop{hopDeadLetter, fmt.Sprintf("from queue %q, %s, %s", d.Queue, d.Reason, count(int(d.Count), "time"))})
 	}
 	// https://www.rabbitmq.com/docs/shovel-dynamic, ack-mode and add-forward-headers
 	hops = append(hops, recorded(headers, "x-shovelled", hopShovel, "shovel-name", "src-queue", "src-exchange", "dest-queue", "dest-exchange")...)
@@ -68,9 +68,9 @@ func recorded(headers amqp.Table, header, kind string, keys ...string) []Hop {
 	return hops
 }
 
-func times(n int64) string {
-	if n == 1 {
-		return "once"
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
 	}
-	return fmt.Sprintf("%d times", n)
+	return fmt.Sprintf("%d %s", n, thing)
 }

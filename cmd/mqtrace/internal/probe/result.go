@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -136,14 +137,14 @@ func (t *textWriter) place(p Place, named bool) {
 		t.printf("%s: not seen\n", p.Name)
 	}
 	for _, f := range p.Fields {
-		t.printf("  %-11s  %-12s", f.Name, f.Status)
+		line := fmt.Sprintf("  %-11s  %-12s", f.Name, f.Status)
 		if f.Type != "" {
-			t.printf("  type %s", f.Type)
+			line += "  type " + f.Type
 		}
 		if f.Header != "" {
-			t.printf("  as %q", f.Header)
+			line += fmt.Sprintf("  as %q", f.Header)
 		}
-		t.printf("\n")
+		t.printf("%s\n", strings.TrimRight(line, " "))
 		if f.Status != Unchanged {
 			t.printf("    sent      %q\n", f.Sent)
 		}

@@ -43,11 +43,10 @@ func (t *Tap) On(ctx context.Context) (bool, error) {
 			if d.Exchange == traceExchange || d.MessageId != id {
 				continue // late, of an earlier canary
 			}
-			if back++; back == 2 {
-				break
-			}
-			if err := t.sendCanary(ctx, id); err != nil {
-				return false, err
+			if back++; back < 2 {
+				if err := t.sendCanary(ctx, id); err != nil {
+					return false, err
+				}
 			}
 		}
 	}

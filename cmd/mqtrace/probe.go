@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/probe"
+)
+
+const defaultProbeTimeout = 10 * time.Second
+
+func probeCommand() *cli.Command {
+	return groupCommand("probe", "send a marked message and see whether its trace context arrives",
+		`Sends traceparent, tracestate and baggage with values that are valid and that careless
+middlemen break, and says of each what arrived: unchanged, continued by a service on
+the way, changed, of another AMQP type, or lost. Exits 0 only if all survived.
+
+Examples:
+   mqtrace probe amqp -exchange orders -key order.created -queue probe.orders
+   mqtrace probe asynq -queue default`,
+		probeAMQPCommand(), probeAsynqCommand())
+}
+
+func probeAMQPCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "amqp",
+		Usage: "through an exchange of RabbitMQ to a queue",
+		Description: `The queue must be empty and without consumers, or nothing is sent: whoever takes from a
+queue that is in use gets other people's messages. Take one at the end of the way that
+is there for the probe: bound beside the real one, behind the dead-letter exchange, at
+the other end of the shovel. It is left empty; should somebody else's message come to
+it meanwhile, that is put back (and marked as redelivered) and the probe ends.
+
+The message goes wherever the exchange leads with that key, like any other: to real
+queues and their consumers too. It has the header mqtrace-probe-id, the type
+mqtrace.probe and a JSON body, and expires 10 s after -timeout where nobody takes it;
+a queue with a dead-letter exchange hands it on then.
+
+-temporary waits at an exclusive queue of its own, with the same exchange and key. It
+shows what the exchange hands out, and no more of the way. -via adds such queues
+anywhere on the way, to tell between which two a field was lost.
+
+Examples:
+   mqtrace probe amqp -queue probe
+   mqtrace probe amqp -exchange orders -key order.created -temporary
+   mqtrace probe amqp -exchange orders -key order.created -queue probe.invoices -via orders:order.created -via invoices:#
+   mqtrace probe amqp -exchange orders -key order.created -queue probe.orders -o json | jq .damage`,
+		Flags: []cli.Flag{
+			amqpFlag(),
+			&cli.StringFlag{Name: "exchange", Usage: "publish to `EXCHANGE` (by default, the default one)"},
+			&cli.StringFlag{Name: "key", Usage: "publish with the routing `KEY` (with the default exchange, by default the queue's name)"},
+			&cli.StringFlag{Name: "queue", Usage: "wait for the message at `QUEUE`"},
+			&cli.BoolFlag{Name: "temporary", Usage: "wait at a temporary queue instead, with the same exchange and key"},
+			&cli.StringSliceFlag{Name: "via", Usage: "look for the message at `EXCHANGE:KEY` too, with a temporary queue", Validator: checkVia},
+			&cli.DurationFlag{Name: "timeout", Value: defaultProbeTimeout, Usage: "wait for `DURATION`", Validator: checkProbeTimeout},
+			outputFlag(),
+		},
+		Action: probeAMQP,
+	}
+}
+
+func probeAsynqCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "asynq",
+		Usage: "into a queue of asynq and out again",
+		Description: `Schedules a task of the type mqtrace:probe for a day later, reads it back as asynq's
+Inspector does, and deletes it. No worker is given it, and nothing else in the queue
+is touched. What workers do with headers is not seen: those with asynq before v0.26
+drop them when they retry a task.
+
+A queue that servers process is refused without -live: should the probe be killed
+before it deletes the task, they would find it in a day.
+
+Examples:
+   mqtrace probe asynq -queue default
+   mqtrace probe asynq -queue default -live -o json`,
+		Flags: []cli.Flag{
+			redisFlag(),
+			&cli.StringFlag{Name: "queue", Value: "default", Usage: "put the task into `QUEUE`"},
+			&cli.BoolFlag{Name: "live", Usage: "probe a queue that servers process, too"},
+			outputFlag(),
+		},
+		Action: probeAsynq,
+	}
+}
+
+// maxVia bounds the temporary queues.
+const maxVia = 16
+
+func checkVia(via []string) error {
+	if len(via) > maxVia {
+		return fmt.Errorf("at most %d", maxVia)
+	}
+	for _, v := range via {
+		if exchange, _, ok := strings.Cut(v, ":"); !ok || exchange == "" {
+			return fmt.Errorf("%q is not EXCHANGE:KEY", v)
+		}
+	}
+	return nil
+}
+
+func checkProbeTimeout(d time.Duration) error {
+	if d < time.Millisecond || d > time.Hour {
+		return errors.New("from 1ms to 1h")
+	}
+	return nil
+}
+
+func probeAMQP(ctx context.Context, c *cli.Command) error {
+	route, err := probeRoute(c)
+	if err != nil {
+		return err
+	}
+	conn, err := dialAMQP(c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	result, err := probe.AMQP(ctx, conn, route)
+	if errors.Is(err, probe.ErrBusy) {
+		return fmt.Errorf("%w; -temporary looks at what the exchange hands out", err)
+	}
+	return printProbe(c, result, err)
+}
+
+func probeRoute(c *cli.Command) (probe.Route, error) {
+	r := probe.Route{
+		From:  probe.Binding{Exchange: c.String("exchange"), Key: c.String("key")},
+		Queue: c.String("queue"), Timeout: c.Duration("timeout"),
+	}
+	temporary := c.Bool("temporary")
+	switch {
+	case c.Args().Present():
+		return r, fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
+	case temporary == (r.Queue != ""):
+		return r, fmt.Errorf("one of -queue and -temporary is needed, %w", errUsage)
+	case temporary && r.From.Exchange == "":
+		return r, fmt.Errorf("-temporary needs an -exchange: nothing can be bound to the default one, %w", errUsage)
+	case r.From.Exchange == "" && r.From.Key == "":
+		r.From.Key = r.Queue
+	}
+	for _, v := range c.StringSlice("via") {
+		exchange, key, _ := strings.Cut(v, ":")
+		r.Via = append(r.Via, probe.Binding{Exchange: exchange, Key: key})
+	}
+	return r, nil
+}
+
+func probeAsynq(ctx context.Context, c *cli.Command) error {
+	if c.Args().Present() {
+		return fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
+	}
+	client, err := dialRedis(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	result, err := probe.Asynq(ctx, client, c.String("queue"), c.Bool("live"))
+	if errors.Is(err, probe.ErrBusy) {
+		return fmt.Errorf("%w; -live sends all the same", err)
+	}
+	return printProbe(c, result, err)
+}
+
+// printProbe prints a result, and fails unless it is a success.
+func printProbe(c *cli.Command, result *probe.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	if isJSON(c) {
+		err = printJSON(c, result)
+	} else {
+		err = result.WriteText(c.Root().Writer)
+	}
+	if err == nil && result.Outcome != probe.Survived {
+		err = fmt.Errorf("the trace context has not survived: %s", result.Outcome)
+	}
+	return err
+}

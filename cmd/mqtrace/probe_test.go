@@ -1,0 +1,103 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/hibiken/asynq"
+)
+
+// probeNames replaces what differs from run to run.
+func probeNames(text, queue string) string {
+	return replace(strings.ReplaceAll(text, queue, "orders"),
+		`mqtrace-tool-\d+-\d+`, "retry", `mqtrace-probe-[A-Z2-7]+`, "mqtrace-probe-ID",
+		`00-[0-9a-f]{32}-[0-9a-f]{16}-01`, "00-TRACE-SPAN-01", `"seconds": [\d.e-]+`, `"seconds": 1`,
+		`(in|after) [\d.]+[µm]?s`, "$1 1ms")
+}
+
+func TestProbeHelp(t *testing.T) {
+	golden(t, "probe-help", ok(t, "probe", "amqp", "-h")+ok(t, "probe", "asynq", "-h"))
+}
+
+func TestProbeAMQP(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := newQueue(t, ch, nil)
+		retry := newQueue(t, ch, amqp.Table{
+			"x-message-ttl": int32(20), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue,
+		})
+		golden(t, "probe-amqp", probeNames(ok(t, "probe", "amqp", "-amqp", url, "-key", retry, "-queue", queue, "-via", "amq.direct:none"), queue))
+		golden(t, "probe-amqp.json", probeNames(ok(t, "probe", "amqp", "-amqp", url, "-queue", queue, "-o", "json"), queue))
+		golden(t, "probe-amqp-temporary", probeNames(ok(t, "probe", "amqp", "-amqp", url, "-exchange", "amq.topic", "-key", queue, "-temporary"), queue))
+
+		r := tool(t, "probe", "amqp", "-amqp", url, "-key", queue+"-none", "-queue", queue)
+		golden(t, "probe-amqp-unroutable", probeNames(r.stdout, queue))
+		if r.code != exitFailed || !strings.Contains(r.stderr, "has not survived: unroutable") {
+			t.Errorf("exit code %d, %s", r.code, r.stderr)
+		}
+	})
+}
+
+// A middleman that breaks things gets its own golden file, and the tool fails.
+func TestProbeAMQPDamaged(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		first, queue := newQueue(t, ch, nil), newQueue(t, ch, nil)
+		deliveries, err := ch.Consume(first, "", true, false, false, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for d := range deliveries {
+				delete(d.Headers, "baggage")
+				d.Headers["tracestate"] = []byte(d.Headers["tracestate"].(string))
+				_ = ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{Headers: d.Headers})
+			}
+		}()
+		for format, name := range map[string]string{"text": "probe-amqp-damaged", "json": "probe-amqp-damaged.json"} {
+			r := tool(t, "probe", "amqp", "-amqp", url, "-key", first, "-queue", queue, "-o", format)
+			golden(t, name, probeNames(r.stdout, queue))
+			if r.code != exitFailed || !strings.Contains(r.stderr, "has not survived: damaged") {
+				t.Errorf("exit code %d, %s", r.code, r.stderr)
+			}
+		}
+	})
+}
+
+func TestProbeAMQPUsage(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		for _, args := range [][]string{
+			{"one of -queue and -temporary"},
+			{"one of -queue and -temporary", "-temporary", "-queue", "q"},
+			{"-temporary needs an -exchange", "-temporary", "-key", "k"},
+			{"EXCHANGE:KEY", "-queue", "q", "-via", "x"},
+			{"EXCHANGE:KEY", "-queue", "q", "-via", ":k"},
+			{"at most 16", "-queue", "q", "-via", strings.Repeat("x:k,", 16) + "x:k"},
+			{"from 1ms to 1h", "-queue", "q", "-timeout", "0s"},
+			{"text or json", "-queue", "q", "-o", "xml"},
+			{`argument "x"`, "-queue", "q", "x"},
+		} {
+			fails(t, exitUsage, args[0], append([]string{"probe", "amqp", "-amqp", url}, args[1:]...)...)
+		}
+		fails(t, exitUsage, "-amqp is not a valid", "probe", "amqp", "-amqp", "http://u:geheim@h", "-queue", "q")
+		fails(t, exitFailed, "NOT_FOUND", "probe", "amqp", "-amqp", url, "-queue", unique())
+		queue := newQueue(t, ch, nil)
+		fill(t, ch, queue, amqp.Publishing{})
+		fails(t, exitFailed, "has 1 message and 0 consumers", "probe", "amqp", "-amqp", url, "-queue", queue)
+		fails(t, exitFailed, "-temporary looks", "probe", "amqp", "-amqp", url, "-queue", queue)
+	})
+}
+
+func TestProbeAsynq(t *testing.T) {
+	onRedis(t, func(t *testing.T, addr, queue string) {
+		client := asynq.NewClient(asynq.RedisClientOpt{Addr: addr})
+		defer client.Close()
+		if _, err := client.Enqueue(asynq.NewTask("theirs", nil), asynq.Queue(queue)); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "probe-asynq", probeNames(ok(t, "probe", "asynq", "-redis", addr, "-queue", queue), queue))
+		golden(t, "probe-asynq.json", probeNames(ok(t, "probe", "asynq", "-redis", addr, "-queue", queue, "-o", "json"), queue))
+		fails(t, exitFailed, "queue not found", "probe", "asynq", "-redis", addr, "-queue", queue+"-none")
+		fails(t, exitUsage, `argument "x"`, "probe", "asynq", "-redis", addr, "x")
+	})
+}

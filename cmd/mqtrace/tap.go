@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/urfave/cli/v3"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
+)
+
+const (
+	defaultTapRate     = 1000
+	defaultTapInterval = 10 * time.Second
+	switchTimeout      = 20 * time.Second // for rabbitmqctl, which takes a second or two
+	firstTimeout       = 5 * time.Second  // for the first that comes from a firehose just turned on
+	shutdownTimeout    = 10 * time.Second
+)
+
+func tapCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "tap",
+		Usage: "show RabbitMQ itself in the traces, from its firehose",
+		Description: `Listens to RabbitMQ's firehose and adds to each trace what the broker did with the
+message: "route orders", with the queues it went to or as an error if there was none,
+and "deliver billing", with redeliveries and the dead-letter history. The services are
+not touched. Spans go out over OTLP/HTTP, to -endpoint or where OTEL_EXPORTER_OTLP_ENDPOINT
+and its relatives say, or to http://localhost:4318.
+
+The firehose costs: for each message that is published and for each delivery, RabbitMQ
+publishes a copy, body included, while it is on. docs/tap.md has figures. It is on for a
+whole virtual host, until somebody turns it off:
+
+   rabbitmqctl trace_on -p VHOST         rabbitmqctl trace_off -p VHOST
+
+-turn-on does both, and leaves it on at the end if it was on before: through RabbitMQ's
+management API where -management says where that is, else with rabbitmqctl, on the
+machine of the node and with its rights. Killed by kill -9, a tap leaves it on.
+
+Statistics go to standard error, every -interval and at the end; with -o json the last
+ones to standard output.
+
+Examples:
+   mqtrace tap
+   mqtrace tap -turn-on -for 1m -endpoint http://localhost:4318
+   mqtrace tap -bind publish.orders -bind deliver.billing -max-rate 100
+   mqtrace tap -turn-on -management http://localhost:15672 -o json`,
+		Flags: []cli.Flag{
+			amqpFlag(),
+			&cli.StringFlag{Name: "endpoint", Usage: "send spans to the OTLP/HTTP receiver at `URL`"},
+			&cli.StringFlag{Name: "service", Value: "rabbitmq", Usage: "call the broker `NAME` (service.name)"},
+			&cli.StringSliceFlag{Name: "bind", Value: []string{"#"}, Usage: "take what matches `KEY`: publish.EXCHANGE, deliver.QUEUE"},
+			&cli.BoolFlag{Name: "roots", Usage: "make traces of messages without trace context, too"},
+			&cli.IntFlag{Name: "max-rate", Value: defaultTapRate, Usage: "make at most `N` spans a second, and count the rest", Validator: positive},
+			&cli.DurationFlag{Name: "interval", Value: defaultTapInterval, Usage: "print statistics every `DURATION`; 0 for at the end only", Validator: notNegative},
+			&cli.DurationFlag{Name: "for", Usage: "end after `DURATION`; 0 for never", Validator: notNegative},
+			&cli.BoolFlag{Name: "turn-on", Usage: "turn the firehose on, and off again at the end"},
+			&cli.StringFlag{
+				Name: "management", Usage: "the `URL` of RabbitMQ's management API, with user and password if they are not those of -amqp",
+				Sources: cli.EnvVars("MQTRACE_MANAGEMENT_URL"),
+			},
+			outputFlag(),
+		},
+		Action: runTap,
+	}
+}
+
+func notNegative(d time.Duration) error {
+	if d < 0 {
+		return errors.New("must not be below 0")
+	}
+	return nil
+}
+
+func runTap(ctx context.Context, c *cli.Command) error {
+	if c.Args().Present() {
+		return fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
+	}
+	firehose, err := firehoseSwitch(c)
+	if err != nil {
+		return err
+	}
+	processor, provider, err := tapProvider(ctx, c)
+	if err != nil {
+		return err
+	}
+	stats, err := listen(ctx, c, firehose, tapConfig(c, provider, func(s tap.Stats) { reportTap(c, processor.Count(s)) }))
+	err = errors.Join(err, shutdownProvider(ctx, provider)) // so that all the spans count
+	if stats == nil {
+		return err
+	}
+	return errors.Join(err, printTap(c, processor.Count(*stats)))
+}
+
+// listen runs a tap until the time is up or somebody ends it, neither of which is an
+// error. There are no statistics where there was no tap.
+func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Config) (*tap.Stats, error) {
+	conn, err := dialAMQP(c)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	t, err := tap.Open(conn, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	if d := c.Duration("for"); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	off, err := ensureOn(ctx, c, t, firehose)
+	if err == nil {
+		err = t.Run(ctx)
+	}
+	if ctx.Err() != nil {
+		err = nil
+	}
+	stats := t.Stats()
+	return &stats, errors.Join(err, off())
+}
+
+func tapConfig(c *cli.Command, provider *sdktrace.TracerProvider, report func(tap.Stats)) tap.Config {
+	cfg := tap.Config{
+		TracerProvider: provider, Keys: c.StringSlice("bind"), Roots: c.Bool("roots"), MaxRate: c.Int("max-rate"),
+		Interval: c.Duration("interval"), Report: report,
+	}
+	if uri, err := amqp.ParseURI(c.String("amqp")); err == nil {
+		cfg.ServerAddress, cfg.ServerPort = uri.Host, uri.Port
+	}
+	return cfg
+}
+
+func reportTap(c *cli.Command, s tap.Stats) { fmt.Fprintln(c.Root().ErrWriter, "mqtrace tap:", s) }
+
+func printTap(c *cli.Command, s tap.Stats) error {
+	if isJSON(c) {
+		return printJSON(c, s)
+	}
+	reportTap(c, s)
+	return nil
+}
+
+// firehoseSwitch returns nil where the firehose is not to be turned on.
+func firehoseSwitch(c *cli.Command) (tap.Switch, error) {
+	uri, err := amqp.ParseURI(c.String("amqp"))
+	switch {
+	case !c.Bool("turn-on"):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("-amqp is not a valid amqp:// URL, %w", errUsage)
+	case c.String("management") != "":
+		u, err := url.Parse(c.String("management"))
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			// The parser's error quotes the URL, password included.
+			return nil, fmt.Errorf("-management is not a valid http:// URL, %w", errUsage)
+		}
+		if u.User == nil {
+			u.User = url.UserPassword(uri.Username, uri.Password)
+		}
+		return tap.Management{URL: u, VHost: uri.Vhost}, nil
+	case !isLoopback(uri.Host):
+		return nil, fmt.Errorf("-turn-on needs -management: rabbitmqctl speaks to this machine's RabbitMQ, and -amqp names another, %w", errUsage)
+	}
+	return tap.Control{Command: []string{"rabbitmqctl"}, VHost: uri.Vhost}, nil
+}

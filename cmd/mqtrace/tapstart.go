@@ -1,0 +1,148 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/urfave/cli/v3"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+// ensureOn turns the firehose on where that is asked for and not done yet. What it
+// returns turns it off again, if it was turned on here.
+func ensureOn(ctx context.Context, c *cli.Command, t *tap.Tap, firehose tap.Switch) (off func() error, err error) {
+	off = func() error { return nil }
+	on, err := t.On(ctx)
+	if on || err != nil {
+		return off, err
+	}
+	if firehose == nil {
+		vhost := "/"
+		if uri, err := amqp.ParseURI(c.String("amqp")); err == nil {
+			vhost = uri.Vhost
+		}
+		warn(c, "the firehose of virtual host %q is off, and nothing comes until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
+		return off, nil
+	}
+	// It may be on even where turning it on fails.
+	off = func() error { return turnOff(ctx, firehose) }
+	setting, cancel := context.WithTimeout(ctx, switchTimeout)
+	defer cancel()
+	if err := firehose.Set(setting, true); err != nil {
+		return off, fmt.Errorf("turn the firehose on: %w", err)
+	}
+	waiting, cancel := context.WithTimeout(ctx, firstTimeout)
+	defer cancel()
+	if err := t.AwaitOn(waiting); err != nil {
+		if ctx.Err() == nil && waiting.Err() != nil {
+			err = errors.New("it was turned on, and nothing comes from it: is it another RabbitMQ's?")
+		}
+		return off, err
+	}
+	return off, nil
+}
+
+func turnOff(ctx context.Context, firehose tap.Switch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
+	defer cancel()
+	if err := firehose.Set(ctx, false); err != nil {
+		return fmt.Errorf("the firehose is still on, turn it off: %w", err)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+const defaultEndpoint = "http://localhost:4318"
+
+// tapProvider exports to the endpoint that the flag, else the environment names.
+func tapProvider(ctx context.Context, c *cli.Command) (*tap.Processor, *sdktrace.TracerProvider, error) {
+	opts, err := endpointOptions(c.String("endpoint"))
+	if err != nil {
+		return nil, nil, err
+	}
+	exporter, err := otlptracehttp.New(ctx, opts...)
+	if err != nil {
+		return nil, nil, errors.New(withoutPassword(err))
+	}
+	attributes, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(),
+		resource.WithAttributes(semconv.ServiceName(c.String("service"))))
+	if err != nil {
+		warn(c, "OTEL_RESOURCE_ATTRIBUTES: %v", err)
+	}
+	said := ""
+	processor := tap.NewProcessor(exporter, func(err error) {
+		if text := withoutPassword(err); text != said { // once, not every second
+			warn(c, "export spans: %s", text)
+			said = text
+		}
+	})
+	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(attributes), sdktrace.WithSpanProcessor(processor),
+		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())))
+	return processor, provider, nil
+}
+
+// endpointOptions also checks what the environment says, which the exporter would only
+// log, passwords included.
+func endpointOptions(endpoint string) ([]otlptracehttp.Option, error) {
+	variable := "-endpoint"
+	if endpoint == "" {
+		if p := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")); p == "grpc" {
+			return nil, fmt.Errorf("OTLP over gRPC is not built in: name an OTLP/HTTP receiver with -endpoint, %w", errUsage)
+		}
+		for _, variable = range []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+			if value := os.Getenv(variable); value != "" {
+				return nil, checkEndpoint(variable, value)
+			}
+		}
+		endpoint = defaultEndpoint
+	}
+	if err := checkEndpoint(variable, endpoint); err != nil {
+		return nil, err
+	}
+	endpoint = strings.TrimSuffix(endpoint, "/")
+	if !strings.HasSuffix(endpoint, traceview.TracesPath) {
+		endpoint += traceview.TracesPath
+	}
+	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(endpoint)}, nil
+}
+
+func checkEndpoint(name, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%s is not a valid http:// URL, %w", name, errUsage)
+	}
+	return nil
+}
+
+// withoutPassword is the text of an error, in which the exporter quotes its URL.
+func withoutPassword(err error) string { return userinfo.ReplaceAllString(err.Error(), "//") }
+
+var userinfo = regexp.MustCompile(`//[^/@\s]*@`)
+
+// shutdownProvider exports what waits.
+func shutdownProvider(ctx context.Context, provider *sdktrace.TracerProvider) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := provider.Shutdown(ctx); err != nil {
+		return errors.New(withoutPassword(err))
+	}
+	return nil
+}
