@@ -75,8 +75,8 @@ func traceURLFlag() cli.Flag {
 	}
 }
 
-// warn tells of what does not keep the command from doing its work.
-func warn(c *cli.Command, format string, args ...any) {
+// warnf tells of what does not keep the command from doing its work.
+func warnf(c *cli.Command, format string, args ...any) {
 	fmt.Fprintln(c.Root().ErrWriter, "mqtrace: warning:", printable(fmt.Sprintf(format, args...)))
 }
 

@@ -126,7 +126,7 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 		return peekError(queue, err)
 	}
 	if n := source.Consumers(); n > 0 {
-		warn(c, "queue %q has %d consumers, which do not get these messages meanwhile", queue, n)
+		warnf(c, "queue %q has %d consumers, which do not get these messages meanwhile", queue, n)
 	}
 	err = peek.Print(c.Root().Writer, source, c.Int("n"), peekFormat(c, peek.SystemRabbitMQ, queue))
 	if ctx.Err() != nil {

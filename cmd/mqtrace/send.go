@@ -79,14 +79,14 @@ func traced(
 ) error {
 	inner, continued, err := telemetry.FromEnvironment(ctx)
 	if err != nil {
-		warn(c, "TRACEPARENT is not used: %v", err)
+		warnf(c, "TRACEPARENT is not used: %v", err)
 	}
 	inner, cancel := context.WithTimeout(inner, c.Duration("wait"))
 	defer cancel()
 	t := telemetry.New(ctx, version())
 	span, err := work(inner, t.TracerProvider)
 	if lost := t.Shutdown(ctx); lost != nil {
-		warn(c, "the span was not sent: %v", lost)
+		warnf(c, "the span was not sent: %v", lost)
 	}
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -107,8 +107,8 @@ func printSent(c *cli.Command, s *sent, text string) error {
 		return printJSON(c, s)
 	}
 	lines := []string{text}
-	switch {
-	case s.TraceID == "":
+	switch s.TraceID {
+	case "":
 		lines = append(lines, "no trace: OTEL_SDK_DISABLED is set, and TRACEPARENT tells of none")
 	default:
 		line := "trace " + s.TraceID + ", span " + s.SpanID

@@ -21,7 +21,7 @@ const dialTimeout = 5 * time.Second
 // amqpFlag and redisFlag say where the servers are. Their environment variables are
 // those of the examples. A URL holds a password, so none is ever printed.
 func amqpFlag() cli.Flag {
-	return &cli.StringFlag{
+	return &cli.StringFlag{ //nolint:gosec // the password is the broker's own default
 		Name: "amqp", Value: "amqp://guest:guest@localhost:5672/", HideDefault: true,
 		Usage: "RabbitMQ's `URL` (by default, this machine's)", Sources: cli.EnvVars("MQTRACE_AMQP_URL"),
 	}

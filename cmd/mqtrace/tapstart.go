@@ -35,7 +35,7 @@ func ensureOn(ctx context.Context, c *cli.Command, t *tap.Tap, firehose tap.Swit
 		if uri, err := amqp.ParseURI(c.String("amqp")); err == nil {
 			vhost = uri.Vhost
 		}
-		warn(c, "the firehose of virtual host %q is off, and nothing comes until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
+		warnf(c, "the firehose of virtual host %q is off, and nothing comes until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
 		return off, nil
 	}
 	// It may be on even where turning it on fails.
@@ -85,12 +85,12 @@ func tapProvider(ctx context.Context, c *cli.Command) (*tap.Processor, *sdktrace
 	attributes, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(),
 		resource.WithAttributes(semconv.ServiceName(c.String("service"))))
 	if err != nil {
-		warn(c, "OTEL_RESOURCE_ATTRIBUTES: %v", err)
+		warnf(c, "OTEL_RESOURCE_ATTRIBUTES: %v", err)
 	}
 	said := ""
 	processor := tap.NewProcessor(exporter, func(err error) {
 		if text := withoutPassword(err); text != said { // once, not every second
-			warn(c, "export spans: %s", text)
+			warnf(c, "export spans: %s", text)
 			said = text
 		}
 	})

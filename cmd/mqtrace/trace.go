@@ -79,7 +79,7 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 	}
 	traces = traces[:min(len(traces), c.Int("n"))]
 	if found > len(traces) {
-		warn(c, "%d of %d traces shown, the limit is %d (-n)", len(traces), found, c.Int("n"))
+		warnf(c, "%d of %d traces shown, the limit is %d (-n)", len(traces), found, c.Int("n"))
 	}
 	return writeTraces(c, traces)
 }

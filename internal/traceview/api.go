@@ -193,5 +193,5 @@ func writeError(w http.ResponseWriter, status int, message string) {
 func writeJSON(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // The client is gone; nobody is left to tell.
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // The client is gone; nobody is left to tell.
 }

@@ -10,6 +10,7 @@ import (
 // start of the trace.
 type waterfall struct {
 	Summary
+
 	// Colors are the services that the store knows: a service has the colour of its
 	// place among them.
 	Colors []string `json:"colors"`

@@ -14,6 +14,7 @@ import (
 // The page's view of a trace, with the names that the page reads.
 type waterfall struct {
 	traceview.Summary
+
 	Colors []string
 	Lanes  []struct {
 		Text     string

@@ -161,7 +161,7 @@ func (t attributeTexts) of(a Attributes) string {
 
 	text, ok := t[&a[0]]
 	if !ok {
-		b, _ := json.Marshal(encodeAttributes(a)) // Nothing in it can fail.
+		b, _ := json.Marshal(encodeAttributes(a)) //nolint:errchkjson // Nothing in it can fail.
 		text = string(b)
 		t[&a[0]] = text
 	}

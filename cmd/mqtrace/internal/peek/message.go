@@ -48,7 +48,7 @@ type Message struct {
 	Type      string `json:"type,omitempty"`
 	BodyBytes int    `json:"body_bytes"`
 
-	*Delivery
+	*Delivery //nolint:embeddedstructfieldcheck // the order of the JSON
 	*Task
 }
 
