@@ -8,8 +8,7 @@ FUZZTIME     ?= 30s
 BENCHTIME    ?= 1s
 BENCHCOUNT   ?= 3
 
-export MQTRACE_AMQP_URL
-export MQTRACE_REDIS_ADDR
+REDIS = MQTRACE_REDIS_ADDR=$${MQTRACE_REDIS_ADDR:-127.0.0.1:6379}
 
 .PHONY: all vet lint test race servers faults interop browser fuzz bench compose vuln ci
 
@@ -29,10 +28,8 @@ test:
 race:
 	go test -race ./...
 
-servers: MQTRACE_AMQP_URL ?= amqp://guest:guest@127.0.0.1:5672/
-servers: MQTRACE_REDIS_ADDR ?= 127.0.0.1:6379
 servers:
-	go test -race -count=1 ./...
+	MQTRACE_AMQP_URL=$${MQTRACE_AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/} $(REDIS) go test -race -count=1 ./...
 
 # Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
 faults:
@@ -40,10 +37,9 @@ faults:
 	go test -tags faults -count=1 -run Fault ./asynqtrace
 
 # Clients of other languages and versions: needs Node.js 20 with npm, and a Redis.
-interop: MQTRACE_REDIS_ADDR ?= 127.0.0.1:6379
 interop:
 	cd integration/bullmq && npm install --no-save --no-audit --no-fund --silent
-	go test -tags interop -count=1 ./integration/bullmq ./integration/asynq025
+	$(REDIS) go test -tags interop -count=1 ./integration/bullmq ./integration/asynq025
 
 # The page of mqtrace view, driven in /usr/bin/chromium, or where CHROMIUM says: needs
 # Node.js 20 with npm.
