@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
+	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 )
 
 func TestMain(m *testing.M) {
@@ -19,7 +20,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction(client+"(*Connection).watchConnection.func1"),
 		goleak.IgnoreAnyFunction(client+"(*Channel).watchChannel.func1"),
-		goleak.IgnoreAnyFunction(client+"(*consumers).buffer"))
+		goleak.IgnoreAnyFunction(client+"(*consumers).buffer"),
+		goleak.Cleanup(firehosetest.Exit))
 }
 
 // start runs a broker that is closed when the test ends.

@@ -17,6 +17,7 @@ import (
 // The firehose is turned on for a virtual host, which the wire scripts cannot do.
 func TestFirehose(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
+		s.Trace(t, false)
 		_, ch := dial(t, s.URL)
 		q := must[amqp.Queue](t)(ch.QueueDeclare("", false, false, true, false, nil)).Name
 		ok(t, ch.ExchangeDeclare("x", "topic", false, true, false, false, nil))

@@ -26,6 +26,9 @@ type History struct {
 // https://www.rabbitmq.com/docs/dlx#effects
 type Death struct {
 	Queue, Reason string
+	// Exchange and Key are what the message had been published with to that queue;
+	// of several routing keys the first.
+	Exchange, Key string
 	Count         int64
 	// First is when the message first died there, in seconds since 1970, or 0 where
 	// the header does not tell.
@@ -66,6 +69,10 @@ func readDeath(t amqp.Table) Death {
 	var d Death
 	d.Queue = name(t["queue"])
 	d.Reason = name(t["reason"])
+	d.Exchange = name(t["exchange"])
+	if keys, _ := t["routing-keys"].([]any); len(keys) > 0 {
+		d.Key = name(keys[0])
+	}
 	d.Count = max(1, number(t["count"]))
 	d.First = unix(t["time"])
 	return d

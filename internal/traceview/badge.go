@@ -27,14 +27,14 @@ func badges(n *node) []badge {
 		out = append(out, badge{"attempt " + strconv.Itoa(n.attempt), toneOdd})
 	}
 
+	if text := deadLetterText(n); text != "" {
+		out = append(out, badge{text, toneBad})
+	}
+
 	for _, key := range []string{keySettlement, keyTaskOutcome, keyPublishOutcome} {
 		if text := a.Text(key); text != "" {
 			out = append(out, badge{printable(text, maxNameText), outcomeTone(text)})
 		}
-	}
-
-	if text := deadLetterText(n); text != "" {
-		out = append(out, badge{text, toneBad})
 	}
 
 	return out

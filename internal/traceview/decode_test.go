@@ -280,30 +280,3 @@ func TestDecodeErrors(t *testing.T) {
 		}
 	}
 }
-
-func TestFormatValue(t *testing.T) {
-	for _, tt := range []struct {
-		value any
-		want  string
-	}{
-		{"text", "text"},
-		{true, "true"},
-		{int64(-7), "-7"},
-		{0.25, "0.25"},
-		{[]byte("hi"), "aGk="},
-		{[]any{"a", int64(1), []any{}}, "[a, 1, []]"},
-		{traceview.Attributes{{"k", "v"}, {"l", nil}}, "{k: v, l: null}"},
-		{nil, "null"},
-	} {
-		if got := traceview.FormatValue(tt.value); got != tt.want {
-			t.Errorf("%#v: got %q, want %q", tt.value, got, tt.want)
-		}
-	}
-
-	long := strings.Repeat("é", 1<<20)
-	for _, v := range []any{long, []byte(long), []any{long, long}, traceview.Attributes{{long, long}}} {
-		if got := traceview.FormatValue(v); len(got) > 1100 || !strings.HasSuffix(got, "…") {
-			t.Errorf("%T: %d bytes", v, len(got))
-		}
-	}
-}

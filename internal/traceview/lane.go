@@ -31,7 +31,7 @@ func newLane(n *node, start time.Time) (lane, bool) {
 		return lane{}, false
 	}
 
-	l := lane{Text: deadLetter, Dead: deadLetter != "", From: n.span.Start.Sub(start), To: lastEnd(n).Sub(start)}
+	l := lane{Text: deadLetter, Dead: deadLetter != "", From: n.span.Start.Sub(start), To: n.lastEnd().Sub(start)}
 
 	if n.attempt > 1 || deadLetter == "" {
 		l.Text = strings.TrimPrefix(l.Text+" · attempt "+strconv.Itoa(n.attempt), " · ")
@@ -59,18 +59,22 @@ func deadLetterText(n *node) string {
 	return text + ": " + printable(cmp.Or(firstText(n.span, keyDeadLetterReasons), "no reason given"), maxNameText)
 }
 
-// lastEnd is when the last of a node's spans ended.
-func lastEnd(n *node) time.Time {
-	var end time.Time
+// lastEnd is when the last of a node's spans ended. It is remembered, because lanes
+// may lie within lanes.
+func (n *node) lastEnd() time.Time {
+	if !n.last.IsZero() {
+		return n.last
+	}
+
 	if n.span != nil {
-		end = n.span.Start.Add(n.span.Duration())
+		n.last = n.span.Start.Add(n.span.Duration())
 	}
 
 	for _, child := range n.children {
-		if last := lastEnd(child); last.After(end) {
-			end = last
+		if last := child.lastEnd(); last.After(n.last) {
+			n.last = last
 		}
 	}
 
-	return end
+	return n.last
 }

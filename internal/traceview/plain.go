@@ -16,6 +16,10 @@ func TextWidth(text string) int { return textWidth(text) }
 // then "…".
 func Fit(text string, columns int) string { return fit(text, columns) }
 
+// Wrap breaks printable text into lines of the given number of columns, between
+// words where it can. The last of the lines allowed is cut.
+func Wrap(text string, columns, lines int) []string { return wrap(text, columns, lines) }
+
 // FormatDuration writes a duration in a few characters: "950ns", "12.3ms",
 // "1.20s", "2m03s", "5h06m", "3d04h".
 func FormatDuration(d time.Duration) string { return formatDuration(d) }

@@ -2,6 +2,7 @@ package traceview
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,13 +73,9 @@ type delivery struct {
 // which attempt it was.
 func assignWaits(t *tree) {
 	attempts := make(map[delivery][]*node)
-	consumers := make(map[*node][]*node)
+	consumers, byEnd := t.consumers()
 
-	for _, n := range t.order { // by start time, so that attempts are in order
-		if n.span.Kind != trace.SpanKindConsumer || n.span.Start.IsZero() {
-			continue
-		}
-
+	for _, n := range consumers { // by start time, so that attempts are in order
 		n.attempt = recordedAttempt(n.span)
 
 		producer := t.producerOf(n)
@@ -89,9 +86,8 @@ func assignWaits(t *tree) {
 		}
 
 		key := delivery{producer, n.span.Service, n.span.Name, n.span.Attributes.Text(keyMessageID)}
-		n.wait = waitAfter(producer, n, attempts[key], consumers[producer])
+		n.wait = waitAfter(producer, n, attempts[key], byEnd[producer])
 		attempts[key] = append(attempts[key], n)
-		consumers[producer] = append(consumers[producer], n)
 	}
 
 	for _, nodes := range attempts {
@@ -104,10 +100,34 @@ func assignWaits(t *tree) {
 	}
 }
 
+// consumers returns the nodes that processed a message at a known time, by start
+// time, and the same by the node that sent the message and by end time.
+func (t *tree) consumers() (all []*node, byEnd map[*node][]*node) {
+	byEnd = make(map[*node][]*node)
+
+	for _, n := range t.order {
+		if n.span.Kind != trace.SpanKindConsumer || n.span.Start.IsZero() {
+			continue
+		}
+
+		all = append(all, n)
+
+		if producer := t.producerOf(n); producer != nil {
+			byEnd[producer] = append(byEnd[producer], n)
+		}
+	}
+
+	for _, nodes := range byEnd {
+		slices.SortStableFunc(nodes, func(a, b *node) int { return a.span.End.Compare(b.span.End) })
+	}
+
+	return all, byEnd
+}
+
 // waitAfter measures the wait of n: from the end of the attempt before, else
 // from the end of the processing that gave the message up, else from its being
 // sent.
-func waitAfter(producer, n *node, attempts, consumers []*node) *wait {
+func waitAfter(producer, n *node, attempts, byEnd []*node) *wait {
 	w := &wait{from: producer.span.End, to: n.span.Start, producer: producer, queue: destination(n.span)}
 	if w.from.IsZero() || w.from.After(w.to) {
 		// Processed before the publisher had its confirmation.
@@ -125,14 +145,32 @@ func waitAfter(producer, n *node, attempts, consumers []*node) *wait {
 	if count, _ := n.span.Attributes.Number(keyDeadLetterCount); count > 0 {
 		w.deadLetter = cmp.Or(firstText(n.span, keyDeadLetterReasons), "for no known reason")
 
-		for _, c := range consumers {
-			if end := c.span.End; end.After(w.from) && !end.After(w.to) {
-				w.from = end
-			}
+		if end := lastEndBefore(n, byEnd); end.After(w.from) {
+			w.from = end
 		}
 	}
 
 	return w
+}
+
+// lastEndBefore is when the last of the other nodes ended that had ended when n
+// started. A trace may have as many of them as it has spans.
+func lastEndBefore(n *node, byEnd []*node) time.Time {
+	i, _ := slices.BinarySearchFunc(byEnd, n.span.Start, func(c *node, start time.Time) int {
+		if c.span.End.After(start) {
+			return 1
+		}
+
+		return -1
+	})
+
+	for i--; i >= 0; i-- {
+		if byEnd[i] != n {
+			return byEnd[i].span.End
+		}
+	}
+
+	return time.Time{}
 }
 
 // producerOf returns the span that sent the message n processed: its parent, or

@@ -3,6 +3,7 @@ package traceview
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -15,6 +16,8 @@ type node struct {
 	children []*node
 	// loop: the chain of the span's parents comes back to it.
 	loop bool
+	// last is lastEnd's answer, once it was asked.
+	last time.Time
 	// wait is the time before the span that its message spent in a queue.
 	wait *wait
 	// attempt counts from 1; 0 where the span is no attempt at anything.

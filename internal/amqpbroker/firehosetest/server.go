@@ -2,12 +2,12 @@ package firehosetest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
@@ -24,53 +24,108 @@ type Server struct {
 
 // Each runs f on the in-process broker, and on RabbitMQ where one is named. That one
 // must answer: a test that skips proves nothing.
+//
+// On RabbitMQ all tests of a package, which must not run in parallel, have one virtual
+// host, and the firehose is as the test before has left it: rabbitmqctl takes a second
+// or two, so it is run for changes only.
 func Each(t *testing.T, f func(t *testing.T, s Server)) {
 	t.Helper()
-	t.Run("amqpbroker", func(t *testing.T) {
-		b, err := amqpbroker.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = b.Close() })
-		f(t, Server{URL: b.URL(), VHost: "/", InProcess: b})
-	})
+	t.Run("amqpbroker", func(t *testing.T) { f(t, inProcess(t)) })
 	if server := os.Getenv("MQTRACE_AMQP_URL"); server != "" {
-		t.Run("rabbitmq", func(t *testing.T) { f(t, newVHost(t, server)) })
+		t.Run("rabbitmq", func(t *testing.T) { f(t, rabbit.server(t, server)) })
 	}
+}
+
+// One is RabbitMQ where one is named, else the in-process broker.
+func One(tb testing.TB) Server {
+	tb.Helper()
+	if server := os.Getenv("MQTRACE_AMQP_URL"); server != "" {
+		return rabbit.server(tb, server)
+	}
+	return inProcess(tb)
+}
+
+func inProcess(tb testing.TB) Server {
+	tb.Helper()
+	b, err := amqpbroker.Start()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = b.Close() })
+	return Server{URL: b.URL(), VHost: "/", InProcess: b}
 }
 
 // Trace turns the firehose on or off.
-func (s Server) Trace(t *testing.T, on bool) {
-	t.Helper()
-	switch {
-	case s.InProcess != nil:
+func (s Server) Trace(tb testing.TB, on bool) {
+	tb.Helper()
+	if s.InProcess != nil {
 		s.InProcess.Trace(on)
-	case on:
-		control(t, "trace_on", "-p", s.VHost)
-	default:
-		control(t, "trace_off", "-p", s.VHost)
+		return
+	}
+	if err := rabbit.trace(on); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-var vhosts atomic.Int64
+// Exit removes what the tests have left on RabbitMQ, and ends the process. TestMain
+// must call it last.
+func Exit(code int) {
+	if err := rabbit.remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
 
-func newVHost(t *testing.T, server string) Server {
-	t.Helper()
+// rabbit is the virtual host of this process.
+var rabbit vhost //nolint:gochecknoglobals // what a process shares cannot be a test's
+
+type vhost struct {
+	name string // empty until a test needs it
+	on   bool
+}
+
+func (v *vhost) server(tb testing.TB, server string) Server {
+	tb.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
-		t.Fatal("MQTRACE_AMQP_URL is no URL")
+		tb.Fatal("MQTRACE_AMQP_URL is no URL")
 	}
-	name := fmt.Sprintf("mqtrace-test-%d-%d", os.Getpid(), vhosts.Add(1))
-	control(t, "add_vhost", name)
-	s := Server{VHost: name}
-	t.Cleanup(func() {
-		s.Trace(t, false) // RabbitMQ remembers it by name, beyond the end of the virtual host
-		control(t, "delete_vhost", name)
-	})
-	control(t, "set_permissions", "-p", name, cmp.Or(u.User.Username(), "guest"), ".*", ".*", ".*")
-	u.Path = "/" + name
-	s.URL = u.String()
-	return s
+	if v.name == "" {
+		name := fmt.Sprintf("mqtrace-test-%d", os.Getpid())
+		// In one call, which adds to what there is.
+		definitions := fmt.Sprintf(`{"vhosts": [{"name": %q}], "permissions": [
+			{"vhost": %[1]q, "user": %q, "configure": ".*", "write": ".*", "read": ".*"}]}`, name, cmp.Or(u.User.Username(), "guest"))
+		if err := control(definitions, "import_definitions"); err != nil {
+			tb.Fatal(err)
+		}
+		v.name = name
+	}
+	u.Path = "/" + v.name
+	return Server{URL: u.String(), VHost: v.name}
+}
+
+func (v *vhost) trace(on bool) error {
+	if v.on == on {
+		return nil
+	}
+	verb := "trace_off"
+	if on {
+		verb = "trace_on"
+	}
+	err := control("", verb, "-p", v.name)
+	if err == nil {
+		v.on = on
+	}
+	return err
+}
+
+func (v *vhost) remove() error {
+	if v.name == "" {
+		return nil
+	}
+	// RabbitMQ remembers it by name, beyond the end of the virtual host.
+	return errors.Join(v.trace(false), control("", "delete_vhost", v.name))
 }
 
 // Command is rabbitmqctl, or what stands in for it.
@@ -78,10 +133,12 @@ func Command() []string {
 	return strings.Fields(cmp.Or(os.Getenv("MQTRACE_RABBITMQCTL"), "rabbitmqctl"))
 }
 
-func control(t *testing.T, args ...string) {
-	t.Helper()
+func control(stdin string, args ...string) error {
 	command := append(append(Command(), "-q"), args...)
-	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil { //nolint:gosec,noctx // the developer's own command; t.Context has ended in Cleanup
-		t.Errorf("%s: %v\n%s", strings.Join(command, " "), err, out)
+	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // the developer's own command; there is no context in TestMain
+	cmd.Stdin = strings.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(command, " "), err, out)
 	}
+	return nil
 }

@@ -21,13 +21,14 @@ export function duration(ns) {
 // tick writes a round duration without digits that say nothing.
 export const tick = (ns) => duration(ns).replace(/\.0+(?=\D)/, '').replace(/(\.\d*?)0+(?=\D)/, '$1');
 
-// ticks returns round durations from 0 to total, about as many as asked for.
-export function ticks(total, wanted) {
-  if (total <= 0) return [0];
-  const rough = total / wanted;
+// ticks returns round durations within a length of time, from 0 on, about as many as
+// asked for.
+export function ticks(length, wanted) {
+  if (length <= 0) return [0];
+  const rough = length / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
-  return Array.from({ length: Math.floor(total / step) + 1 }, (_, i) => i * step);
+  return Array.from({ length: Math.floor(length / step) + 1 }, (_, i) => i * step);
 }
 
 export const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;

@@ -50,8 +50,9 @@ class List {
     document.title = 'Traces · mqtrace';
     this.#fields = this.#makeFields();
     this.#table = el('table', { class: 'traces', 'aria-label': 'Traces, newest first' },
-      el('thead', {}, el('tr', {}, ...[['Trace', 'name'], ['Started', 'started'], ['Duration', 'number'], ['Waited', 'number waited'], ['Spans', 'number spans'], ['Errors', 'number']]
-        .map(([text, name]) => el('th', { scope: 'col', class: name }, text)))), this.#body);
+      el('thead', {}, el('tr', {}, ...[['Trace', 'name'], ['Started', 'started'], ['Duration', 'number'],
+        ['Waited', 'number waited', 'How long messages lay in queues, all of them together'], ['Spans', 'number spans'], ['Errors', 'number']]
+        .map(([text, name, title]) => el('th', { scope: 'col', class: name, title }, text)))), this.#body);
     page.root.append(el('section', { class: 'list' },
       el('form', { class: 'search', role: 'search', submit: (event) => event.preventDefault() },
         this.#fields.q, this.#fields.service, this.#fields.queue,

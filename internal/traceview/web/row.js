@@ -9,25 +9,22 @@ const maxIndent = 24; // levels; deeper ones are numbered
 // linesOf returns the lines of a span.
 export function linesOf(row, children, collapsed) {
   const lines = [{ kind: 'span', row, children, collapsed }];
-  if (row.error) lines.push({ kind: 'error', row, text: row.error });
-  for (const text of row.notes ?? []) lines.push({ kind: 'note', row, text });
-  for (const link of row.links ?? []) lines.push({ kind: 'link', row, link });
-  if (row.moreLinks > 0) lines.push({ kind: 'note', row, text: `${count(row.moreLinks, 'more link')} in the span's details` });
+  const parent = children > 0 && !collapsed; // of spans in the lines below
+  if (row.error) lines.push({ kind: 'error', row, parent, text: row.error });
+  for (const text of row.notes ?? []) lines.push({ kind: 'note', row, parent, text });
+  for (const link of row.links ?? []) lines.push({ kind: 'link', row, parent, link });
+  if (row.moreLinks > 0) lines.push({ kind: 'note', row, parent, text: `${count(row.moreLinks, 'more link')} in the span's details` });
   return lines;
 }
 
-export function makeRow(line, trace) {
+export function makeRow(line, trace, axis) {
   const lane = trace.lanes[line.row.lane - 1];
-  const band = lane && place(el('span', { class: lane.dead ? 'lane dead' : 'lane', title: lane.text }), lane.from, lane.to - lane.from, trace.duration);
-  const element = line.kind === 'span' ? spanRow(line, trace, band) : detailRow(line, band);
-  element.firstChild.style.setProperty('--level', Math.min(line.row.depth, maxIndent));
-  return element;
-}
-
-// place puts an element on the time axis.
-function place(element, from, length, total) {
-  element.style.left = `${total > 0 ? Math.max(0, from / total * 100) : 0}%`;
-  element.style.width = `${total > 0 ? length / total * 100 : 0}%`;
+  const band = lane && !axis.misses(lane.from, lane.to) &&
+    axis.place(el('span', { class: lane.dead ? 'lane dead' : 'lane', title: lane.text }), lane.from, lane.to - lane.from);
+  const element = line.kind === 'span' ? spanRow(line, axis, band || null) : detailRow(line, band || null);
+  const level = Math.min(line.row.depth, maxIndent);
+  element.firstChild.style.setProperty('--level', level);
+  element.firstChild.style.setProperty('--guides', level + (line.kind !== 'span' && line.parent ? 1 : 0));
   return element;
 }
 
@@ -37,7 +34,7 @@ function detailRow(line, band) {
   const sign = { error: '✖ ', note: '⚠ ', link: '' }[kind];
   return el('div', { class: `row detail ${kind}`, role: 'none', 'data-span': row.id },
     el('div', { class: 'what' }, kind === 'link' ? text : el('span', { class: 'text', title: line.text }, sign + text)),
-    el('div', { class: 'when' }, band ?? null));
+    el('div', { class: 'when' }, band));
 }
 
 // linkText is a link's other end, to jump to.
@@ -50,25 +47,26 @@ export function linkText(link) {
   link.service ? ` · ${link.service}` : '', ` · trace ${link.trace.slice(0, 8)}`, link.here ? '' : ' (not received)');
 }
 
-function spanRow({ row, children, collapsed }, trace, band) {
-  const what = el('div', { class: 'what' },
-    el('span', { class: 'twist', 'aria-hidden': 'true' }, children === 0 ? '' : collapsed ? '▸' : '▾'));
+function spanRow({ row, children, collapsed }, axis, band) {
+  const what = el('div', { class: 'what' });
+  const twist = el('span', { class: 'twist', 'aria-hidden': 'true' }, children === 0 ? '' : collapsed ? '▸' : '▾');
   const attributes = {
     class: `row span ${colorOf(row.service)}${row.failed ? ' failed' : ''}${row.missing ? ' missing' : ''}`, role: 'treeitem',
     id: `row-${row.id}`, 'data-span': row.id, 'aria-level': row.depth + 1, 'aria-selected': 'false',
     'aria-expanded': children > 0 ? String(!collapsed) : null, 'aria-label': spokenRow(row),
   };
   if (row.missing) {
-    what.append(el('span', { class: 'text' }, `parent span ${row.id.slice(0, 8)} has not been received`));
+    what.append(twist, el('span', { class: 'text' }, `parent span ${row.id.slice(0, 8)} has not been received`));
     return el('div', attributes, what, el('div', { class: 'when' }));
   }
-  what.append(el('span', { class: 'mark' }),
+  // What there is no room for behind the label, wraps to where it is not seen.
+  what.append(el('div', { class: 'label' }, twist, el('span', { class: 'mark' }),
     row.depth > maxIndent ? el('span', { class: 'level' }, `${row.depth}`) : '',
     el('span', { class: 'text name', title: row.name }, row.failed ? el('span', { class: 'cross' }, '✖ ') : '', row.name),
     ...(row.badges ?? []).map(makeBadge),
-    el('span', { class: 'service' }, row.service || 'no service'),
-    collapsed ? el('span', { class: 'hidden-rows' }, `+${children.toLocaleString('en')}`) : '');
-  return el('div', attributes, what, el('div', { class: 'when' }, band ?? null, ...bars(row, trace.duration)));
+    collapsed ? el('span', { class: 'hidden-rows' }, `+${children.toLocaleString('en')}`) : ''),
+  el('span', { class: 'service' }, row.service || 'no service'));
+  return el('div', attributes, what, el('div', { class: 'when' }, band, ...bars(row, axis)));
 }
 
 export const makeBadge = (badge) => el('span', { class: `badge ${badge.tone ?? ''}`, title: badge.text }, badge.text);
@@ -86,36 +84,42 @@ function spokenRow(row) {
 
 // bars are the wait of a span's message, hatched, the span itself, and how long both
 // took, where there is room for it.
-function bars(row, total) {
+function bars(row, axis) {
   if (row.start === null) return [el('span', { class: 'took inside' }, 'no time')];
   const length = row.duration ?? 0;
+  const from = Math.min(row.start, row.wait?.start ?? row.start);
+  const missed = axis.misses(from, row.start + length);
+  if (missed) return [el('span', { class: missed < 0 ? 'beyond before' : 'beyond' }, missed < 0 ? '◂' : '▸')];
   const out = [];
-  let from = row.start;
   if (row.wait) {
-    from = Math.min(from, row.wait.start);
-    out.push(place(el('span', { class: 'wait', title: `${row.wait.text} ${duration(row.wait.duration)}` }), row.wait.start, row.wait.duration, total));
+    out.push(axis.place(el('span', { class: 'wait', title: `${row.wait.text} ${duration(row.wait.duration)}` }), row.wait.start, row.wait.duration));
   }
-  out.push(place(el('span', { class: row.duration === null ? 'bar open' : 'bar' }), row.start, length, total));
-  const took = el('span', { class: 'took' },
-    el('span', {}, row.duration === null ? 'not ended' : duration(length)),
-    row.wait ? el('span', { class: 'waited' }, `${row.wait.text} ${duration(row.wait.duration)}`) : '');
-  label(took, total > 0 ? from / total : 0, total > 0 ? (row.start + length) / total : 0);
-  out.push(took);
+  out.push(axis.place(el('span', { class: row.duration === null ? 'bar open' : 'bar' }), row.start, length));
+  const took = row.duration === null ? 'not ended' : duration(length);
+  const waited = row.wait ? `${row.wait.text} ${duration(row.wait.duration)}` : '';
+  const text = el('span', { class: 'took' }, el('span', {}, took), waited && el('span', { class: 'waited' }, waited));
+  const [begin, bar, end] = [from, row.start, row.start + length].map((at) => axis.share(at));
+  placeLabel(text, { begin, bar, end, width: axis.width, letters: took.length + waited.length });
+  out.push(text);
   return out;
 }
 
-// label puts text where there is more room: behind what goes from begin to end of the
-// axis, before it, or, where it takes all, on it.
-function label(text, begin, end) {
+// placeLabel puts text behind what goes from begin to end of the axis, or before it, or,
+// where there is room in neither place, on it: on the wait if enough of that is still to
+// be seen, else on the bar.
+function placeLabel(text, { begin, bar, end, width, letters }) {
   const percent = (share) => `${(share * 100).toFixed(3)}%`;
-  if (1 - end >= Math.min(begin, 0.3)) {
+  const needed = (letters * 6.5 + 26) / Math.max(width, 1);
+  const fits = [1 - end, begin, (bar - begin) / 1.6, end - bar, bar - begin, end - begin].findIndex((room) => room >= needed);
+  if (fits >= 2) {
+    const onWait = fits === 2 || fits === 4;
+    text.classList.add('inside');
+    text.style.right = `calc(${percent(1 - (onWait ? bar : end))} + ${onWait ? 0 : 4}px)`;
+  } else if (fits === 0 || fits < 0 && 1 - end >= begin) {
     text.style.left = `calc(${percent(end)} + 6px)`;
     text.style.maxWidth = `calc(${percent(1 - end)} - 6px)`;
-  } else if (begin > 0.1) {
+  } else {
     text.style.right = `calc(${percent(1 - begin)} + 6px)`;
     text.style.maxWidth = `calc(${percent(begin)} - 6px)`;
-  } else {
-    text.classList.add('inside');
-    text.style.right = `calc(${percent(1 - end)} + 4px)`;
   }
 }

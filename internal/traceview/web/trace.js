@@ -153,7 +153,7 @@ class TraceView {
     } else if (event.key === 'Escape') {
       if (this.#span) this.#closeDetails();
       else location.hash = this.#page.listHash;
-    } else if (!this.#data || event.target.closest('a, button, aside') && !['j', 'k', 'e'].includes(event.key)) {
+    } else if (!this.#data || event.target.closest('a, button, aside') && !['j', 'k', 'e', 'z'].includes(event.key)) {
       return; // Keys of the link, the button, or the pane that scrolls.
     } else if (event.key === 'Enter' || event.key === ' ') {
       this.#open(this.#waterfall.cursor);

@@ -1,7 +1,7 @@
 // The rows of a trace on a time axis. Only those in sight are in the document, so that
 // a trace of many thousand spans stays quick.
+import { Axis } from './axis.js';
 import { el } from './dom.js';
-import { tick, ticks } from './format.js';
 import { linesOf, makeRow } from './row.js';
 
 const rowHeight = 28;
@@ -12,7 +12,10 @@ const legend = () => [['wait', 'waiting in a queue'], ['lane', 'attempt'], ['lan
 
 export class Waterfall {
   element;
-  #axis = el('div', { class: 'when' });
+  #axis = new Axis();
+  #marks = el('div', { class: 'when', 'aria-hidden': 'true' });
+  #whole = el('button', { type: 'button', class: 'whole', hidden: true, click: () => this.#zoom('') }, 'Whole trace');
+  #zoomed = ''; // the span that the axis is zoomed to, if any
   #scroller;
   #canvas = el('div', { class: 'canvas', role: 'none' });
   #opened;
@@ -30,10 +33,10 @@ export class Waterfall {
     this.#opened = opened;
     this.#scroller = el('div', {
       class: 'scroller', role: 'tree', tabIndex: 0, 'aria-label': 'Spans', scroll: () => this.#draw(),
-      click: (event) => this.#click(event),
+      click: (event) => this.#click(event), dblclick: (event) => this.#doubleClick(event),
     }, this.#canvas);
     this.element = el('div', { class: 'waterfall' },
-      el('div', { class: 'axis', 'aria-hidden': 'true' }, el('div', { class: 'what' }, 'Span', ...legend()), this.#axis), this.#scroller);
+      el('div', { class: 'axis' }, el('div', { class: 'what' }, el('span', {}, 'Span'), this.#whole, ...legend()), this.#marks), this.#scroller);
     this.#resized = new ResizeObserver(() => this.layout());
     this.#resized.observe(this.#scroller);
   }
@@ -73,6 +76,7 @@ export class Waterfall {
   // arrange decides which lines there are.
   #arrange() {
     const { rows } = this.#data;
+    this.#aim();
     this.#lines = [];
     this.#lineOf.clear();
     for (let i = 0; i < rows.length; i++) {
@@ -98,16 +102,32 @@ export class Waterfall {
   layout() {
     if (!this.#data) return;
     this.element.style.setProperty('--bar', `${this.#scroller.offsetWidth - this.#scroller.clientWidth}px`);
-    const total = this.#data.duration;
-    const wanted = Math.max(2, Math.floor(this.#axis.clientWidth / 110));
-    const marks = ticks(total, wanted).map((at) => {
-      const mark = el('span', { class: at > total * 0.93 ? 'tick last' : 'tick' }, tick(at));
-      mark.style.left = `${total > 0 ? at / total * 100 : 0}%`;
-      return mark;
-    });
-    this.#axis.replaceChildren(...marks);
-    if (marks.length > 1) this.element.style.setProperty('--step', marks[1].style.left);
+    const width = this.#marks.clientWidth;
+    if (width !== this.#axis.width) this.#clear();
+    this.#axis.width = width;
+    const { elements, first, step } = this.#axis.marks();
+    this.#marks.replaceChildren(...elements);
+    this.element.style.setProperty('--first', `${first * 100}%`);
+    this.element.style.setProperty('--step', `${step * 100}%`);
     this.#draw();
+  }
+
+  // zoom shows the time of a span and of what is under it, or, without one, all.
+  #zoom(id) {
+    this.#zoomed = id;
+    this.#arrange();
+    this.focus();
+  }
+
+  #aim() {
+    const at = this.#index.get(this.#zoomed);
+    if (at === undefined) this.#zoomed = '';
+    const rows = this.#zoomed ? this.#data.rows.slice(at, at + 1 + this.#children[at]).filter((row) => row.start !== null) : [];
+    const from = Math.min(...rows.map((row) => Math.min(row.start, row.wait?.start ?? row.start)));
+    const to = Math.max(...rows.map((row) => row.start + (row.duration ?? 0)));
+    if (to > from) this.#axis.show(from, to - from);
+    else this.#axis.show(0, this.#data.duration);
+    this.#whole.hidden = to <= from;
   }
 
   #draw() {
@@ -120,7 +140,7 @@ export class Waterfall {
     }
     for (let i = first; i < end; i++) {
       if (this.#drawn.has(i)) continue;
-      const element = makeRow(this.#lines[i], this.#data);
+      const element = makeRow(this.#lines[i], this.#data, this.#axis);
       element.style.top = `${i * rowHeight}px`;
       this.#drawn.set(i, element);
       this.#canvas.append(element);
@@ -148,6 +168,11 @@ export class Waterfall {
       this.#mark();
       this.#opened(span);
     }
+  }
+
+  #doubleClick(event) {
+    const row = event.target.closest('[data-span]');
+    if (row && event.target.closest('.when')) this.#zoom(this.#zoomed === row.dataset.span ? '' : row.dataset.span);
   }
 
   #isSpan(id) {
@@ -228,6 +253,8 @@ export class Waterfall {
       this.#toggle(row.id, false);
     } else if (key === 'ArrowRight') {
       if (this.#children[at] > 0) this.#step(1);
+    } else if (key === 'z') {
+      this.#zoom(this.#zoomed === row.id ? '' : row.id);
     } else if (key === 'e') {
       this.#next((candidate) => candidate.failed, 1);
     } else {

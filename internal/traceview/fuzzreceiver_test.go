@@ -1,0 +1,84 @@
+package traceview_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+// FuzzReceiver posts whatever it is given as an exporter would, and asks for what came of
+// it: no panic, an answer that OTLP knows, and JSON for the page.
+func FuzzReceiver(f *testing.F) {
+	body, err := os.ReadFile(filepath.Join("testdata", "request.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+
+	wire := marshal(f, request(fullSpan()))
+	f.Add(body, "application/json", "")
+	f.Add(wire, "application/x-protobuf", "")
+	f.Add(zipped(f, wire), "application/x-protobuf", "gzip")
+	f.Add(zipped(f, body), "application/json; charset=utf-8", "gzip")
+	f.Add(zipped(f, make([]byte, 1<<20)), "application/json", "gzip")
+	f.Add(body, "text/plain", "br")
+	f.Fuzz(func(t *testing.T, body []byte, contentType, encoding string) {
+		handler := traceview.NewHandler(traceview.NewStore(
+			traceview.Limits{Traces: 10, Spans: 100, Bytes: 1 << 20, RequestBytes: 1 << 16}))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, traceview.TracesPath, bytes.NewReader(body))
+		r.Header.Set("Content-Type", contentType)
+		r.Header.Set("Content-Encoding", encoding)
+
+		if status := serve(handler, r).Code; !slices.Contains([]int{
+			http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		}, status) {
+			t.Errorf("answered %d", status)
+		}
+
+		list := serve(handler, httptest.NewRequestWithContext(t.Context(), http.MethodGet, traceview.TracesAPI, nil))
+		var shown struct {
+			Traces []struct {
+				ID string `json:"id"`
+			} `json:"traces"`
+		}
+
+		if err := json.Unmarshal(list.Body.Bytes(), &shown); err != nil || list.Code != http.StatusOK {
+			t.Fatalf("the list is %d %s: %v", list.Code, list.Body, err)
+		}
+
+		for _, tr := range shown.Traces {
+			for _, view := range []string{"", "/waterfall"} {
+				got := serve(handler, httptest.NewRequestWithContext(t.Context(), http.MethodGet,
+					traceview.TracesAPI+"/"+tr.ID+view, nil))
+				if got.Code != http.StatusOK || !json.Valid(got.Body.Bytes()) {
+					t.Errorf("trace %s%s is %d %s", tr.ID, view, got.Code, got.Body)
+				}
+			}
+		}
+	})
+}
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+
+	return w
+}
+
+func zipped(f *testing.F, body []byte) []byte {
+	f.Helper()
+
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(body)
+	_ = w.Close()
+
+	return b.Bytes()
+}

@@ -1,0 +1,146 @@
+package traceview_test
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+// hostileSpans is as many as the page is made for in one trace.
+const hostileSpans = 10_000
+
+// hostileTraces are traces of that many spans, each of a shape for which a careless
+// layout takes a time that grows with their square.
+func hostileTraces() map[string]traceview.Trace {
+	buried := func(s traceview.Span) traceview.Span {
+		return with(with(s, "mqtrace.dead_letter.count", int64(1)), "mqtrace.attempt", int64(2))
+	}
+	shapes := map[string]func(i uint64) traceview.Span{
+		"dead letters of one message": func(i uint64) traceview.Span {
+			return buried(spanAt(i+2, 1, "a", "process "+spanID(i).String(), consumer, float64(i+1), float64(i+1)))
+		},
+		"dead letters within dead letters": func(i uint64) traceview.Span {
+			return buried(spanAt(i+2, i+1, "a", "process", consumer, float64(i), float64(hostileSpans)))
+		},
+		"a loop": func(i uint64) traceview.Span {
+			return spanAt(i+2, (i+1)%hostileSpans+2, "a", "loop", internal, float64(i), float64(i))
+		},
+		"each its own parent": func(i uint64) traceview.Span {
+			return spanAt(i+2, i+2, "a", "self", internal, 0, 0)
+		},
+		"parents that are not here": func(i uint64) traceview.Span {
+			return spanAt(i+2, i+30_000, "a", "orphan", internal, 0, 0)
+		},
+		"all link to one": func(i uint64) traceview.Span {
+			return linked(spanAt(i+2, 1, "a", "link", internal, 0, 0), linkTo(1), linkTo(1), linkTo(1))
+		},
+	}
+
+	traces := make(map[string]traceview.Trace)
+	for name, span := range shapes {
+		tr := traceview.Trace{ID: sampleID, Spans: []traceview.Span{spanAt(1, 0, "a", "publish", trace.SpanKindProducer, 0, 0)}}
+		for i := range uint64(hostileSpans) {
+			tr.Spans = append(tr.Spans, span(i))
+		}
+
+		traces[name] = tr
+	}
+
+	return traces
+}
+
+// Whatever shape a trace has, the page gets every span of it, once, and soon.
+func TestHostileTracesAreLaidOut(t *testing.T) {
+	for name, tr := range hostileTraces() {
+		t.Run(name, func(t *testing.T) {
+			h := stored(tr.Spans...)
+			start := time.Now()
+			w := waterfallOf(t, h, tr)
+			took := time.Since(start)
+
+			seen := make(map[string]bool)
+			for _, r := range w.Rows {
+				if !r.Missing {
+					seen[r.ID] = true
+				}
+			}
+
+			if len(seen) != len(tr.Spans) {
+				t.Errorf("%d spans shown, want %d", len(seen), len(tr.Spans))
+			}
+
+			if took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// Ids and paths that are none are answered with an error of the API or of the mux, never
+// with a file or a trace.
+func TestPathsThatAreNoIDs(t *testing.T) {
+	h := stored(orderTrace().Spans...)
+	id := sampleID.String()
+
+	for _, path := range []string{
+		"/api/traces/" + strings.Repeat("f", 60_000), "/api/traces/" + id + "0", "/api/traces/" + id[:31], "/api/traces/" + strings.Repeat("0", 32),
+		"/api/traces/" + id + "/spans/" + strings.Repeat("0", 16), "/api/traces/" + id + "/spans/" + strings.Repeat("a", 60_000),
+		"/api/traces/" + id + "/spans/%00", "/api/traces/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "/api/traces/..%2f..%2fpage.go",
+		"/assets/..%2f..%2fpage.go", "/assets/%2e%2e/%2e%2e/page.go", "/assets//etc/passwd", "/assets/..%5c..%5cpage.go", "/assets/%00",
+	} {
+		w := get(h, path)
+		if w.Code < 300 || strings.Contains(w.Body.String(), "package traceview") || strings.Contains(w.Body.String(), "POST /orders") {
+			t.Errorf("%.80s: %d %.80s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// A span that comes under an id that is taken does not change the one that has it.
+func TestIDsThatCollide(t *testing.T) {
+	first := spanAt(1, 0, "a", "first", server, 0, 10)
+	h := stored(first, spanAt(1, 0, "b", "second", server, 5, 6))
+
+	if w := waterfallOf(t, h, traceview.Trace{ID: sampleID}); len(w.Rows) != 1 || w.Rows[0].Name != "first" || w.Spans != 1 {
+		t.Errorf("%+v", w.Rows)
+	}
+}
+
+// Far more traces than are kept cost no more than those that are, and the list of them
+// comes soon.
+func TestAHundredThousandTraces(t *testing.T) {
+	const traces = 100_000
+
+	store := traceview.NewStore(traceview.Limits{})
+	h := traceview.NewHandler(store)
+
+	for n := range uint64(traces) {
+		s := spanAt(1, 0, "service "+strconv.FormatUint(n, 10), "process queue "+strconv.FormatUint(n, 10), consumer, float64(n), float64(n+1))
+		binary.BigEndian.PutUint64(s.TraceID[:], n+1)
+		store.Add(linked(s, traceview.Link{TraceID: trace.TraceID{byte(n), byte(n >> 8), byte(n >> 16)}, SpanID: spanID(1)}))
+	}
+
+	start := time.Now()
+	list := getJSON[struct {
+		listAnswer
+
+		Services, Queues []string
+	}](t, h, "/api/traces?limit=1000000000")
+
+	if list.Found != 1000 || len(list.Traces) != 1000 || list.Traces[0].Name != "process queue 99999" {
+		t.Errorf("%d of %d traces, first %+v", len(list.Traces), list.Found, list.Traces[0])
+	}
+
+	if len(list.Services) > 1000 || len(list.Queues) > 1000 {
+		t.Errorf("%d services, %d queues", len(list.Services), len(list.Queues))
+	}
+
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
