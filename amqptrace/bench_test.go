@@ -2,12 +2,17 @@ package amqptrace_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -113,6 +118,57 @@ var benchProviders = []struct {
 	{"sampled", sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(dropping{}))},
 }
 
+// Metrics are measured beside the same without: the floor is amqptrace itself.
+func BenchmarkMetrics(b *testing.B) {
+	publish, process := withAndWithoutMetrics(b)
+	b.Run("publish", func(b *testing.B) { sidebyside.Run(b, publish[0], publish[1]) })
+	b.Run("process", func(b *testing.B) { sidebyside.Run(b, process[0], process[1]) })
+}
+
+// Exemplars, which the SDK takes of sampled spans and for which it allocates, are off.
+func withAndWithoutMetrics(tb testing.TB) (publish, process [2]func(n int)) {
+	tb.Helper()
+	headers, _ := message(tb)
+	d := amqp.Delivery{
+		Acknowledger: benchAcknowledger{}, Headers: headers, DeliveryTag: 7, Exchange: "orders", RoutingKey: "order.created",
+	}
+	handle := func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) }
+	for i, meters := range []metric.MeterProvider{
+		metricnoop.NewMeterProvider(),
+		sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()),
+			sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter)),
+	} {
+		options := []amqptrace.Option{
+			amqptrace.WithTracerProvider(benchProviders[2].provider), amqptrace.WithPropagators(propagator),
+			amqptrace.WithMeterProvider(meters),
+		}
+		pub := amqptrace.NewPublisher(&benchChannel{}, options...)
+		traced := amqptrace.NewConsumer("billing", options...).Handler(handle)
+		publish[i] = func(n int) {
+			for range n {
+				_ = pub.PublishWithContext(context.Background(), "orders", "order.created", false, false, amqp.Publishing{})
+			}
+		}
+		process[i] = func(n int) {
+			for range n {
+				_ = traced(context.Background(), d)
+			}
+		}
+	}
+	return publish, process
+}
+
+func TestMetricsAllocateOnceAMessage(t *testing.T) {
+	publish, process := withAndWithoutMetrics(t)
+	for name, sides := range map[string][2]func(n int){"publish": publish, "process": process} {
+		without := testing.AllocsPerRun(10, func() { sides[0](100) }) / 100
+		with := testing.AllocsPerRun(10, func() { sides[1](100) }) / 100
+		if with > without+1.01 {
+			t.Errorf("%s: %.2f allocations with metrics, %.2f without", name, with, without)
+		}
+	}
+}
+
 func BenchmarkPublish(b *testing.B) {
 	msg := amqp.Publishing{
 		MessageId: "b9f1c6a2", Body: []byte("order"),
@@ -162,6 +218,36 @@ func BenchmarkProcess(b *testing.B) {
 					_ = traced(context.Background(), d)
 				}
 			})
+		})
+	}
+}
+
+// What a message costs does not depend on how many consumers there are: the floor is one
+// consumer that takes all the messages, the subject as many as the name says, in turns.
+func BenchmarkConsumers(b *testing.B) {
+	headers, _ := message(b)
+	handle := func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) }
+	consumers := func(n int) []func(context.Context, amqp.Delivery) error {
+		out := make([]func(context.Context, amqp.Delivery) error, n)
+		for i := range out {
+			out[i] = amqptrace.NewConsumer(fmt.Sprintf("billing-%03d", i),
+				amqptrace.WithTracerProvider(benchProviders[2].provider), amqptrace.WithPropagators(propagator)).Handler(handle)
+		}
+		return out
+	}
+	d := amqp.Delivery{Acknowledger: benchAcknowledger{}, Headers: headers, Exchange: "orders", RoutingKey: "order.created"}
+	taking := func(handlers []func(context.Context, amqp.Delivery) error) func(n int) {
+		next := 0
+		return func(n int) {
+			for range n {
+				_ = handlers[next%len(handlers)](context.Background(), d)
+				next++
+			}
+		}
+	}
+	for _, n := range []int{1, 10, 100, 500} {
+		b.Run(fmt.Sprintf("consumers=%d", n), func(b *testing.B) {
+			sidebyside.Run(b, taking(consumers(1)), taking(consumers(n)))
 		})
 	}
 }

@@ -2,6 +2,7 @@ package amqptrace_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -61,7 +62,7 @@ func unique(prefix string) string {
 }
 
 // topology declares a topic exchange, a queue bound to it by "k.#", and a dead-letter
-// queue behind that, and removes them after the test.
+// queue behind that, and removes them after the test, which must leave ch open.
 func topology(t testing.TB, ch *amqp.Channel) (exchange, queue, dead string) {
 	t.Helper()
 	exchange, queue, dead = unique("x"), unique("q"), unique("dead")
@@ -76,9 +77,11 @@ func topology(t testing.TB, ch *amqp.Channel) (exchange, queue, dead string) {
 		}
 	}
 	t.Cleanup(func() {
-		_, _ = ch.QueueDelete(queue, false, false, false)
-		_, _ = ch.QueueDelete(dead, false, false, false)
-		_ = ch.ExchangeDelete(exchange, false, false)
+		_, errQueue := ch.QueueDelete(queue, false, false, false)
+		_, errDead := ch.QueueDelete(dead, false, false, false)
+		if err := errors.Join(errQueue, errDead, ch.ExchangeDelete(exchange, false, false)); err != nil {
+			t.Error(err)
+		}
 	})
 	return exchange, queue, dead
 }

@@ -81,8 +81,9 @@ func TestConfirmationsInFlight(t *testing.T) {
 
 // Nobody waits, and yet the returns are read and the spans end.
 func TestForgottenConfirmations(t *testing.T) {
-	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
-		exchange, _, _ := topology(t, ch)
+	onURLs(t, func(t *testing.T, url string) {
+		exchange, _, _ := topology(t, open(t, url))
+		ch := open(t, url)
 		if err := ch.Confirm(false); err != nil {
 			t.Fatal(err)
 		}

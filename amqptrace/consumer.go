@@ -97,14 +97,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	m := &p.members[0]
 	p.count = m.take(p, d)
 	r := c.route(d)
-	// Room for no more than there is: slices of over 512 bytes cost twice the time.
-	room := 3
-	if d.CorrelationId != "" {
-		room++
-	}
-	if c.bodySize {
-		room++
-	}
+	room := 2 + messageRoom(d.MessageId, d.CorrelationId, c.bodySize) // two: delivery tag, attempt
 	attributes := append(r.Attributes(room), deliveryTag(d.DeliveryTag))
 	attributes = appendMessage(attributes, d.MessageId, d.CorrelationId)
 	m.attributes = slices.Clip(attributes[c.common:])
@@ -113,7 +106,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 		attributes = append(attributes, messaging.BodySize(len(d.Body)))
 	}
 	p.Context, p.span, m.created = c.process.StartConsumer(
-		ctx, r.SpanName, headers, continueTrace, attributes)
+		ctx, r.SpanName, headers, continueTrace, attributes, &p.room)
 	if h.Count > 0 && p.span.IsRecording() {
 		p.span.SetAttributes(deadLetterAttributes(&h)...)
 	}

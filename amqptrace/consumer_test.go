@@ -5,17 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
@@ -178,128 +174,6 @@ func TestBaggageReachesTheHandler(t *testing.T) {
 		}
 	}
 }
-
-func TestHandlerError(t *testing.T) {
-	rec := newRecorder(t)
-	failure := &amqp.Error{Code: amqp.PreconditionFailed, Reason: "no"}
-	err := amqptrace.NewConsumer("q", rec.options()...).Handler(
-		func(context.Context, amqp.Delivery) error { return failure })(context.Background(), amqp.Delivery{})
-	if err != error(failure) { // the very same error
-		t.Errorf("error %v", err)
-	}
-	span := rec.only(t)
-	if span.Status().Code != codes.Error || !strings.Contains(span.Status().Description, "no") {
-		t.Errorf("status %v", span.Status())
-	}
-	if got := attributes(span)["error.type"]; got != "PRECONDITION_FAILED" || len(span.Events()) != 0 {
-		t.Errorf("error.type %v, events %v", got, span.Events())
-	}
-}
-
-// A panic goes on up from where it was raised: what recovers it further up has to
-// find that place on the stack.
-func TestHandlerPanic(t *testing.T) {
-	rec := newRecorder(t)
-	handle := amqptrace.NewConsumer("q", rec.options()...).Handler(
-		func(context.Context, amqp.Delivery) error { panic("poison") })
-	func() {
-		defer func() {
-			if r := recover(); r != "poison" {
-				t.Errorf("recovered %v", r)
-			}
-			_, file, _, ok := runtime.Caller(2) // past this function and panic itself
-			if !ok || !strings.HasSuffix(file, "consumer_test.go") {
-				t.Errorf("the panic comes from %s", file)
-			}
-		}()
-		_ = handle(context.Background(), amqp.Delivery{})
-	}()
-	span := rec.only(t)
-	if span.Status().Code != codes.Error || attributes(span)["error.type"] != "panic" || len(span.Events()) != 0 {
-		t.Errorf("status %v, attributes %v, events %v", span.Status(), attributes(span), span.Events())
-	}
-}
-
-func TestHandlerThatExitsItsGoroutine(t *testing.T) {
-	rec := newRecorder(t)
-	handle := amqptrace.NewConsumer("q", rec.options()...).Handler(func(context.Context, amqp.Delivery) error {
-		runtime.Goexit()
-		return nil
-	})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = handle(context.Background(), amqp.Delivery{})
-	}()
-	<-done
-	if span := rec.only(t); span.Status().Code != codes.Error {
-		t.Errorf("status %v", span.Status())
-	}
-}
-
-// A handler's error is the program's: its methods may fail in every way.
-func TestHandlerErrorThatPanics(t *testing.T) {
-	rec := newRecorder(t)
-	for _, failure := range []error{(*panickingError)(nil), (*unwrapping)(nil)} {
-		rec.Reset()
-		err := amqptrace.NewConsumer("q", rec.options()...).Handler(
-			func(context.Context, amqp.Delivery) error { return failure })(context.Background(), amqp.Delivery{})
-		if err != failure {
-			t.Errorf("error %v", err)
-		}
-		if span := rec.only(t); span.Status().Code != codes.Error || attributes(span)["error.type"] != "_OTHER" {
-			t.Errorf("status %v, attributes %v", span.Status(), attributes(span))
-		}
-	}
-}
-
-type unwrapping struct{ inner error }
-
-func (*unwrapping) Error() string   { return "x" }
-func (e *unwrapping) Unwrap() error { return e.inner }
-
-// One string that is no UTF-8 keeps an OTLP exporter from sending a whole batch.
-func TestAttributesAreUTF8(t *testing.T) {
-	rec := newRecorder(t)
-	bad := "bad\xff"
-	_ = amqptrace.NewPublisher(&channel{err: errors.New(bad)}, rec.options()...).PublishWithContext(
-		context.Background(), bad, bad, false, false, amqp.Publishing{MessageId: bad, CorrelationId: bad})
-	_ = amqptrace.NewConsumer(bad, rec.options()...).Handler(
-		func(context.Context, amqp.Delivery) error { return typed(bad) },
-	)(context.Background(), amqp.Delivery{
-		Exchange: bad, RoutingKey: bad, MessageId: bad, CorrelationId: bad,
-		Headers: amqp.Table{"x-death": []any{amqp.Table{"queue": bad, "reason": bad}}},
-	})
-	if len(rec.Ended()) != 2 {
-		t.Fatalf("%d spans", len(rec.Ended()))
-	}
-	for _, s := range rec.Ended() {
-		texts := append([]string{s.Name(), s.Status().Description}, stringsOf(s)...)
-		for _, text := range texts {
-			if !utf8.ValidString(text) {
-				t.Errorf("%q: %q is no UTF-8", s.Name(), text)
-			}
-		}
-	}
-}
-
-func stringsOf(s sdktrace.ReadOnlySpan) []string {
-	var texts []string
-	for _, kv := range s.Attributes() {
-		switch kv.Value.Type() {
-		case attribute.STRING:
-			texts = append(texts, kv.Value.AsString())
-		case attribute.STRINGSLICE:
-			texts = append(texts, kv.Value.AsStringSlice()...)
-		}
-	}
-	return texts
-}
-
-type typed string
-
-func (typed) Error() string       { return "typed" }
-func (e typed) ErrorType() string { return string(e) }
 
 // Printing the context must not read what others write: under -race this fails if fmt
 // walks through it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mqtrace/mqtrace/carrier"
 	"github.com/mqtrace/mqtrace/internal/amqphistory"
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // Getter is what [Consumer.Get] needs of an *amqp.Channel.
@@ -49,7 +50,7 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 		attributes = c.appendDestination(attributes, &d)
 	}
 	ctx, span, _ := c.get.StartConsumer(
-		ctx, c.get.SpanName(c.destination.Name), headers, continueTrace, attributes, trace.WithTimestamp(start))
+		ctx, c.get.SpanName(c.destination.Name), headers, continueTrace, attributes, new(messaging.Room), trace.WithTimestamp(start))
 	failure, count := "", int64(0)
 	if err != nil {
 		failure = fail(span, err)

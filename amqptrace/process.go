@@ -24,6 +24,7 @@ type process struct {
 	count    int64    // messages that are counted as consumed here
 	members  []member // the messages
 	single   [1]member
+	room     messaging.Room
 
 	// A handler may pass a delivery on to a goroutine that settles it at any time.
 	mu    sync.Mutex

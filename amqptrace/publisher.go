@@ -166,11 +166,23 @@ func (p *Publisher) route(exchange, key, destination string) *messaging.Route {
 }
 
 func (p *Publisher) attributes(r *messaging.Route, msg *amqp.Publishing) []attribute.KeyValue {
-	attributes := r.Attributes(3)
+	attributes := r.Attributes(messageRoom(msg.MessageId, msg.CorrelationId, p.bodySize))
 	if p.bodySize {
 		attributes = append(attributes, messaging.BodySize(len(msg.Body)))
 	}
 	return appendMessage(attributes, msg.MessageId, msg.CorrelationId)
+}
+
+// messageRoom is how many attributes a message has of its own. Attributes are made for
+// each message, and what is larger than need be costs time.
+func messageRoom(messageID, correlationID string, bodySize bool) int {
+	n := 0
+	for _, has := range [...]bool{messageID != "", correlationID != "", bodySize} {
+		if has {
+			n++
+		}
+	}
+	return n
 }
 
 func appendMessage(attributes []attribute.KeyValue, messageID, correlationID string) []attribute.KeyValue {

@@ -10,15 +10,14 @@ import (
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/messaging/metrictest"
 )
 
 // A scene is a broker with a topic exchange X, a queue Q bound to it, a dead-letter
@@ -45,7 +44,8 @@ func newScene(t *testing.T, url string) *scene {
 		messages: make(map[string]trace.SpanContext),
 	}
 	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.metrics))
-	s.x, s.q, s.d = topology(t, ch)
+	// On a channel that no test closes, so that it is removed in every case.
+	s.x, s.q, s.d = topology(t, open(t, url))
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
 	}
@@ -214,44 +214,9 @@ func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 // name, operation, destination and error type.
 func (s *scene) checkPoints(want []string) {
 	s.Helper()
-	var data metricdata.ResourceMetrics
-	if err := s.metrics.Collect(context.Background(), &data); err != nil {
-		s.Fatal(err)
-	}
 	var got []string
-	add := func(name string, attributes attribute.Set, n uint64) {
-		text := strings.TrimPrefix(name, "messaging.")
-		for _, key := range []attribute.Key{"messaging.operation.name", "messaging.destination.name", "error.type"} {
-			if v, ok := attributes.Value(key); ok {
-				text += " " + v.AsString()
-			}
-		}
-		if v, _ := attributes.Value("messaging.system"); v.AsString() != "rabbitmq" {
-			s.Errorf("%s has no system", name)
-		}
-		for range n {
-			got = append(got, s.names().Replace(text))
-		}
-	}
-	for _, scope := range data.ScopeMetrics {
-		if scope.Scope.Name != amqptrace.ScopeName || scope.Scope.Version == "" || scope.Scope.SchemaURL == "" {
-			s.Errorf("scope %v", scope.Scope)
-		}
-		for _, m := range scope.Metrics {
-			switch d := m.Data.(type) {
-			case metricdata.Histogram[float64]:
-				for _, p := range d.DataPoints {
-					add(m.Name, p.Attributes, p.Count)
-					if m.Unit != "s" || p.Sum < 0 || p.Sum > 60 || len(p.Bounds) != 14 {
-						s.Errorf("%s: unit %q, sum %v, %d bounds", m.Name, m.Unit, p.Sum, len(p.Bounds))
-					}
-				}
-			case metricdata.Sum[int64]:
-				for _, p := range d.DataPoints {
-					add(m.Name, p.Attributes, uint64(p.Value))
-				}
-			}
-		}
+	for _, point := range metrictest.Points(s, s.metrics, amqptrace.ScopeName, "rabbitmq") {
+		got = append(got, s.names().Replace(point))
 	}
 	slices.Sort(got)
 	want = slices.Sorted(slices.Values(want))

@@ -129,8 +129,8 @@ func TestFaultRedisKilledUnderLoad(t *testing.T) {
 	r := newPrivateRedis(t)
 	e := newEnv(t, r.addr)
 	var worked ledger
-	stop := e.serve(t, asynqtrace.Config(asynq.Config{Concurrency: 4}, e.options()...),
-		func(ctx context.Context, _ *asynq.Task) error { worked.note(ctx); return nil })
+	work := func(ctx context.Context, _ *asynq.Task) error { worked.note(ctx); return nil }
+	stop := e.serve(t, asynqtrace.Config(asynq.Config{Concurrency: 4}, e.options()...), work)
 	client := e.client(t)
 	var taken sync.Map
 	var accepted, refused, calls atomic.Int64
@@ -166,9 +166,14 @@ func TestFaultRedisKilledUnderLoad(t *testing.T) {
 	close(finish)
 	load.Wait()
 
-	// Tasks that were active when the server died are those of a worker that is alive:
-	// asynq itself gives them back when their lease runs out.
+	// Tasks that Redis had given away as it died are active and nobody's: asynq gives them
+	// back when their lease has run out. It looks when a server starts, and once a minute.
+	stop()
 	e.expireLeases(t)
+	stop = e.serve(t, asynqtrace.Config(asynq.Config{
+		Concurrency: 4, DelayedTaskCheckInterval: 100 * time.Millisecond,
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 0 },
+	}, e.options()...), work)
 	lost := func() (n int) {
 		worked.mu.Lock()
 		defer worked.mu.Unlock()

@@ -65,7 +65,7 @@ func (w *worker) delivered(ctx context.Context, task *asynq.Task) process {
 	var created trace.SpanContext
 	r := w.route(p.attempt.queue, task.Type())
 	p.ctx, p.span, created = w.process.StartConsumer(
-		ctx, r.SpanName, headers, continueTrace, w.attributes(r, p.attempt))
+		ctx, r.SpanName, headers, continueTrace, w.attributes(r, p.attempt), new(messaging.Room))
 	if !created.IsValid() {
 		w.process.WithoutContext(p.ctx, p.attempt.destination(), 1)
 	}

@@ -10,14 +10,13 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
+	"github.com/mqtrace/mqtrace/internal/messaging/metrictest"
 )
 
 // A scene is a queue Q in a Redis, with all that is seen of it, and the caller's span.
@@ -197,42 +196,9 @@ func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 // operation, destination and error type.
 func (s *scene) points() []string {
 	s.Helper()
-	var data metricdata.ResourceMetrics
-	s.ok(s.metrics.Collect(context.Background(), &data))
 	var got []string
-	add := func(name string, attributes attribute.Set, n uint64) {
-		text := strings.TrimPrefix(name, "messaging.")
-		for _, key := range []attribute.Key{"messaging.operation.name", "messaging.destination.name", "error.type"} {
-			if v, ok := attributes.Value(key); ok {
-				text += " " + v.AsString()
-			}
-		}
-		if v, _ := attributes.Value("messaging.system"); v.AsString() != "asynq" {
-			s.Errorf("%s has no system", name)
-		}
-		for range n {
-			got = append(got, s.named(text))
-		}
-	}
-	for _, scope := range data.ScopeMetrics {
-		if scope.Scope.Name != asynqtrace.ScopeName || scope.Scope.Version == "" || scope.Scope.SchemaURL == "" {
-			s.Errorf("scope %v", scope.Scope)
-		}
-		for _, m := range scope.Metrics {
-			switch d := m.Data.(type) {
-			case metricdata.Histogram[float64]:
-				for _, p := range d.DataPoints {
-					add(m.Name, p.Attributes, p.Count)
-					if m.Unit != "s" || p.Sum < 0 || p.Sum > 60 || len(p.Bounds) != 14 {
-						s.Errorf("%s: unit %q, sum %v, %d bounds", m.Name, m.Unit, p.Sum, len(p.Bounds))
-					}
-				}
-			case metricdata.Sum[int64]:
-				for _, p := range d.DataPoints {
-					add(m.Name, p.Attributes, uint64(p.Value))
-				}
-			}
-		}
+	for _, point := range metrictest.Points(s, s.metrics, asynqtrace.ScopeName, "asynq") {
+		got = append(got, s.named(point))
 	}
 	slices.Sort(got)
 	return got

@@ -224,10 +224,21 @@ func (f *field) get() string {
 func text[V any](v V) string {
 	switch s := any(v).(type) {
 	case string:
-		return strings.Trim(s, " \t")
+		return trim(s)
 	case []byte:
-		return strings.Trim(string(s), " \t")
+		return trim(string(s))
 	default:
 		return ""
 	}
 }
+
+// trim looks before it calls: strings.Trim works out the set of characters each time,
+// and nearly no value has one of them.
+func trim(s string) string {
+	if s == "" || !isBlank(s[0]) && !isBlank(s[len(s)-1]) {
+		return s
+	}
+	return strings.Trim(s, " \t")
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -21,8 +21,9 @@ func inject[M ~map[string]V, V any](
 		// A clone is several times faster than inserting entry by entry, and a
 		// message seldom carries a field already.
 		out = maps.Clone(m)
+		lengths := lengthsOf(fields)
 		for k := range m {
-			if isField(k, fields) {
+			if lengths.has(k) && isField(k, fields) {
 				delete(out, k)
 			}
 		}
@@ -44,6 +45,22 @@ func orDefaults(
 	}
 	return ctx, p
 }
+
+// lengths is a set of the lengths that a field's key may have, one bit each, by which
+// nearly all headers are told apart. Longer keys than it has bits for share the last one.
+type lengths uint64
+
+func lengthsOf(fields []string) lengths {
+	var s lengths
+	for _, f := range fields {
+		s |= bit(len(f)) | bit(len(annotation)+len(f))
+	}
+	return s
+}
+
+func (s lengths) has(key string) bool { return s&bit(len(key)) != 0 }
+
+func bit(length int) lengths { return 1 << min(length, 63) }
 
 // isField tells whether key is one of fields, in any letter case, directly or in
 // the form that RabbitMQ gives to an AMQP 1.0 annotation. The latter would be

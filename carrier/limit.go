@@ -13,8 +13,8 @@ const (
 // limit cuts a baggage value after the last member that fits. Other fields are
 // returned as they are.
 func limit(key, value string) string {
-	if !equalFold(key, baggage) || len(value) <= maxBaggageMembers {
-		// With fewer bytes than members are allowed there cannot be too many.
+	// With no more bytes than members are allowed there cannot be too many.
+	if len(value) <= maxBaggageMembers || !equalFold(key, baggage) {
 		return value
 	}
 	end := 0

@@ -32,8 +32,10 @@ type correlation struct {
 // Links are the conventions' default and the creation context as parent is what
 // they allow for the processing of a single message.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#consumer-spans
+//
+// links has room for the links.
 func correlate(
-	ctx context.Context, message Extractor, p propagation.TextMapPropagator, continueTrace bool,
+	ctx context.Context, message Extractor, p propagation.TextMapPropagator, continueTrace bool, links []trace.Link,
 ) correlation {
 	if ctx == nil {
 		ctx = context.Background()
@@ -45,7 +47,7 @@ func correlate(
 		// Without this the ambient span would pass for the message's own.
 		ctx = trace.ContextWithSpan(ctx, nil)
 	}
-	c := correlation{ctx: message.Extract(ctx, p), newRoot: !continueTrace}
+	c := correlation{ctx: message.Extract(ctx, p), newRoot: !continueTrace, links: links}
 	c.created = trace.SpanContextFromContext(c.ctx)
 	if c.created.IsValid() {
 		c.links = append(c.links, trace.Link{SpanContext: c.created})

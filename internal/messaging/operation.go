@@ -72,37 +72,52 @@ func (o *Operation) Start(
 	if ctx == nil {
 		ctx = context.Background() // the hosts accept it, and so do we
 	}
-	opts := make([]trace.SpanStartOption, 0, 4)
+	return o.start(ctx, spanName, attributes, links, append(make([]trace.SpanStartOption, 0, 4), more...))
+}
+
+// start appends to opts.
+func (o *Operation) start(
+	ctx context.Context, spanName string, attributes []attribute.KeyValue, links []trace.Link,
+	opts []trace.SpanStartOption,
+) (context.Context, trace.Span) {
 	opts = append(opts, o.kind, trace.WithAttributes(attributes...))
 	if len(links) > 0 {
 		opts = append(opts, trace.WithLinks(links...))
 	}
-	return o.instrumentation.tracer.Start(ctx, spanName, append(opts, more...)...)
+	return o.instrumentation.tracer.Start(ctx, spanName, opts...)
+}
+
+// Room is what StartConsumer needs for a message. It is for a part of what its caller
+// allocates for the message anyway, since each allocation costs more than its size.
+type Room struct {
+	links [1]trace.Link
+	opts  [3]trace.SpanStartOption
 }
 
 // StartConsumer starts the span of an operation on a message, tied to the message's
 // trace by the rule of the package, and tells which creation context the message has.
 func (o *Operation) StartConsumer(
 	ctx context.Context, spanName string, message Extractor, continueTrace bool,
-	attributes []attribute.KeyValue, more ...trace.SpanStartOption,
+	attributes []attribute.KeyValue, room *Room, more ...trace.SpanStartOption,
 ) (context.Context, trace.Span, trace.SpanContext) {
-	c := correlate(ctx, message, o.instrumentation.Propagator, continueTrace)
+	c := correlate(ctx, message, o.instrumentation.Propagator, continueTrace, room.links[:0])
+	opts := append(room.opts[:0], more...)
 	if c.newRoot {
-		more = append(more, trace.WithNewRoot())
+		opts = append(opts, trace.WithNewRoot())
 	}
-	ctx, span := o.Start(c.ctx, spanName, attributes, c.links, more...)
+	ctx, span := o.start(c.ctx, spanName, attributes, c.links, opts)
 	return ctx, span, c.created
 }
 
 // Created is the creation context that a message carries, invalid where it has none.
 func (i *Instrumentation) Created(ctx context.Context, message Extractor) trace.SpanContext {
-	c := correlate(ctx, message, i.Propagator, true)
+	c := correlate(ctx, message, i.Propagator, true, nil)
 	return c.created
 }
 
 // Propagate returns ctx as StartConsumer does, but for the span: it is for messages
 // that are not traced here and whose trace goes on all the same.
 func (i *Instrumentation) Propagate(ctx context.Context, message Extractor, continueTrace bool) context.Context {
-	c := correlate(ctx, message, i.Propagator, continueTrace)
+	c := correlate(ctx, message, i.Propagator, continueTrace, nil)
 	return c.ctx
 }
