@@ -2,8 +2,9 @@
 //
 //	go install github.com/mqtrace/mqtrace/cmd/mqtrace@latest
 //
-// It exits 0 when a command has done its work, 1 when it could not, and 2 when it was
-// called in a way that it does not know.
+// It exits 0 when a command has done its work, 1 when it could not, 2 when it was called
+// in a way that it does not know, and 3 when a probe has found that the trace context
+// does not survive.
 package main
 
 import (
@@ -13,7 +14,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/redis/go-redis/v9/logging"
@@ -22,16 +25,27 @@ import (
 )
 
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed  = 1
+	exitUsage   = 2
+	exitDamaged = 3
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	// The second signal ends the process the hard way.
 	context.AfterFunc(ctx, stop)
 	quiet()
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// endings are the signals that end a command in good order. A terminal that is closed
+// and a lost ssh session send SIGHUP, which nohup has ignored.
+func endings() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // quiet keeps libraries from printing on their own. What goes wrong in them comes back
@@ -48,29 +62,40 @@ func setZero[T any](set func(T)) {
 	set(zero)
 }
 
-// errUsage marks an error in how the command was called.
+// errUsage marks an error in how the command was called. run puts the command into it.
 var errUsage = errors.New("see mqtrace -h")
+
+// errDamaged is the error of a probe whose context did not survive.
+var errDamaged = errors.New("the trace context has not survived")
 
 // errInterrupted is the error of a command that a signal kept from its work.
 var errInterrupted = errors.New("interrupted")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode int) {
-	err := newApp(stdout, stderr).Run(ctx, args)
+	app := newApp(stdout, stderr)
+	err := app.Run(ctx, args)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "mqtrace:", printable(err.Error()))
-	if errors.Is(err, errUsage) {
+	text := strings.ReplaceAll(err.Error(), errUsage.Error(), "see "+helpOf(app, args))
+	fmt.Fprintln(stderr, "mqtrace:", printable(text))
+	switch {
+	case errors.Is(err, errUsage):
 		return exitUsage
+	case errors.Is(err, errDamaged):
+		return exitDamaged
+	default:
+		return exitFailed
 	}
-	return exitFailed
 }
 
 func newApp(stdout, stderr io.Writer) *cli.Command {
+	cli.FlagStringer, cli.ShowCommandHelp = flagText, showCommandHelp
 	app := &cli.Command{
 		Name:                  "mqtrace",
 		Usage:                 "see the traces of message queues, and what is stuck in them",
-		Version:               version(),
+		Description:           description,
+		Version:               versionText(),
 		Writer:                stdout,
 		ErrWriter:             stderr,
 		EnableShellCompletion: true,
@@ -119,7 +144,7 @@ func setUsageErrors(c *cli.Command) {
 // onlyArgument returns the one argument of a command.
 func onlyArgument(c *cli.Command, name string) (string, error) {
 	if c.Args().Len() != 1 || c.Args().First() == "" {
-		return "", fmt.Errorf("%s needs one argument, %s, %w", c.FullName(), name, errUsage)
+		return "", fmt.Errorf("one argument is needed, %s, %w", name, errUsage)
 	}
 	return c.Args().First(), nil
 }
@@ -132,10 +157,15 @@ func positive(n int) error {
 	return nil
 }
 
-// version is that of the module, as `go install` records it.
+// version is that of the module, as `go install` and `go build` in a clone record it.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
 	return "(devel)"
+}
+
+// versionText is what -version says, for bug reports.
+func versionText() string {
+	return fmt.Sprintf("%s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

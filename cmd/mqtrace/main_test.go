@@ -4,8 +4,9 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"os"
 	"os/exec"
-	"path/filepath"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,9 +14,31 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
+
+	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asTool names the variable that has the test binary be the tool, for what concerns
+// the process: signals and exit codes.
+const asTool = "MQTRACE_TEST_AS_TOOL"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asTool) != "" {
+		main()
+	}
+	// Where the tests run under nohup the tool would ignore the signal too. One that is
+	// taken here is the default again in the processes that are started.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	goleak.VerifyTestMain(m, goleak.Cleanup(firehosetest.Exit))
+}
+
+// process is the tool as a process of its own. It is killed with the test.
+func process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asTool+"=1")
+	return cmd
+}
 
 func TestUsage(t *testing.T) {
 	tests := map[string]struct {
@@ -68,12 +91,8 @@ func TestBroker(t *testing.T) {
 }
 
 func TestBrokerStopsOnSignal(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "mqtrace")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		cmd := exec.CommandContext(t.Context(), bin, "broker", "-listen", "127.0.0.1:0")
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		cmd := process(t, "broker", "-listen", "127.0.0.1:0")
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/escape"
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
@@ -34,11 +35,14 @@ func outputFlag() cli.Flag {
 
 // printJSON writes a document for scripts and for people who look at it.
 func printJSON(c *cli.Command, document any) error {
-	encoder := json.NewEncoder(c.Root().Writer)
+	encoder := json.NewEncoder(jsonOut(c))
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(document)
 }
+
+// jsonOut is where JSON goes.
+func jsonOut(c *cli.Command) io.Writer { return escape.NewWriter(c.Root().Writer) }
 
 func isJSON(c *cli.Command) bool { return c.String("o") == outputJSON }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ Bodies are never shown.
 Examples:
    mqtrace peek amqp orders
    mqtrace peek asynq default -state retry,archived
-   mqtrace peek amqp orders.dead -n 500 -o json | jq '.messages[] | select(.context != "ok")'`,
+   mqtrace peek amqp orders.dead -o json | jq '.messages[] | select(.context != "ok")'`,
 		peekAMQPCommand(), peekAsynqCommand())
 }
 
@@ -33,7 +34,8 @@ func peekAMQPCommand() *cli.Command {
 		Usage:     "messages in a queue of RabbitMQ",
 		ArgsUsage: "QUEUE",
 		Description: `Takes messages by basic.get, settles none, and closes the channel: all go back to
-where they were, in their old order. What RabbitMQ still does:
+where they were, in their old order, also if the peek is interrupted or killed. What
+RabbitMQ still does:
 
 - While it runs, consumers do not get these messages, and may get later ones first.
 - Each message is then marked as redelivered, so that mqtrace.attempt, and
@@ -42,6 +44,8 @@ where they were, in their old order. What RabbitMQ still does:
   often than its delivery limit allows (20 by default from RabbitMQ 4.0 on) is
   dead-lettered or dropped. Therefore a quorum queue is refused without -quorum.
   To notice costs its first message one delivery.
+- A quorum queue serves first what has come back: to peek at fewer messages than
+  the last time puts these behind the others. At most 1000 of it can be shown.
 - A message whose TTL ends meanwhile expires when it goes back. In a queue with a
   length limit that was filled up meanwhile, what is over it is dropped.
 - The time after which an unused queue expires (x-expires) starts anew.
@@ -116,6 +120,9 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	if n := c.Int("n"); c.Bool("quorum") && n > peek.MaxQuorum {
+		return fmt.Errorf("-n %d: with -quorum at most %d, %w", n, peek.MaxQuorum, errUsage)
+	}
 	conn, err := dialAMQP(c)
 	if err != nil {
 		return err
@@ -128,7 +135,7 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if n := source.Consumers(); n > 0 {
 		warnf(c, "queue %q has %d consumers, which do not get these messages meanwhile", queue, n)
 	}
-	err = peek.Print(c.Root().Writer, source, c.Int("n"), peekFormat(c, peek.SystemRabbitMQ, queue))
+	err = peek.Print(peekOut(c), source, c.Int("n"), peekFormat(c, peek.SystemRabbitMQ, queue))
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
@@ -141,9 +148,14 @@ func peekError(queue string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, peek.ErrQuorum):
-		return fmt.Errorf("queue %q: %w; -quorum peeks all the same: %w", queue, err, errUsage)
-	case errors.Is(err, peek.ErrNoQueue), errors.As(err, &refused) && refused.Code == amqp.NotFound:
+		return fmt.Errorf("queue %q: %w; -quorum peeks all the same, %w", queue, err, errUsage)
+	case errors.Is(err, peek.ErrNoQueue):
 		return fmt.Errorf("there is no queue %q", queue)
+	case errors.As(err, &refused) && refused.Code == amqp.NotFound:
+		return fmt.Errorf("there is no queue %q in the virtual host that -amqp names", queue)
+	case errors.As(err, &refused) && refused.Code == amqp.NotImplemented:
+		return fmt.Errorf("queue %q cannot be read by basic.get, as a stream cannot, and nothing was changed; "+
+			"mqtrace tap sees what is published from now on: %w", queue, err)
 	default:
 		return fmt.Errorf("peek at queue %q: %w", queue, err)
 	}
@@ -161,12 +173,19 @@ func peekAsynq(ctx context.Context, c *cli.Command) error {
 	defer closeWith(ctx, client)()
 	source, err := peek.OpenAsynq(asynq.NewInspectorFromRedisClient(client), queue, c.StringSlice("state"), peekOptions(c))
 	if err == nil {
-		err = peek.Print(c.Root().Writer, source, c.Int("n"), peekFormat(c, peek.SystemAsynq, queue))
+		err = peek.Print(peekOut(c), source, c.Int("n"), peekFormat(c, peek.SystemAsynq, queue))
 	}
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
 	return peekError(queue, err)
+}
+
+func peekOut(c *cli.Command) io.Writer {
+	if isJSON(c) {
+		return jsonOut(c)
+	}
+	return c.Root().Writer
 }
 
 func peekOptions(c *cli.Command) peek.Options {

@@ -63,23 +63,21 @@ func TestPeekLeavesTheQueueAlone(t *testing.T) {
 		} {
 			t.Run(kind, func(t *testing.T) {
 				queue := newQueue(t, ch, args)
-				for i := range 6 {
-					fill(t, ch, queue, amqp.Publishing{MessageId: fmt.Sprint(i)})
-				}
+				fillMany(t, ch, queue, 60)
 				const rounds = 3
 				for range rounds {
-					out := ok(t, "peek", "amqp", "-amqp", url, "-quorum", "-n", "4", queue)
-					if !strings.Contains(out, "4 of 6 messages shown, the limit is 4 (-n)") {
+					out := ok(t, "peek", "amqp", "-amqp", url, "-quorum", "-n", "40", queue)
+					if !strings.Contains(out, "40 of 60 messages shown, the limit is 40 (-n)") {
 						t.Fatalf("printed\n%s", out)
 					}
-					awaitReady(t, ch, queue, 6)
+					awaitReady(t, ch, queue, 60)
 				}
-				for i := range 6 {
+				for i := range 60 {
 					d, got, err := ch.Get(queue, true)
 					if err != nil || !got || d.MessageId != fmt.Sprint(i) {
 						t.Fatalf("message %d is %q, %v, %v", i, d.MessageId, got, err)
 					}
-					peeked := i < 4
+					peeked := i < 40
 					if d.Redelivered != peeked {
 						t.Errorf("message %d: redelivered is %v", i, d.Redelivered)
 					}
@@ -140,7 +138,7 @@ func TestPeekWarnsOfConsumers(t *testing.T) {
 func TestPeekKeepsNothing(t *testing.T) {
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
 		queue := newQueue(t, ch, nil)
-		const count, size = 300, 1 << 20
+		const count, size = 200, 1 << 20
 		body := make([]byte, size)
 		for range count {
 			fill(t, ch, queue, amqp.Publishing{Body: body, Headers: amqp.Table{"h": strings.Repeat("x", 1000)}})

@@ -18,7 +18,8 @@ func probeCommand() *cli.Command {
 	return groupCommand("probe", "send a marked message and see whether its trace context arrives",
 		`Sends traceparent, tracestate and baggage with values that are valid and that careless
 middlemen break, and says of each what arrived: unchanged, continued by a service on
-the way, changed, of another AMQP type, or lost. Exits 0 only if all survived.
+the way, changed, of another AMQP type, or lost. Exits 0 only if all survived, 3 if not,
+and 1 if the probe could not be sent.
 
 Examples:
    mqtrace probe amqp -exchange orders -key order.created -queue probe.orders
@@ -48,8 +49,10 @@ anywhere on the way, to tell between which two a field was lost.
 Examples:
    mqtrace probe amqp -queue probe
    mqtrace probe amqp -exchange orders -key order.created -temporary
-   mqtrace probe amqp -exchange orders -key order.created -queue probe.invoices -via orders:order.created -via invoices:#
-   mqtrace probe amqp -exchange orders -key order.created -queue probe.orders -o json | jq .damage`,
+   mqtrace probe amqp -exchange orders -key order.created -queue probe.orders
+   mqtrace probe amqp -exchange orders -key order.created -queue probe.invoices \
+      -via orders:order.created -via invoices:#
+   mqtrace probe amqp -queue probe -o json | jq .damage`,
 		Flags: []cli.Flag{
 			amqpFlag(),
 			&cli.StringFlag{Name: "exchange", Usage: "publish to `EXCHANGE` (by default, the default one)"},
@@ -167,7 +170,7 @@ func probeAsynq(ctx context.Context, c *cli.Command) error {
 	return printProbe(c, result, err)
 }
 
-// printProbe prints a result, and fails unless it is a success.
+// printProbe prints a result, and fails with errDamaged unless it is a success.
 func printProbe(c *cli.Command, result *probe.Result, err error) error {
 	if err != nil {
 		return err
@@ -178,7 +181,7 @@ func printProbe(c *cli.Command, result *probe.Result, err error) error {
 		err = result.WriteText(c.Root().Writer)
 	}
 	if err == nil && result.Outcome != probe.Survived {
-		err = fmt.Errorf("the trace context has not survived: %s", result.Outcome)
+		err = fmt.Errorf("%w: %s", errDamaged, result.Outcome)
 	}
 	return err
 }

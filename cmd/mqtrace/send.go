@@ -25,7 +25,8 @@ the span cannot be sent, the message is traced all the same.
 Examples:
    mqtrace send amqp -exchange orders -key order.created -body '{"id":1}'
    mqtrace send asynq email:welcome -queue mail -file welcome.json
-   TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 mqtrace send amqp -key orders -body again`,
+   TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 \
+      mqtrace send amqp -key orders -body again`,
 		sendAMQPCommand(), sendAsynqCommand())
 }
 
@@ -33,7 +34,7 @@ func sendFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "body", Usage: "send `TEXT`"},
 		&cli.StringFlag{Name: "file", Usage: "send what is in `FILE`, - for the standard input"},
-		&cli.StringSliceFlag{Name: "H", Usage: "add a header, `NAME=VALUE`; may be repeated"},
+		&cli.StringSliceFlag{Name: "H", Usage: "add a header, `NAME=VALUE`"},
 		&cli.DurationFlag{
 			Name: "wait", Value: defaultWait, Usage: "give up after this `TIME`, such as 500ms",
 			Validator: positiveTime,

@@ -25,7 +25,7 @@ until RabbitMQ has the message (-confirm=false does not), and fails if no queue 
 it (-mandatory=false does not; nor is it noticed without a confirmation).
 
 Examples:
-   mqtrace send amqp -exchange orders -key order.created -body '{"id":1}' -content-type application/json
+   mqtrace send amqp -exchange orders -key order.created -body '{"id":1}'
    mqtrace send amqp -key orders -file order.json -persistent -H tenant=t1
    echo hello | mqtrace send amqp -key orders -file - -o json`,
 		Flags: append([]cli.Flag{

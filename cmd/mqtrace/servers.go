@@ -47,7 +47,8 @@ func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 	properties.SetClientConnectionName("mqtrace " + c.Name)
 	conn, err := amqp.DialConfig(rawURL, amqp.Config{Properties: properties, Dial: amqp.DefaultDial(dialTimeout)})
 	if err != nil {
-		return nil, fmt.Errorf("connect to RabbitMQ at %s: %w", net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
+		return nil, fmt.Errorf("connect to RabbitMQ at %s (-amqp or MQTRACE_AMQP_URL says where): %w",
+			net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
 	}
 	return conn, nil
 }
@@ -84,7 +85,7 @@ func dialRedis(ctx context.Context, c *cli.Command) (redis.UniversalClient, erro
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {
 		_ = client.Close()
-		return nil, fmt.Errorf("connect to Redis at %s: %w", opt.Addr, err)
+		return nil, fmt.Errorf("connect to Redis at %s (-redis or MQTRACE_REDIS_ADDR says where): %w", opt.Addr, err)
 	}
 	return client, nil
 }

@@ -40,7 +40,8 @@ whole virtual host, until somebody turns it off:
 
 -turn-on does both, and leaves it on at the end if it was on before: through RabbitMQ's
 management API where -management says where that is, else with rabbitmqctl, on the
-machine of the node and with its rights. Killed by kill -9, a tap leaves it on.
+machine of the node and with its rights. It is off again also after Ctrl-C, SIGTERM and
+a lost terminal; kill -9, and Ctrl-C twice, leave it on.
 
 Statistics go to standard error, every -interval and at the end; with -o json the last
 ones to standard output.

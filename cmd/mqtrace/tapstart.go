@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/signal"
 	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/urfave/cli/v3"
@@ -30,16 +33,21 @@ func ensureOn(ctx context.Context, c *cli.Command, t *tap.Tap, firehose tap.Swit
 	if on || err != nil {
 		return off, err
 	}
+	vhost := "/"
+	if uri, err := amqp.ParseURI(c.String("amqp")); err == nil {
+		vhost = uri.Vhost
+	}
 	if firehose == nil {
-		vhost := "/"
-		if uri, err := amqp.ParseURI(c.String("amqp")); err == nil {
-			vhost = uri.Vhost
-		}
 		warnf(c, "the firehose of virtual host %q is off, and nothing comes until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
 		return off, nil
 	}
+	// A reader of standard error that goes away must not end the process before the
+	// firehose is off: without this, SIGPIPE would.
+	signal.Ignore(syscall.SIGPIPE)
 	// It may be on even where turning it on fails.
-	off = func() error { return turnOff(ctx, firehose) }
+	off = func() error { return turnOff(ctx, c, firehose) }
+	fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: turning on the firehose of virtual host %s: "+
+		"RabbitMQ copies each message once more when it is published and at each delivery\n", printable(strconv.Quote(vhost)))
 	setting, cancel := context.WithTimeout(ctx, switchTimeout)
 	defer cancel()
 	if err := firehose.Set(setting, true); err != nil {
@@ -56,7 +64,8 @@ func ensureOn(ctx context.Context, c *cli.Command, t *tap.Tap, firehose tap.Swit
 	return off, nil
 }
 
-func turnOff(ctx context.Context, firehose tap.Switch) error {
+func turnOff(ctx context.Context, c *cli.Command, firehose tap.Switch) error {
+	fmt.Fprintln(c.Root().ErrWriter, "mqtrace tap: turning off the firehose")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
 	defer cancel()
 	if err := firehose.Set(ctx, false); err != nil {

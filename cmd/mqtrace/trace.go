@@ -35,7 +35,7 @@ Examples:
 			&cli.StringFlag{Name: "id", Usage: "draw the trace with this `ID` only"},
 			&cli.StringFlag{Name: "view", Value: "http://127.0.0.1:4318", Usage: "ask the mqtrace view, or the Jaeger, at `URL` for an ID"},
 			&cli.IntFlag{Name: "n", Value: defaultTraces, Usage: "draw at most `N` traces", Validator: positive},
-			&cli.StringSliceFlag{Name: "attribute", Usage: "show the attribute `KEY` under each span that has it; may be repeated"},
+			&cli.StringSliceFlag{Name: "attribute", Usage: "show the attribute `KEY` under each span that has it"},
 			outputFlag(),
 		},
 		Action: showTraces,
@@ -159,7 +159,7 @@ func writeTraces(c *cli.Command, traces []traceview.Trace) error {
 		for _, tr := range traces {
 			spans = append(spans, tr.Spans...)
 		}
-		return traceview.EncodeJSON(c.Root().Writer, spans)
+		return traceview.EncodeJSON(jsonOut(c), spans)
 	}
 	opts := treeOptions(c)
 	opts.Attributes = c.StringSlice("attribute")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -19,6 +20,8 @@ const (
 	// spansPerMiB is for spans of a kilobyte, which those with few attributes are.
 	spansPerMiB  = 1024
 	viewShutdown = 2 * time.Second
+	// baseMemory is for the requests and answers under way, in bytes.
+	baseMemory = 64 << 20
 )
 
 func viewCommand() *cli.Command {
@@ -43,7 +46,7 @@ Examples:
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:4318", Usage: "listen on `HOST:PORT`"},
 			&cli.BoolFlag{Name: "allow-remote", Usage: "let the address be one that other machines can reach"},
 			&cli.IntFlag{
-				Name: "max-memory", Value: defaultViewMiB, Usage: "keep `MIB` of spans; the program takes up to about three times that",
+				Name: "max-memory", Value: defaultViewMiB, Usage: "keep `MIB` of spans; the program takes up to about three times that, or GOMEMLIMIT",
 				Validator: func(mib int) error {
 					if mib < 1 || mib > maxViewMiB {
 						return fmt.Errorf("-max-memory %d: from 1 to %d", mib, maxViewMiB)
@@ -60,6 +63,7 @@ Examples:
 // scripts to read.
 func view(ctx context.Context, c *cli.Command) error {
 	mib := c.Int("max-memory")
+	defer limitMemory(mib)()
 	store := traceview.NewStore(traceview.Limits{Bytes: mib << 20, Spans: mib * spansPerMiB})
 	for _, path := range c.Args().Slice() {
 		if err := openTraces(c, store, path, int64(mib)<<20); err != nil {
@@ -85,6 +89,16 @@ func view(ctx context.Context, c *cli.Command) error {
 	defer cancel()
 	_ = server.Shutdown(stopping) // What has not ended by then is cut off.
 	return server.Close()
+}
+
+// limitMemory makes the garbage collector work harder before the program takes more than
+// the help of -max-memory says. It returns what undoes that.
+func limitMemory(mib int) (undo func()) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return func() {} // the user's own
+	}
+	before := debug.SetMemoryLimit(int64(mib)<<20*5/2 + baseMemory)
+	return func() { debug.SetMemoryLimit(before) }
 }
 
 // openTraces reads a file of OTLP JSON into the store.

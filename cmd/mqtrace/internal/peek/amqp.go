@@ -83,10 +83,57 @@ func (q *AMQP) read(limit int, yield func(Message) bool) (err error) {
 			return err
 		}
 		// RabbitMQ 3.10 and later tell the count from the first delivery on.
-		if _, counted := d.Headers["x-delivery-count"]; counted && !q.quorum {
+		_, counted := d.Headers["x-delivery-count"]
+		if counted && !q.quorum {
 			return ErrQuorum
 		}
 		if !yield(q.message(position, &d)) {
+			return nil
+		}
+		if counted {
+			return q.readQuorum(ch, min(limit, q.messages), yield)
+		}
+	}
+	return nil
+}
+
+// MaxQuorum is how many messages of a quorum queue are read at most: RabbitMQ sends
+// them all at once, bodies included.
+const MaxQuorum = 1000
+
+// quorumIdle is how long the next message of a quorum queue is waited for. There may be
+// none left, if others have consumed them.
+const quorumIdle = 2 * time.Second
+
+// readQuorum reads the messages behind the first by a consumer, since to RabbitMQ each
+// basic.get of a quorum queue is a consumer: it gives back what one consumer had in its
+// order, but what ten or more had ordered by their names. The name of this one comes
+// behind that of the basic.get which the first message was taken by.
+func (q *AMQP) readQuorum(ch *amqp.Channel, limit int, yield func(Message) bool) error {
+	limit = min(limit, MaxQuorum)
+	if limit < 2 {
+		return nil
+	}
+	if err := ch.Qos(limit-1, 0, false); err != nil {
+		return err
+	}
+	deliveries, err := ch.Consume(q.queue, "~mqtrace-peek", false, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	idle := time.NewTimer(quorumIdle)
+	defer idle.Stop()
+	for position := 2; position <= limit; position++ {
+		select {
+		case d, ok := <-deliveries:
+			if !ok {
+				return amqp.ErrClosed
+			}
+			if !yield(q.message(position, &d)) {
+				return nil
+			}
+			idle.Reset(quorumIdle)
+		case <-idle.C:
 			return nil
 		}
 	}
@@ -106,7 +153,8 @@ func (q *AMQP) message(position int, d *amqp.Delivery) Message {
 	}
 	for _, death := range history.Deaths {
 		m.DeadLetters = append(m.DeadLetters, DeadLetter{
-			Queue: death.Queue, Reason: death.Reason, Count: death.Count, First: timeOf(time.Unix(death.First, 0)),
+			Queue: death.Queue, Reason: death.Reason, Count: death.Count, Exchange: death.Exchange, RoutingKey: death.Key,
+			First: timeOf(time.Unix(death.First, 0)),
 		})
 	}
 	return m

@@ -5,10 +5,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
-// details are the lines below a message.
-func details(m *Message, withProducer bool) []string {
+// details are the lines below a message. Times are told as seen from now.
+func details(m *Message, withProducer bool, now time.Time) []string {
 	var lines []string
 	if m.ContextError != "" {
 		lines = append(lines, printable(m.ContextError))
@@ -17,10 +19,10 @@ func details(m *Message, withProducer bool) []string {
 		lines = append(lines, "from "+printable(m.Producer))
 	}
 	if m.Delivery != nil {
-		lines = append(lines, address(m), deadLetters(m.Delivery))
+		lines = append(append(lines, address(m)), deadLetters(m.Delivery, now)...)
 	}
 	if m.Task != nil {
-		lines = append(lines, join(named("id", m.ID), named("group", m.Group), retries(m), schedule(m.Task)),
+		lines = append(lines, join(named("id", m.ID), named("group", m.Group), retries(m)), schedule(m.Task, now),
 			named("last error", m.LastError))
 	}
 	return append(lines, baggage(m))
@@ -42,25 +44,24 @@ func address(m *Message) string {
 		named("correlation", m.CorrelationID), redelivered)
 }
 
-func deadLetters(d *Delivery) string {
+// deadLetters are a line for each death, the newest first, which is what leads back to
+// where a dead letter belongs.
+func deadLetters(d *Delivery, now time.Time) []string {
 	if d.DeadLettered == 0 {
-		return ""
+		return nil
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "dead-lettered %s:", times(d.DeadLettered))
-	for i, death := range d.DeadLetters {
-		if i > 0 {
-			b.WriteString(";")
-		}
-		fmt.Fprintf(&b, " %s in %s", printable(death.Reason), printable(death.Queue))
+	lines := []string{"dead-lettered " + times(d.DeadLettered)}
+	for _, death := range d.DeadLetters {
+		line := fmt.Sprintf("- %s in queue %s", printable(death.Reason), printable(death.Queue))
 		if death.Count > 1 {
-			b.WriteString(" " + times(death.Count))
+			line += " " + times(death.Count)
 		}
-		if death.First != nil {
-			b.WriteString(", first " + death.First.Format(time.RFC3339))
+		if from := destination(death.Exchange, death.RoutingKey); death.Exchange != "" || from != death.Queue {
+			line += named(", sent to", from)
 		}
+		lines = append(lines, line+moment(", first", death.First, now))
 	}
-	return b.String()
+	return lines
 }
 
 func times(n int64) string {
@@ -77,18 +78,26 @@ func retries(m *Message) string {
 	return fmt.Sprintf("failed %s, %d retries allowed", times(int64(m.Attempts)), m.MaxRetry)
 }
 
-func schedule(t *Task) string {
-	at := func(what string, t *time.Time) string {
-		if t == nil {
-			return ""
-		}
-		return what + " " + t.Format(time.RFC3339)
-	}
+func schedule(t *Task, now time.Time) string {
 	orphaned := ""
 	if t.Orphaned {
 		orphaned = "orphaned: its worker is gone"
 	}
-	return join(at("last failed", t.LastFailed), at("next run", t.NextRun), at("completed", t.Completed), orphaned)
+	return join(moment("last failed", t.LastFailed, now), moment("next run", t.NextRun, now),
+		moment("completed", t.Completed, now), orphaned)
+}
+
+// moment tells how far a time is from now, and which it is. It is empty for none.
+func moment(what string, t *time.Time, now time.Time) string {
+	if t == nil {
+		return ""
+	}
+	stamp := t.Format(time.RFC3339)
+	d := now.Sub(*t).Round(time.Second)
+	if d < 0 {
+		return fmt.Sprintf("%s in %s (%s)", what, traceview.FormatDuration(-d), stamp)
+	}
+	return fmt.Sprintf("%s %s ago (%s)", what, traceview.FormatDuration(d), stamp)
 }
 
 func baggage(m *Message) string {

@@ -64,10 +64,13 @@ type Delivery struct {
 
 // DeadLetter is a queue in which the message died, newest first.
 type DeadLetter struct {
-	Queue  string     `json:"queue"`
-	Reason string     `json:"reason"`
-	Count  int64      `json:"count"`
-	First  *time.Time `json:"first_at,omitempty"`
+	Queue  string `json:"queue"`
+	Reason string `json:"reason"`
+	Count  int64  `json:"count"`
+	// Exchange and RoutingKey are what the message had come to that queue with.
+	Exchange   string     `json:"exchange"`
+	RoutingKey string     `json:"routing_key"`
+	First      *time.Time `json:"first_at,omitempty"`
 }
 
 // Task is what only asynq tells.

@@ -2,7 +2,9 @@ package peek
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
 // maxListed is how many producers are named.
@@ -19,12 +21,15 @@ func (w *textWriter) close(s *Summary) error {
 	}
 	fmt.Fprintln(w.out, shown)
 	if s.Shown > 0 {
-		fmt.Fprintln(w.out, join(
+		counts := join(
 			fmt.Sprintf("%d with context (%d sampled)", s.WithContext, s.Sampled),
 			fmt.Sprintf("%d without", s.WithoutContext),
-			fmt.Sprintf("%d bad", s.BadContext),
-			oldest(s)))
-		fmt.Fprintln(w.out, producers(s.Producers))
+			fmt.Sprintf("%d with a bad one", s.BadContext),
+			oldest(s))
+		for _, line := range traceview.Wrap(counts, w.width, maxLines) {
+			fmt.Fprintln(w.out, line)
+		}
+		w.producers(s.Producers)
 	}
 	return w.out.Flush()
 }
@@ -40,21 +45,23 @@ func oldest(s *Summary) string {
 	return text
 }
 
-func producers(list []Producer) string {
-	var b strings.Builder
-	b.WriteString("from")
+// producers writes a line for each.
+func (w *textWriter) producers(list []Producer) {
+	width := 0
+	for _, p := range list {
+		width = max(width, len(strconv.Itoa(p.Messages)))
+	}
 	for i, p := range list {
 		if i == maxListed {
-			fmt.Fprintf(&b, ", and %d more", len(list)-maxListed)
+			fmt.Fprintf(w.out, "  and %d more producers\n", len(list)-maxListed)
 			break
 		}
-		if i > 0 {
-			b.WriteString(",")
-		}
-		fmt.Fprintf(&b, " %s: %d", printable(p.Name), p.Messages)
+		line := fmt.Sprintf("  %*d from ", width, p.Messages)
+		trouble := ""
 		if p.WithoutContext > 0 {
-			fmt.Fprintf(&b, " (%d without context)", p.WithoutContext)
+			trouble = fmt.Sprintf(", %d without a usable context", p.WithoutContext)
 		}
+		name := traceview.Fit(printable(p.Name), max(minFrom, w.width-len(line)-len(trouble)))
+		fmt.Fprintln(w.out, line+name+trouble)
 	}
-	return b.String()
 }

@@ -23,6 +23,7 @@ type textWriter struct {
 	width   int
 	columns []column
 	titled  bool
+	cut     bool // the last row has not the whole producer
 }
 
 // column is a column of the table. Those that do not fit into the width are left
@@ -80,7 +81,7 @@ func (w *textWriter) message(m *Message) error {
 	if !w.has("PARENT SPAN") && m.ParentSpanID != "" {
 		w.detail(join("parent span "+m.ParentSpanID, "sampled "+sampled(m)))
 	}
-	for _, line := range details(m, !w.has("FROM")) {
+	for _, line := range details(m, w.cut || !w.has("FROM"), time.Now()) {
 		w.detail(line)
 	}
 	if m.Link != "" { // never cut: it is there to be clicked
@@ -97,16 +98,28 @@ func (w *textWriter) row(value func(c *column) string) {
 		if c.title == "FROM" {
 			width = max(width, w.width-traceview.TextWidth(b.String()))
 		}
-		text := traceview.Fit(printable(value(c)), width)
+		whole := printable(value(c))
+		text := traceview.Fit(whole, width)
+		w.cut = c.title == "FROM" && text != whole
 		b.WriteString(text)
 		b.WriteString(strings.Repeat(" ", width-traceview.TextWidth(text)+gap))
 	}
 	fmt.Fprintln(w.out, strings.TrimRight(b.String(), " "))
 }
 
-func (w *textWriter) detail(line string) {
-	if line != "" {
-		fmt.Fprintln(w.out, traceview.Fit("  "+line, w.width))
+// maxLines is how many lines of the terminal a detail may take.
+const maxLines = 4
+
+func (w *textWriter) detail(text string) {
+	if text == "" {
+		return
+	}
+	for i, line := range traceview.Wrap(text, w.width-4, maxLines) {
+		indent := "  "
+		if i > 0 {
+			indent = "    "
+		}
+		fmt.Fprintln(w.out, indent+line)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
 // Outcome is the answer of a probe.
@@ -103,7 +105,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	t.printf("\n")
 	if r.Reason != "" {
-		t.printf("  %s\n", r.Reason)
+		t.lines("  ", r.Reason)
 	}
 	for _, p := range r.Places {
 		t.place(p, len(r.Places) > 1)
@@ -112,7 +114,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		t.printf("%s: right at %s, wrong at %s\n", d.Field, d.After, d.Before)
 	}
 	for _, note := range r.Notes {
-		t.printf("note: %s\n", note)
+		t.lines("", "note: "+note)
 	}
 	return t.err
 }
@@ -126,6 +128,17 @@ type textWriter struct {
 func (t *textWriter) printf(format string, args ...any) {
 	if t.err == nil {
 		_, t.err = fmt.Fprintf(t.w, format, args...)
+	}
+}
+
+// lines writes a sentence in as many lines as it takes.
+func (t *textWriter) lines(indent, sentence string) {
+	const width, most = 100, 50
+	for i, line := range traceview.Wrap(sentence, width-len(indent)-2, most) {
+		if i > 0 {
+			line = "  " + line
+		}
+		t.printf("%s%s\n", indent, line)
 	}
 }
 

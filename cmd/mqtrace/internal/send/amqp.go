@@ -44,7 +44,8 @@ func AMQP(
 		}
 		err = publisher.PublishConfirmed(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing)
 	} else if err = publisher.PublishWithContext(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing); err == nil {
-		err = ch.Close()
+		// Its answer comes behind a refusal, which the end of the channel may not wait for.
+		err = errors.Join(ch.Qos(1, 0, false), ch.Close())
 	}
 	if errors.Is(err, amqp.ErrClosed) {
 		if reason := <-closed; reason != nil {

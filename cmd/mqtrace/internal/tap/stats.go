@@ -2,6 +2,7 @@ package tap
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 )
 
@@ -32,16 +33,32 @@ type Stats struct {
 	BacklogMax int `json:"backlog_max"`
 }
 
-// String is a line for people.
+// String is a line for people. What should be 0 and is, it leaves out.
 func (s Stats) String() string {
-	line := fmt.Sprintf("seen %d (published %d, delivered %d, unroutable %d, redelivered %d); untraced %d, unsampled %d, over the rate %d; "+
-		"spans %d (exported %d, dropped %d, failed %d); backlog %d",
-		s.Seen, s.Published, s.Delivered, s.Unroutable, s.Redelivered, s.Untraced, s.Unsampled, s.OverRate,
-		s.Spans, s.Exported, s.Dropped, s.Failed, s.Backlog)
-	if s.Backlog >= s.BacklogMax {
-		line += ", RabbitMQ is dropping records"
+	var b strings.Builder
+	fmt.Fprintf(&b, "seen %d (published %d, delivered %d), spans %d, exported %d",
+		s.Seen, s.Published, s.Delivered, s.Spans, s.Exported)
+	for _, n := range []struct {
+		format string
+		n      uint64
+	}{
+		{", unroutable %d", s.Unroutable},
+		{", redelivered %d", s.Redelivered},
+		{", without a trace %d", s.Untraced},
+		{", not sampled %d", s.Unsampled},
+		{", over the rate %d", s.OverRate},
+		{", dropped %d", s.Dropped},
+		{", failed to export %d", s.Failed},
+		{", waiting in RabbitMQ %d", uint64(max(0, s.Backlog))},
+	} {
+		if n.n > 0 {
+			fmt.Fprintf(&b, n.format, n.n)
+		}
 	}
-	return line
+	if s.Backlog >= s.BacklogMax {
+		b.WriteString(": it drops what is older")
+	}
+	return b.String()
 }
 
 // counters is Stats being counted.

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 )
 
 // management is RabbitMQ's HTTP API for one virtual host, which forgets what it is not
@@ -90,23 +89,6 @@ func TestManagement(t *testing.T) {
 	if len(m.vhost) != len(before) {
 		t.Error("an error changes the virtual host")
 	}
-}
-
-// On RabbitMQ it is rabbitmqctl itself, on the virtual host of the test; beside the
-// in-process broker a program that answers as it does.
-func TestControl(t *testing.T) {
-	onFirehose(t, tap.Config{}, func(t *testing.T, s *scene) {
-		if s.s.InProcess != nil {
-			return // it has no rabbitmqctl: TestControlCommand
-		}
-		ctl := tap.Control{Command: firehosetest.Command(), VHost: s.s.VHost}
-		for _, on := range []bool{true, false} {
-			ok(t, ctl.Set(t.Context(), on))
-			if is, err := s.tap.On(t.Context()); is != on || err != nil {
-				t.Errorf("on %v, %v; want %v", is, err, on)
-			}
-		}
-	})
 }
 
 func TestControlCommand(t *testing.T) {

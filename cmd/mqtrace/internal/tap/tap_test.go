@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(firehosetest.Exit))
 }
 
 const patience = 10 * time.Second
@@ -47,7 +47,7 @@ type scene struct {
 	ch  *amqp.Channel
 }
 
-// onFirehose runs a test on both brokers. The firehose is off.
+// onFirehose runs a test on both brokers.
 func onFirehose(t *testing.T, cfg tap.Config, test func(t *testing.T, s *scene)) {
 	t.Helper()
 	firehosetest.Each(t, func(t *testing.T, server firehosetest.Server) {
@@ -134,34 +134,6 @@ func (s *scene) get(queue string) amqp.Delivery {
 	}
 	s.t.Fatalf("nothing comes to %s", queue)
 	return amqp.Delivery{}
-}
-
-// Canaries tell that the firehose is off, that it is on, and do not count.
-func TestOn(t *testing.T) {
-	for _, keys := range [][]string{{"#"}, {"publish.nothing"}} {
-		onFirehose(t, tap.Config{Keys: keys, Roots: true}, func(t *testing.T, s *scene) {
-			for range 3 {
-				if on, err := s.tap.On(t.Context()); on || err != nil {
-					t.Errorf("on %v, %v", on, err)
-				}
-			}
-			s.turnOn()
-			for range 3 {
-				if on, err := s.tap.On(t.Context()); !on || err != nil {
-					t.Errorf("on %v, %v", on, err)
-				}
-			}
-			if stats := s.run(0); stats.Backlog != 0 || stats.Spans != 0 {
-				t.Errorf("stats %v", stats)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			s.s.Trace(t, false)
-			if err := s.tap.AwaitOn(ctx); err == nil {
-				t.Error("on, and was turned off")
-			}
-		})
-	}
 }
 
 // Whatever the tap is bound to, it gets no more than it asks for.

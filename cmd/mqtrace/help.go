@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+// description is what mqtrace -h says of all of its commands.
+const description = `Each command has its own help with examples: mqtrace peek amqp -h.
+Flags may be written with one hyphen or two.
+
+Examples:
+   mqtrace peek amqp orders.dead        which traces the dead letters belong to
+   mqtrace trace 4bf92f3577b34da6a3ce929d0e0e4736
+   mqtrace probe amqp -queue probe      whether trace context survives
+   source <(mqtrace completion bash)    completion in the shell; also zsh, fish and pwsh
+
+Environment:
+   MQTRACE_AMQP_URL, MQTRACE_REDIS_ADDR keep the servers' passwords off the command line.
+
+Exit codes:
+   0  the work is done
+   1  it could not be done
+   2  the command was called in a way that it does not know
+   3  probe: the trace context did not survive`
+
+// How wide the text of an option is, and where it begins: the template adds to that.
+const (
+	helpWidth  = 92
+	helpIndent = "\n "
+)
+
+// flagText is a flag in the help: its name as the examples spell it, and below that
+// what it does, in lines that fit.
+func flagText(f cli.Flag) string {
+	var b strings.Builder
+	b.WriteString("-" + strings.Join(f.Names(), ", -"))
+	doc, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return b.String()
+	}
+	usage := doc.GetUsage()
+	if before, rest, quoted := strings.Cut(usage, "`"); quoted {
+		name, after, _ := strings.Cut(rest, "`")
+		b.WriteString(" " + name)
+		usage = before + name + after
+	}
+	if many, ok := f.(cli.DocGenerationMultiValueFlag); ok && many.IsMultiValueFlag() {
+		usage += "; may be repeated"
+	}
+	if value := defaultText(doc); value != "" {
+		usage += " (default: " + value + ")"
+	}
+	if names := doc.GetEnvVars(); len(names) > 0 {
+		usage += " [$" + strings.Join(names, ", $") + "]"
+	}
+	width := helpWidth + 1
+	for word := range strings.FieldsSeq(usage) {
+		if width+1+len(word) > helpWidth {
+			b.WriteString(helpIndent + word)
+			width = len(helpIndent) + len(word)
+			continue
+		}
+		b.WriteString(" " + word)
+		width += 1 + len(word)
+	}
+	return b.String()
+}
+
+// defaultText is empty for what goes without saying.
+func defaultText(f cli.DocGenerationFlag) string {
+	if !f.IsDefaultVisible() {
+		return ""
+	}
+	switch value := strings.ReplaceAll(f.GetValue(), `"`, ""); value {
+	case "0", "0s", "false", "[]":
+		return ""
+	default:
+		return value
+	}
+}
+
+// helpOf names the help of the command that args call.
+func helpOf(app *cli.Command, args []string) string {
+	path := []string{app.Name}
+	for _, arg := range args[min(1, len(args)):] {
+		sub := app.Command(arg)
+		if sub == nil {
+			break
+		}
+		app = sub
+		path = append(path, arg)
+	}
+	return strings.Join(path, " ") + " -h"
+}
+
+// showCommandHelp shows a command's own help where its arguments come before -h. The
+// library takes the first of them for a command.
+func showCommandHelp(ctx context.Context, c *cli.Command, name string) error {
+	if lineage := c.Lineage(); len(c.VisibleCommands()) == 0 && len(lineage) > 1 {
+		c, name = lineage[1], c.Name
+	}
+	return cli.DefaultShowCommandHelp(ctx, c, name)
+}

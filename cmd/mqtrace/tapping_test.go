@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
+	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+const tapPatience = 20 * time.Second
+
+// tapping is `mqtrace tap` running, with a receiver for its spans.
+type tapping struct {
+	t      *testing.T
+	store  *traceview.Store
+	view   *traceview.Server
+	stderr *bufio.Reader
+	cancel context.CancelFunc
+	done   chan result
+}
+
+func startTap(t *testing.T, args ...string) *tapping {
+	t.Helper()
+	store := traceview.NewStore(traceview.Limits{})
+	view, err := traceview.Listen("127.0.0.1:0", store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = view.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), tapPatience)
+	t.Cleanup(cancel)
+	r, w := io.Pipe()
+	p := &tapping{t, store, view, bufio.NewReader(r), cancel, make(chan result, 1)}
+	go func() {
+		var stdout strings.Builder
+		code := run(ctx, append([]string{"mqtrace", "tap", "-endpoint", view.URL()}, args...), &stdout, w)
+		_ = w.Close()
+		p.done <- result{code: code, stdout: stdout.String()}
+	}()
+	return p
+}
+
+// await reads standard error up to a line with the text.
+func (p *tapping) await(text string) {
+	p.t.Helper()
+	for {
+		line, err := p.stderr.ReadString('\n')
+		if strings.Contains(line, text) {
+			return
+		}
+		if err != nil {
+			p.t.Fatalf("ended without saying %q", text)
+		}
+	}
+}
+
+// end is what a signal does.
+func (p *tapping) end() result {
+	p.t.Helper()
+	p.cancel()
+	rest, err := io.ReadAll(p.stderr)
+	if err != nil {
+		p.t.Error(err)
+	}
+	r := <-p.done
+	r.stderr = string(rest)
+	return r
+}
+
+// provider is that of a service which sends its spans to the same receiver.
+func (p *tapping) provider(service string) *sdktrace.TracerProvider {
+	p.t.Helper()
+	exporter, err := otlptracehttp.New(p.t.Context(), otlptracehttp.WithEndpointURL(p.view.URL()+traceview.TracesPath))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter),
+		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName(service))))
+	p.t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	return provider
+}
+
+// managementOf answers as RabbitMQ's management API, for the in-process broker.
+func managementOf(t *testing.T, s firehosetest.Server) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "guest" || password != "guest" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if r.Method == http.MethodPut {
+			body, _ := io.ReadAll(r.Body)
+			s.Trace(t, strings.Contains(string(body), `"tracing":true`))
+		}
+		_, _ = fmt.Fprint(w, "{}")
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func firehoseOn(t *testing.T, url string) bool {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	other, err := tap.Open(conn, tap.Config{TracerProvider: sdktrace.NewTracerProvider(), MaxRate: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	on, err := other.On(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return on
+}
+
+// order sends a message through an exchange to a service, which sends one to nowhere.
+func order(t *testing.T, p *tapping, ch *amqp.Channel) trace.TraceID {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(ch.ExchangeDeclare("orders", "direct", false, true, false, false, nil))
+	_, err := ch.QueueDeclare("billing", false, false, true, false, nil)
+	must(err)
+	must(ch.QueueBind("billing", "order.created", "orders", false, nil))
+	options := func(service string) []amqptrace.Option {
+		return []amqptrace.Option{amqptrace.WithTracerProvider(p.provider(service)), amqptrace.WithPropagators(tracecontext.Propagator())}
+	}
+	var id trace.TraceID
+	pub := amqptrace.NewPublisher(ch, options("shop")...)
+	must(pub.PublishWithContext(t.Context(), "orders", "order.created", false, false, amqp.Publishing{Body: []byte("{}")}))
+	deliveries, err := ch.Consume("billing", "", true, false, false, false, nil)
+	must(err)
+	must(amqptrace.NewConsumer("billing", options("billing")...).Handler(func(ctx context.Context, _ amqp.Delivery) error {
+		id = trace.SpanContextFromContext(ctx).TraceID()
+		return amqptrace.NewPublisher(ch, options("billing")...).PublishWithContext(ctx, "orders", "order.billed", false, false, amqp.Publishing{})
+	})(t.Context(), <-deliveries))
+	return id
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+)
+
+func traceID(t *testing.T, text string) trace.TraceID {
+	t.Helper()
+	id, err := trace.TraceIDFromHex(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// sample is a file of traces: the first is traceA.
+func sample(name string) string { return filepath.Join("internal", "tracesource", "testdata", name) }
+
+func TestTraceFile(t *testing.T) {
+	order := ok(t, "trace", sample("order.json"))
+	golden(t, "trace-order", order)
+	golden(t, "trace-order.json", ok(t, "trace", sample("order.json"), "-o", "json"))
+	golden(t, "trace-attribute", ok(t, "trace", sample("order.json"), "-attribute", "http.request.method", "-id", traceA))
+	cmd := process(t, "trace", "-")
+	in, err := os.Open(sample("order.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	cmd.Stdin = in
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != order {
+		t.Errorf("from the standard input: %v: %s", err, out)
+	}
+}
+
+// What was saved can be drawn again.
+func TestTraceRoundTrip(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "saved.json")
+	if err := os.WriteFile(file, []byte(ok(t, "trace", sample("order.json"), "-o", "json")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := ok(t, "trace", file), ok(t, "trace", sample("order.json")); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTraceErrors(t *testing.T) {
+	garbage := filepath.Join(t.TempDir(), "garbage.json")
+	if err := os.WriteFile(garbage, []byte(`{"a": 1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, exitFailed, "no such file", "trace", garbage+"-none")
+	fails(t, exitFailed, "neither OTLP JSON nor Jaeger's", "trace", garbage)
+	fails(t, exitFailed, "has no trace "+traceB, "trace", sample("jaeger.json"), "-id", traceB)
+	fails(t, exitFailed, "connection refused", "trace", traceA, "-view", "http://127.0.0.1:1")
+	fails(t, exitUsage, "a trace id is 32", "trace", sample("order.json"), "-id", "xyz")
+	fails(t, exitUsage, "one argument is needed", "trace")
+	if r := tool(t, "trace", "http://u:geheim@127.0.0.1:1/"); r.code != exitFailed || strings.Contains(r.stderr, "geheim") {
+		t.Errorf("exit code %d, %s", r.code, r.stderr)
+	}
+	if r := tool(t, "trace", "http://u:geh%zzeim@127.0.0.1:1/"); r.code != exitUsage || strings.Contains(r.stderr, "zzeim") {
+		t.Errorf("exit code %d, %s", r.code, r.stderr)
+	}
+}
+
+// A running view is asked by id, by its own address and by that of a trace's page.
+func TestTraceView(t *testing.T) {
+	in, err := os.ReadFile(sample("order.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := traceview.Listen("127.0.0.1:0", traceview.NewStore(traceview.Limits{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	response, err := http.Post(view.URL()+traceview.TracesPath, "application/json", strings.NewReader(string(in)))
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatal(response, err)
+	}
+	_ = response.Body.Close()
+	want := ok(t, "trace", sample("order.json"), "-id", traceA)
+	for _, args := range [][]string{
+		{traceA, "-view", view.URL()}, {view.URL(), "-id", traceA}, {view.URL() + "/#/trace/" + traceA}, {view.URL() + "/api/traces/" + traceA},
+	} {
+		if got := ok(t, append([]string{"trace"}, args...)...); got != want {
+			t.Errorf("%q: got\n%s\nwant\n%s", args, got, want)
+		}
+	}
+	r := tool(t, "trace", view.URL(), "-n", "1")
+	if r.code != 0 || !strings.Contains(r.stderr, "1 of 2 traces shown, the limit is 1 (-n)") {
+		t.Errorf("exit code %d, %s", r.code, r.stderr)
+	}
+	fails(t, exitFailed, "has no trace "+strings.Repeat("1", 32), "trace", strings.Repeat("1", 32), "-view", view.URL())
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// jaeger answers as Jaeger 1.76 did, whose answers are in the files.
+func jaeger(t *testing.T, paths map[string]string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, found := paths[r.URL.Path]
+		if !found {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		http.ServeFile(w, r, sample(name))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// Jaeger's two APIs have the same trace, which is asked for by id or by its page.
+func TestTraceJaeger(t *testing.T) {
+	const v1, v3 = "/api/traces/" + traceA, "/api/v3/traces/" + traceA
+	for name, paths := range map[string]map[string]string{
+		"v3":       {v3: "jaeger-v3.json"},
+		"v1 alone": {v1: "jaeger.json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := jaeger(t, paths)
+			byID := ok(t, "trace", traceA, "-view", url)
+			golden(t, "trace-jaeger-"+strings.Fields(name)[0], byID)
+			if page := ok(t, "trace", url+"/trace/"+traceA+"?uiFind="+spanA); page != byID {
+				t.Errorf("by its page:\n%s\nby its id:\n%s", page, byID)
+			}
+			fails(t, exitFailed, "has no trace "+traceB, "trace", traceB, "-view", url)
+		})
+	}
+	fails(t, exitFailed, "has no list of traces", "trace", jaeger(t, map[string]string{"/api/traces": "jaeger.json"}))
+}
