@@ -48,6 +48,7 @@ var listenAddrs = map[shop.Part]string{
 type options struct {
 	part        string
 	serve       bool
+	without     []shop.Part
 	verbose     bool
 	healthcheck bool
 }
@@ -76,7 +77,14 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("order-notification", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.part, "run", "", "run one `service` alone: order, notification or email")
-	flags.BoolVar(&opts.serve, "serve", false, "keep all services up and print the traces of what you send")
+	flags.BoolVar(&opts.serve, "serve", false, "keep all services up and show the traces of what you send, here and on a web page")
+	flags.Func("without", "with -serve, leave a `service` to be run by itself: notification or email; may be repeated", func(text string) error {
+		if part := shop.Part(text); part != shop.Notification && part != shop.Email {
+			return errors.New("notification or email")
+		}
+		opts.without = append(opts.without, shop.Part(text))
+		return nil
+	})
 	flags.BoolVar(&opts.verbose, "v", false, "print the services' log, with all its fields, to standard error")
 	flags.BoolVar(&opts.healthcheck, "healthcheck", false, "ask the service at HTTP_ADDR how it is, and exit 0 or 1")
 	if err := flags.Parse(args); err != nil {
@@ -91,6 +99,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		problem = fmt.Sprintf("there is no service %q: order, notification or email", opts.part)
 	case opts.part != "" && opts.serve:
 		problem = "-run and -serve exclude each other"
+	case opts.without != nil && !opts.serve:
+		problem = "-without goes with -serve"
 	default:
 		return opts, nil
 	}
@@ -105,7 +115,7 @@ func run(ctx context.Context, opts options) error {
 		return err //nolint:wrapcheck // It names the variable.
 	}
 	adoptLibraryLogs()
-	show := demo.Options{Verbose: opts.verbose, Version: version, Stdout: os.Stdout, Stderr: os.Stderr}
+	show := demo.Options{Verbose: opts.verbose, Version: version, Stdout: os.Stdout, Stderr: os.Stderr, Without: opts.without}
 	switch part := shop.Part(opts.part); {
 	case opts.healthcheck:
 		return httpserver.CheckHealth(ctx, cmp.Or(cfg.HTTPAddr, listenAddrs[part], listenAddrs[shop.Order]))

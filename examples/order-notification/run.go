@@ -23,6 +23,8 @@ func runPart(ctx context.Context, cfg config.Config, part shop.Part) error {
 		HTTPAddr:   cmp.Or(cfg.HTTPAddr, listenAddrs[part]),
 		PaymentURL: cfg.PaymentURL,
 		Telemetry:  telemetry.Config{Version: version},
+
+		EmailRetryDelay: cfg.EmailRetryDelay,
 	}, part)
 	if err != nil {
 		return err //nolint:wrapcheck // It names the service.

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
@@ -18,6 +20,12 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/rabbit"
 	"github.com/mqtrace/mqtrace/examples/order-notification/tasks"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
+)
+
+const (
+	defaultAMQPAddr  = "127.0.0.1:5672"
+	defaultRedisAddr = "127.0.0.1:6379"
+	anyPort          = "127.0.0.1:0"
 )
 
 // Backend is a broker and a Redis, and the names to use on them.
@@ -32,7 +40,24 @@ type Backend struct {
 }
 
 // Open starts what cfg does not name and checks that the rest answers.
-func Open(ctx context.Context, cfg config.Config) (_ *Backend, err error) {
+func Open(ctx context.Context, cfg config.Config) (*Backend, error) {
+	return open(ctx, cfg, []string{anyPort}, []string{anyPort})
+}
+
+// OpenAtDefaults is Open, and what it starts listens where programs look for it
+// if they are told nothing, as long as nobody else listens there.
+func OpenAtDefaults(ctx context.Context, cfg config.Config) (*Backend, error) {
+	amqpAddrs, redisAddrs := []string{anyPort}, []string{anyPort}
+	if unused(ctx, defaultAMQPAddr) {
+		amqpAddrs = []string{defaultAMQPAddr, anyPort}
+	}
+	if unused(ctx, defaultRedisAddr) {
+		redisAddrs = []string{defaultRedisAddr, anyPort}
+	}
+	return open(ctx, cfg, amqpAddrs, redisAddrs)
+}
+
+func open(ctx context.Context, cfg config.Config, amqpAddrs, redisAddrs []string) (_ *Backend, err error) {
 	b := &Backend{AMQPURL: cfg.AMQPURL, Redis: cfg.Redis, Prefix: cfg.Prefix}
 	defer func() {
 		if err != nil {
@@ -43,7 +68,8 @@ func Open(ctx context.Context, cfg config.Config) (_ *Backend, err error) {
 		b.Prefix = "demo-" + strings.ToLower(rand.Text()[:8]) + "."
 	}
 	if cfg.AMQPURL == "" {
-		if b.broker, err = amqpbroker.Start(); err != nil {
+		b.broker, err = FirstFree(func(addr string) (*amqpbroker.Broker, error) { return amqpbroker.Listen(addr) }, amqpAddrs...)
+		if err != nil {
 			return nil, fmt.Errorf("start the in-process broker: %w", err)
 		}
 		b.AMQPURL = b.broker.URL()
@@ -51,7 +77,7 @@ func Open(ctx context.Context, cfg config.Config) (_ *Backend, err error) {
 		return nil, err
 	}
 	if cfg.Redis.Addr == "" {
-		if b.miniredis, err = miniredis.Run(); err != nil {
+		if b.miniredis, err = FirstFree(startRedis, redisAddrs...); err != nil {
 			return nil, fmt.Errorf("start the in-process Redis: %w", err)
 		}
 		b.Redis.Addr = b.miniredis.Addr()
@@ -59,6 +85,34 @@ func Open(ctx context.Context, cfg config.Config) (_ *Backend, err error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+func startRedis(addr string) (*miniredis.Miniredis, error) {
+	m := miniredis.NewMiniRedis()
+	if err := m.StartAddr(addr); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return m, nil
+}
+
+// unused tells whether nobody answers at an address. Listening alone does not tell on
+// every system: some let a program take loopback from one that listens everywhere.
+func unused(ctx context.Context, addr string) bool {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err != nil
+}
+
+// FirstFree listens at the first of the addresses where that is possible.
+func FirstFree[T any](listen func(addr string) (T, error), addrs ...string) (server T, err error) {
+	for _, addr := range addrs {
+		if server, err = listen(addr); err == nil {
+			break
+		}
+	}
+	return server, err
 }
 
 func (b *Backend) checkBroker(ctx context.Context) error {
@@ -75,6 +129,19 @@ func (b *Backend) Topology() events.Topology { return events.NewTopology(b.Prefi
 // EmailQueue returns the name of the asynq queue.
 func (b *Backend) EmailQueue() string { return tasks.QueueName(b.Prefix) }
 
+// Environment returns the variables with which another program finds the servers
+// that Open started, as NAME=value: none for those where it looks anyway.
+func (b *Backend) Environment() []string {
+	var env []string
+	if b.broker != nil && b.broker.Addr() != defaultAMQPAddr {
+		env = append(env, "MQTRACE_AMQP_URL="+b.AMQPURL)
+	}
+	if b.miniredis != nil && b.miniredis.Addr() != defaultRedisAddr {
+		env = append(env, "MQTRACE_REDIS_ADDR="+b.Redis.Addr)
+	}
+	return env
+}
+
 // Describe says in a few words what the services run on.
 func (b *Backend) Describe() string {
 	broker, store := "RabbitMQ", "Redis"
@@ -86,6 +153,9 @@ func (b *Backend) Describe() string {
 	}
 	return broker + " and " + store
 }
+
+// OnRealServers reports whether the broker or Redis is one that was named.
+func (b *Backend) OnRealServers() bool { return b.broker == nil || b.miniredis == nil }
 
 // Close stops what Open started, and removes from real servers what the
 // services made there. The services must have stopped.

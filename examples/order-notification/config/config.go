@@ -3,7 +3,9 @@
 package config
 
 import (
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/hibiken/asynq"
 
@@ -21,8 +23,13 @@ type Config struct {
 	// PaymentURL (PAYMENT_URL) is the base URL of a payment service. Without
 	// it the order service's process brings the stand-in along.
 	PaymentURL string
+	// ViewAddr (VIEW_ADDR) is where the page with the traces listens.
+	ViewAddr string
 	// Prefix (NAME_PREFIX) is put before the names of exchanges and queues.
 	Prefix string
+	// EmailRetryDelay (EMAIL_RETRY_DELAY) is the time before an email is tried
+	// again.
+	EmailRetryDelay time.Duration
 }
 
 // FromEnvironment reads the variables.
@@ -31,7 +38,14 @@ func FromEnvironment() (Config, error) {
 		AMQPURL:    os.Getenv("MQTRACE_AMQP_URL"),
 		HTTPAddr:   os.Getenv("HTTP_ADDR"),
 		PaymentURL: os.Getenv("PAYMENT_URL"),
+		ViewAddr:   os.Getenv("VIEW_ADDR"),
 		Prefix:     os.Getenv("NAME_PREFIX"),
+	}
+	if delay := os.Getenv("EMAIL_RETRY_DELAY"); delay != "" {
+		var err error
+		if cfg.EmailRetryDelay, err = time.ParseDuration(delay); err != nil || cfg.EmailRetryDelay < 0 {
+			return Config{}, fmt.Errorf("EMAIL_RETRY_DELAY=%s is not a duration such as 1s", delay)
+		}
 	}
 	if addr := os.Getenv("MQTRACE_REDIS_ADDR"); addr != "" {
 		var err error

@@ -10,7 +10,9 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/examples/order-notification/backend"
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
+	"github.com/mqtrace/mqtrace/examples/order-notification/shop"
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
@@ -30,7 +32,7 @@ func Run(ctx context.Context, cfg config.Config, opts Options) (err error) {
 	started := time.Now()
 	// Nobody calls the API from outside, so no fixed port needs to be free.
 	cfg.HTTPAddr = ""
-	s, err := open(ctx, cfg, opts)
+	s, err := open(ctx, cfg, opts, places{backend.Open, []string{anyPort}}, shop.Order, shop.Notification, shop.Email)
 	if err != nil {
 		return err
 	}

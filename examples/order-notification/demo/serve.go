@@ -5,31 +5,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/examples/order-notification/backend"
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
+	"github.com/mqtrace/mqtrace/examples/order-notification/shop"
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
 const (
 	serveAddr = "127.0.0.1:8080"
+	// viewAddr is where exporters send to if they are told nothing.
+	viewAddr  = "127.0.0.1:4318"
 	lookEvery = 500 * time.Millisecond
 	// quietTime without a new span makes a trace worth showing. Nobody can
 	// know that a trace is complete; one that goes on is shown again.
 	quietTime = 2500 * time.Millisecond
 )
 
-// Serve keeps the services up until ctx ends, and shows each new trace.
+// Serve keeps the services up until ctx ends, and shows each new trace: on a web
+// page at once, and as text when it seems complete. Other processes can use the
+// servers, and send their spans to the page.
 func Serve(ctx context.Context, cfg config.Config, opts Options) (err error) {
 	cfg.HTTPAddr = cmp.Or(cfg.HTTPAddr, serveAddr)
-	s, err := open(ctx, cfg, opts)
+	where := places{backend.OpenAtDefaults, []string{viewAddr, anyPort}}
+	if cfg.ViewAddr != "" {
+		where.view = []string{cfg.ViewAddr}
+	}
+	parts := slices.DeleteFunc([]shop.Part{shop.Order, shop.Notification, shop.Email},
+		func(p shop.Part) bool { return slices.Contains(opts.Without, p) })
+	s, err := open(ctx, cfg, opts, where, parts...)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	s.greet()
+	s.greet(opts.Without)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -48,20 +61,10 @@ func Serve(ctx context.Context, cfg config.Config, opts Options) (err error) {
 				if err := s.print(tr); err != nil {
 					return err
 				}
+				fmt.Fprintf(s.out, "   %s/#/trace/%s\n", s.receiver.URL(), tr.ID)
 			}
 		}
 	}
-}
-
-func (s *staging) greet() {
-	fmt.Fprintf(s.out, `Four services on %s, until Ctrl-C. Type, in another terminal:
-
-  curl -i %s/orders -H 'X-Tenant-ID: acme' -d '{"email":"customer@example.com","payment_token":"tok_ok","items":[{"sku":"tea","quantity":1}]}'
-
-Its trace is printed here a few seconds later. Other things to try: the address
-flaky@example.com, the article samovar, the tokens tok_declined, tok_unavailable and
-tok_panic.
-`, s.backend.Describe(), s.shop.OrderURL())
 }
 
 // sighting is a trace's size, and since when it has had it.

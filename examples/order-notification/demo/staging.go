@@ -18,7 +18,15 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
+// places are where the servers and the page listen.
+type places struct {
+	backend func(context.Context, config.Config) (*backend.Backend, error)
+	view    []string // the first address that is free
+}
+
 const (
+	anyPort = "127.0.0.1:0"
+
 	// Retries come quickly here, so that nobody has to wait for them. asynq
 	// counts in whole seconds.
 	emailRetryDelay   = time.Second
@@ -32,9 +40,12 @@ type Options struct {
 	Verbose        bool // show the services' log, with all its fields, on Stderr
 	Version        string
 	Stdout, Stderr *os.File
+	// Without are parts that Serve leaves to a process of their own.
+	Without []shop.Part
 }
 
-// staging is the servers, the services and the place where their traces are.
+// staging is the servers, the services and the place where their traces are, a
+// receiver with a page.
 type staging struct {
 	out  io.Writer
 	tree traceview.TreeOptions
@@ -50,8 +61,11 @@ type staging struct {
 	flushes    sync.WaitGroup // of what sends spans besides the shop
 }
 
-// open starts everything. The caller calls close.
-func open(ctx context.Context, cfg config.Config, opts Options) (_ *staging, err error) {
+// open starts the servers, the place for traces and the parts. The caller calls
+// close.
+func open(
+	ctx context.Context, cfg config.Config, opts Options, where places, parts ...shop.Part,
+) (_ *staging, err error) {
 	s := &staging{
 		out:   opts.Stdout,
 		tree:  traceview.OptionsFor(opts.Stdout),
@@ -59,7 +73,7 @@ func open(ctx context.Context, cfg config.Config, opts Options) (_ *staging, err
 		store: traceview.NewStore(traceview.Limits{}),
 	}
 	s.tree.Attributes = []string{"order.outcome", "tenant.id"}
-	if s.backend, err = backend.Open(ctx, cfg); err != nil {
+	if s.backend, err = where.backend(ctx, cfg); err != nil {
 		return nil, err //nolint:wrapcheck // It says what it was doing.
 	}
 	defer func() {
@@ -68,8 +82,8 @@ func open(ctx context.Context, cfg config.Config, opts Options) (_ *staging, err
 		}
 	}()
 	s.topology, s.emailQueue = s.backend.Topology(), s.backend.EmailQueue()
-	if s.receiver, err = traceview.Listen("127.0.0.1:0", s.store); err != nil {
-		return nil, fmt.Errorf("start the trace receiver: %w", err)
+	if s.receiver, err = backend.FirstFree(s.listen, where.view...); err != nil {
+		return nil, fmt.Errorf("start the page with the traces: %w", err)
 	}
 	s.telemetry = telemetry.Config{
 		Version:   opts.Version,
@@ -86,11 +100,17 @@ func open(ctx context.Context, cfg config.Config, opts Options) (_ *staging, err
 		Telemetry:         s.telemetry,
 		EmailRetryDelay:   emailRetryDelay,
 		EmailPollInterval: emailPollInterval,
-	}, shop.Order, shop.Notification, shop.Email)
+	}, parts...)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // It names the service.
 	}
 	return s, nil
+}
+
+// listen serves the page with the traces, which is also where they are sent. That
+// others can reach it was asked for where the address says so.
+func (s *staging) listen(addr string) (*traceview.Server, error) {
+	return traceview.Listen(addr, s.store, traceview.AllowNonLoopback()) //nolint:wrapcheck // The caller says what it was doing.
 }
 
 // close stops the services first, so that their last spans still find the

@@ -59,7 +59,11 @@ func New(ctx context.Context, cfg Config, t *telemetry.Telemetry) (*Worker, erro
 	}
 	w := &Worker{log: t.Log, tracer: t.Tracer(), queue: cfg.Queue, mux: asynq.NewServeMux()}
 	w.mux.Use(asynqtrace.Middleware(
-		asynqtrace.WithTracerProvider(t.TracerProvider), asynqtrace.WithPropagators(t.Propagators)))
+		asynqtrace.WithTracerProvider(t.TracerProvider),
+		asynqtrace.WithMeterProvider(t.MeterProvider),
+		asynqtrace.WithPropagators(t.Propagators),
+		asynqtrace.WithQueueTime(),
+	))
 	w.mux.HandleFunc(tasks.TypeOrderConfirmation, w.confirmOrder)
 	var err error
 	w.server, err = httpserver.Listen(ctx, cfg.HTTPAddr, httpserver.NewHealthMux(w.health))

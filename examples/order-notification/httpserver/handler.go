@@ -22,6 +22,7 @@ func NewHandler(mux *http.ServeMux, t *telemetry.Telemetry) http.Handler {
 	traced := otelhttp.NewHandler(
 		withTraceID(recovered(t.Log, jsonErrors(mux))), "",
 		otelhttp.WithTracerProvider(t.TracerProvider),
+		otelhttp.WithMeterProvider(t.MeterProvider),
 		otelhttp.WithPropagators(t.Propagators),
 		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != HealthPath }),
 	)

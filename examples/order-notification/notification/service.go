@@ -65,7 +65,11 @@ func New(ctx context.Context, cfg Config, t *telemetry.Telemetry) (_ *Service, e
 	}
 	s := &Service{log: t.Log, conn: conn, queue: cfg.EmailQueue}
 	s.tasks = asynqtrace.NewClient(asynq.NewClient(cfg.Redis),
-		asynqtrace.WithTracerProvider(t.TracerProvider), asynqtrace.WithPropagators(t.Propagators))
+		asynqtrace.WithTracerProvider(t.TracerProvider),
+		asynqtrace.WithMeterProvider(t.MeterProvider),
+		asynqtrace.WithPropagators(t.Propagators),
+		asynqtrace.WithQueueTime(),
+	)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -73,8 +77,10 @@ func New(ctx context.Context, cfg Config, t *telemetry.Telemetry) (_ *Service, e
 	}()
 	opts := []amqptrace.Option{
 		amqptrace.WithTracerProvider(t.TracerProvider),
+		amqptrace.WithMeterProvider(t.MeterProvider),
 		amqptrace.WithPropagators(t.Propagators),
 		amqptrace.WithServer(conn.Host, conn.Port),
+		amqptrace.WithQueueTime(),
 	}
 	s.process = amqptrace.NewConsumer(cfg.Topology.Queue, opts...)
 	s.bury = amqptrace.NewConsumer(cfg.Topology.DeadLetterQueue, opts...).Handler(s.handleDeadLetter)

@@ -48,6 +48,7 @@ func newPaymentClient(baseURL string, t *telemetry.Telemetry) *paymentClient {
 			Timeout: paymentTimeout,
 			Transport: otelhttp.NewTransport(transport,
 				otelhttp.WithTracerProvider(t.TracerProvider),
+				otelhttp.WithMeterProvider(t.MeterProvider),
 				otelhttp.WithPropagators(t.Propagators),
 				otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
 					// The whole path is constant here, so it may be in the name.

@@ -39,8 +39,10 @@ func newPublisher(conn *rabbit.Conn, topology events.Topology, t *telemetry.Tele
 		exchange: topology.Exchange,
 		traced: amqptrace.NewPublisher(ch,
 			amqptrace.WithTracerProvider(t.TracerProvider),
+			amqptrace.WithMeterProvider(t.MeterProvider),
 			amqptrace.WithPropagators(t.Propagators),
 			amqptrace.WithServer(conn.Host, conn.Port),
+			amqptrace.WithQueueTime(),
 		),
 	}, nil
 }

@@ -1,4 +1,4 @@
-// Package telemetry sets up tracing and logging for one service: [Setup] is
+// Package telemetry sets up tracing, metrics and logging for one service: [Setup] is
 // the only place of the example that knows the OpenTelemetry SDK.
 //
 // Every service of the example has a [Telemetry] of its own and is handed it

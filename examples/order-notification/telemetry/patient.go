@@ -5,42 +5,38 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // warnEvery is how often a Collector that stays away is mentioned in the log.
 const warnEvery = time.Minute
 
-// patientExporter turns failed exports into a warning now and then. Without
+// patience turns an exporter's failures into a warning now and then. Without
 // it each lost batch is a line on standard error through the global error
 // handler, in a format of its own and with no service to it.
-type patientExporter struct {
-	sdktrace.SpanExporter
-
-	log *slog.Logger
+type patience struct {
+	log  *slog.Logger // which does not send by OTLP what it says
+	what string       // is exported
 
 	mu     sync.Mutex
 	warned time.Time // zero while exports succeed
-	lost   int       // spans lost since the last line
+	lost   int       // since the last line
 }
 
-func (e *patientExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	err := e.SpanExporter.ExportSpans(ctx, spans)
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// saw takes note of an export of n things.
+func (p *patience) saw(ctx context.Context, err error, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err == nil {
-		if !e.warned.IsZero() {
-			e.log.InfoContext(ctx, "spans reach the Collector again", "lost_spans", e.lost)
-			e.warned, e.lost = time.Time{}, 0
+		if !p.warned.IsZero() {
+			p.log.InfoContext(ctx, p.what+" reach the Collector again", "lost", p.lost)
+			p.warned, p.lost = time.Time{}, 0
 		}
-		return nil
+		return
 	}
-	e.lost += len(spans)
-	if time.Since(e.warned) >= warnEvery {
-		e.log.WarnContext(ctx, "spans do not reach the Collector; the service goes on without it",
-			"error", err, "lost_spans", e.lost)
-		e.warned = time.Now()
+	p.lost += n
+	if time.Since(p.warned) >= warnEvery {
+		p.log.WarnContext(ctx, p.what+" do not reach the Collector; the service goes on without it",
+			"error", err, "lost", p.lost)
+		p.warned = time.Now()
 	}
-	return nil
 }

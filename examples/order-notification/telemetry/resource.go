@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
@@ -16,6 +17,8 @@ func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(
 			semconv.ServiceName(cfg.Service),
+			// Without it, the metrics of two instances are one series that jumps.
+			semconv.ServiceInstanceID(uuid.NewString()),
 			semconv.ServiceVersion(cmp.Or(cfg.Version, "dev")),
 			semconv.DeploymentEnvironmentNameDevelopment,
 		),

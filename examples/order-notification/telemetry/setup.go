@@ -8,16 +8,19 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
-// flushTimeout bounds how long a stopping service waits for its last spans to
-// leave, so that a Collector which hangs cannot hold up a deployment.
+// flushTimeout bounds how long a stopping service waits for its last spans,
+// metrics and log records to leave, so that a Collector which hangs cannot hold up a deployment.
 const flushTimeout = 3 * time.Second
 
 // Config says who the service is and where its spans and logs go. What the
@@ -31,7 +34,8 @@ type Config struct {
 	// hosts several services and whose one variable cannot name them all.
 	KeepName bool
 	// ViewerURL is the base URL of an OTLP/HTTP receiver that gets the spans
-	// besides the one the environment names. By default, there is none.
+	// besides the one the environment names, and neither metrics nor logs. By
+	// default, there is none.
 	ViewerURL string
 	// LogWriter gets the JSON log lines. By default, standard error.
 	LogWriter io.Writer
@@ -40,62 +44,107 @@ type Config struct {
 // Telemetry is what a service needs to be observed.
 type Telemetry struct {
 	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
 	Propagators    propagation.TextMapPropagator
 	Log            *slog.Logger
 
-	sdk *sdktrace.TracerProvider // nil with OTEL_SDK_DISABLED
+	providers []provider // none with OTEL_SDK_DISABLED
+	shutdown  sync.Once
 }
 
-// Setup builds the exporters, the batch processors, the sampler and the
-// resource, and a logger whose lines carry the ids of the span they were
-// written in. The caller calls [Telemetry.Shutdown] before it exits.
+// provider is a part of the SDK that holds something back to be sent.
+type provider struct {
+	what     string
+	shutdown func(context.Context) error
+}
+
+// Setup builds the exporters, the processors, the sampler and the resource, and
+// a logger whose lines carry the ids of the span they were written in. The
+// caller calls [Telemetry.Shutdown] before it exits.
+//
+// Nothing here waits for a Collector, now or later: what cannot be sent waits in
+// bounded queues of the SDK, and is lost beyond them.
 func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
 	t := &Telemetry{
+		TracerProvider: tracenoop.NewTracerProvider(),
+		MeterProvider:  metricnoop.NewMeterProvider(),
 		Propagators: propagation.NewCompositeTextMapPropagator(
 			propagation.TraceContext{}, propagation.Baggage{}),
 		Log: newLogger(cfg),
 	}
 	if sdkDisabled() {
-		t.TracerProvider = noop.NewTracerProvider()
 		return t, nil
 	}
+	warnOfSettings(ctx, t.Log)
 	res, err := newResource(ctx, cfg)
 	if err != nil {
 		// A wrong OTEL_RESOURCE_ATTRIBUTES is no reason not to take orders.
 		t.Log.WarnContext(ctx, "part of the telemetry resource was not understood", "error", err)
 	}
-	exporters, err := newExporters(ctx, cfg, t.Log)
-	if err != nil {
+	if err := t.build(ctx, cfg, res); err != nil {
+		t.Shutdown(context.WithoutCancel(ctx))
 		return nil, fmt.Errorf("set up telemetry of %s: %w", cfg.Service, err)
 	}
-	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
-	for _, exporter := range exporters {
-		opts = append(opts, sdktrace.WithBatcher(exporter, batchOptions()...))
-	}
-	if sampler := newSampler(res); sampler != nil {
-		opts = append(opts, sdktrace.WithSampler(sampler))
-	}
-	t.sdk = sdktrace.NewTracerProvider(opts...)
-	t.TracerProvider = t.sdk
 	return t, nil
 }
 
-// Shutdown sends the spans that are still waiting, for a few seconds at most,
-// and says in the log if that failed. It is called with a context that has
-// not been cancelled: the signal that stopped the service must not stop the
-// flush too.
+// build starts the three providers. The exporters report to the logger that
+// writes to standard error alone: what they say of the Collector is not for it.
+func (t *Telemetry) build(ctx context.Context, cfg Config, res *resource.Resource) error {
+	plain := t.Log
+	tracers, err := newTracerProvider(ctx, cfg, res, plain)
+	if err != nil {
+		return err
+	}
+	t.TracerProvider = tracers
+	t.providers = append(t.providers, provider{"spans", tracers.Shutdown})
+
+	meters, err := newMeterProvider(ctx, cfg, res, plain)
+	if err != nil {
+		return err
+	}
+	if meters != nil {
+		t.MeterProvider = meters
+		lendToSDK(meters)
+		t.providers = append(t.providers, provider{"metrics", meters.Shutdown})
+	}
+
+	loggers, err := newLoggerProvider(ctx, cfg, res, plain)
+	if err != nil {
+		return err
+	}
+	if loggers != nil {
+		t.Log = withOTLP(plain, loggers)
+		t.providers = append(t.providers, provider{"log records", loggers.Shutdown})
+	}
+	return nil
+}
+
+// Shutdown sends what is still waiting, for a few seconds at most, and says in
+// the log if that failed. It is called with a context that has not been
+// cancelled: the signal that stopped the service must not stop the flush too.
+// The three signals leave at the same time, so that none eats another's share.
 func (t *Telemetry) Shutdown(ctx context.Context) {
-	if t.sdk == nil {
+	t.shutdown.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+		defer cancel()
+		var flushes sync.WaitGroup
+		for _, p := range t.providers {
+			flushes.Go(func() { t.flush(ctx, p) })
+		}
+		flushes.Wait()
+	})
+}
+
+func (t *Telemetry) flush(ctx context.Context, p provider) {
+	err := p.shutdown(ctx)
+	if err == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	if err := t.sdk.Shutdown(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v", flushTimeout)
-		}
-		t.Log.WarnContext(ctx, "the last spans may be lost", "error", err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %v", flushTimeout)
 	}
+	t.Log.WarnContext(ctx, "the last "+p.what+" may be lost", "error", err)
 }
 
 func sdkDisabled() bool {

@@ -36,6 +36,8 @@ func TestSpansGoToTheViewerAndToTheEnvironmentsEndpoint(t *testing.T) {
 	collector, collected, collectedHeader := receiver(t, http.StatusOK)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+	t.Setenv("OTEL_METRICS_EXPORTER", "none")
+	t.Setenv("OTEL_LOGS_EXPORTER", "none")
 	tel, _ := setup(t, telemetry.Config{Service: "test", ViewerURL: viewer})
 	_, span := tel.Tracer().Start(t.Context(), "work")
 	span.End()

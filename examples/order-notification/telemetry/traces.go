@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// The batch processor's four numbers, chosen rather than inherited: what is
+// The batch processors' four numbers, chosen rather than inherited: what is
 // lost when a process is killed (the delay), what an unreachable Collector
 // costs in memory (the queue), and how long one export may take. Each has its
-// OTEL_BSP_* variable, which wins.
+// OTEL_BSP_* variable for spans and OTEL_BLRP_* for logs, which win.
 const (
 	batchQueueSize     = 4096
 	batchSize          = 512
@@ -23,11 +24,26 @@ const (
 	batchExportTimeout = 5 * time.Second
 )
 
-const defaultEndpoint = "http://localhost:4318"
+func newTracerProvider(
+	ctx context.Context, cfg Config, res *resource.Resource, log *slog.Logger,
+) (*sdktrace.TracerProvider, error) {
+	exporters, err := newSpanExporters(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	for _, exporter := range exporters {
+		opts = append(opts, sdktrace.WithBatcher(exporter, spanBatchOptions()...))
+	}
+	if sampler := newSampler(res); sampler != nil {
+		opts = append(opts, sdktrace.WithSampler(sampler))
+	}
+	return sdktrace.NewTracerProvider(opts...), nil
+}
 
-// batchOptions leaves out what the environment sets: the SDK reads those
+// spanBatchOptions leaves out what the environment sets: the SDK reads those
 // variables first and lets options in code win.
-func batchOptions() []sdktrace.BatchSpanProcessorOption {
+func spanBatchOptions() []sdktrace.BatchSpanProcessorOption {
 	var opts []sdktrace.BatchSpanProcessorOption
 	for variable, opt := range map[string]sdktrace.BatchSpanProcessorOption{
 		"OTEL_BSP_MAX_QUEUE_SIZE":        sdktrace.WithMaxQueueSize(batchQueueSize),
@@ -42,17 +58,17 @@ func batchOptions() []sdktrace.BatchSpanProcessorOption {
 	return opts
 }
 
-// newExporters returns the exporter to the viewer, if there is one, and the
+// newSpanExporters returns the exporter to the viewer, if there is one, and the
 // one the environment asks for. The viewer comes first: processors are flushed
 // in order at the end, and a Collector that hangs must not eat its share.
-func newExporters(ctx context.Context, cfg Config, log *slog.Logger) ([]sdktrace.SpanExporter, error) {
+func newSpanExporters(ctx context.Context, cfg Config, log *slog.Logger) ([]sdktrace.SpanExporter, error) {
 	var exporters []sdktrace.SpanExporter
 	add := func(opts ...otlptracehttp.Option) error {
 		exporter, err := otlptracehttp.New(ctx, opts...)
 		if err != nil {
-			return fmt.Errorf("create the OTLP exporter: %w", err)
+			return fmt.Errorf("create the OTLP exporter of spans: %w", err)
 		}
-		exporters = append(exporters, &patientExporter{SpanExporter: exporter, log: log})
+		exporters = append(exporters, &spanExporter{exporter, &patience{log: log, what: "spans"}})
 		return nil
 	}
 	if cfg.ViewerURL != "" {
@@ -60,17 +76,12 @@ func newExporters(ctx context.Context, cfg Config, log *slog.Logger) ([]sdktrace
 			return nil, err
 		}
 	}
-	switch {
-	case strings.TrimSpace(os.Getenv("OTEL_TRACES_EXPORTER")) == "none":
-	case EndpointSet():
-		if protocol() == "grpc" {
-			log.WarnContext(ctx, "OTLP over gRPC is asked for and not built in: sending http/protobuf")
+	if url, ok := signalTraces.target(cfg); ok {
+		var opts []otlptracehttp.Option
+		if url != "" {
+			opts = append(opts, otlptracehttp.WithEndpointURL(url))
 		}
-		if err := add(); err != nil {
-			return nil, err
-		}
-	case cfg.ViewerURL == "":
-		if err := add(otlptracehttp.WithEndpointURL(defaultEndpoint)); err != nil {
+		if err := add(opts...); err != nil {
 			return nil, err
 		}
 	}
@@ -87,16 +98,14 @@ func viewerOptions(base string) []otlptracehttp.Option {
 	}
 }
 
-// EndpointSet reports whether the environment names an OTLP endpoint for
-// traces.
-func EndpointSet() bool {
-	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" ||
-		os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+// spanExporter loses spans patiently.
+type spanExporter struct {
+	sdktrace.SpanExporter
+
+	patience *patience
 }
 
-func protocol() string {
-	if p := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"); p != "" {
-		return p
-	}
-	return os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")
+func (e *spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	e.patience.saw(ctx, e.SpanExporter.ExportSpans(ctx, spans), len(spans))
+	return nil
 }

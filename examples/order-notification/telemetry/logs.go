@@ -1,0 +1,90 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"go.opentelemetry.io/contrib/bridges/otelslog"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/resource"
+)
+
+// newLoggerProvider returns nil where no logs are to be sent.
+func newLoggerProvider(
+	ctx context.Context, cfg Config, res *resource.Resource, log *slog.Logger,
+) (*sdklog.LoggerProvider, error) {
+	url, ok := signalLogs.target(cfg)
+	if !ok {
+		return nil, nil //nolint:nilnil // Told apart by the only caller.
+	}
+	var opts []otlploghttp.Option
+	if url != "" {
+		opts = append(opts, otlploghttp.WithEndpointURL(url))
+	}
+	exporter, err := otlploghttp.New(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("create the OTLP exporter of logs: %w", err)
+	}
+	patient := &logExporter{exporter, &patience{log: log, what: "log records"}}
+	return sdklog.NewLoggerProvider(
+		sdklog.WithResource(res),
+		sdklog.WithProcessor(sdklog.NewBatchProcessor(patient, logBatchOptions()...)),
+	), nil
+}
+
+// logBatchOptions leaves out what the environment sets, as for spans.
+func logBatchOptions() []sdklog.BatchProcessorOption {
+	var opts []sdklog.BatchProcessorOption
+	for variable, opt := range map[string]sdklog.BatchProcessorOption{
+		"OTEL_BLRP_MAX_QUEUE_SIZE":        sdklog.WithMaxQueueSize(batchQueueSize),
+		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": sdklog.WithExportMaxBatchSize(batchSize),
+		"OTEL_BLRP_SCHEDULE_DELAY":        sdklog.WithExportInterval(batchDelay),
+		"OTEL_BLRP_EXPORT_TIMEOUT":        sdklog.WithExportTimeout(batchExportTimeout),
+	} {
+		if os.Getenv(variable) == "" {
+			opts = append(opts, opt)
+		}
+	}
+	return opts
+}
+
+// withOTLP returns a logger that writes its lines as log does and sends them by
+// OTLP besides, where the record has the ids of the span in fields of its own.
+func withOTLP(log *slog.Logger, provider *sdklog.LoggerProvider) *slog.Logger {
+	bridge := otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(provider))
+	return slog.New(slog.NewMultiHandler(log.Handler(), levelHandler{bridge, LogLevel()}))
+}
+
+// levelHandler holds back what is below its level. The bridge would send all.
+type levelHandler struct {
+	slog.Handler
+
+	level slog.Level
+}
+
+func (h levelHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= h.level && h.Handler.Enabled(ctx, level)
+}
+
+func (h levelHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return levelHandler{h.Handler.WithAttrs(attrs), h.level}
+}
+
+func (h levelHandler) WithGroup(name string) slog.Handler {
+	return levelHandler{h.Handler.WithGroup(name), h.level}
+}
+
+// logExporter loses log records patiently; they are on standard error too.
+type logExporter struct {
+	sdklog.Exporter
+
+	patience *patience
+}
+
+func (e *logExporter) Export(ctx context.Context, records []sdklog.Record) error {
+	e.patience.saw(ctx, e.Exporter.Export(ctx, records), len(records))
+	return nil
+}
