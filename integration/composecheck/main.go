@@ -1,7 +1,8 @@
 // Command composecheck reads a compose file, as the JSON that a compose parser
 // resolves it to, and checks what this project holds to: every image has a version,
-// every published port is on loopback, every service has a health check and starts
-// after what it depends on is healthy, and every volume has a name.
+// every published port is on loopback, every service has a limit of memory and of
+// processors and a health check and starts after what it depends on is healthy, every
+// volume has a name, and every file that is mounted is there.
 //
 //	compose -format json docker-compose.yaml | go run ./integration/composecheck
 package main
@@ -31,11 +32,24 @@ type project struct {
 
 type service struct {
 	Image       string                `json:"image"`
-	Build       json.RawMessage       `json:"build"`
+	Build       *build                `json:"build"`
 	Ports       []port                `json:"ports"`
 	HealthCheck *healthCheck          `json:"healthcheck"`
 	DependsOn   map[string]dependency `json:"depends_on"`
 	Volumes     []volume              `json:"volumes"`
+	Deploy      struct {
+		Resources struct {
+			Limits struct {
+				CPUs   json.RawMessage `json:"cpus"`
+				Memory string          `json:"memory"`
+			} `json:"limits"`
+		} `json:"resources"`
+	} `json:"deploy"`
+}
+
+// build is an image made here. One that is made of another names that as BASE.
+type build struct {
+	Args map[string]string `json:"args"`
 }
 
 type port struct {
@@ -78,8 +92,15 @@ func check(r io.Reader) (services int, err error) {
 
 func (s service) faults() []string {
 	var faults []string
-	if len(s.Build) == 0 && !pinned(s.Image) {
-		faults = append(faults, fmt.Sprintf("image %q has no version", s.Image))
+	image := s.Image
+	if s.Build != nil {
+		image = s.Build.Args["BASE"]
+	}
+	if !pinned(image) && (s.Build == nil || image != "") {
+		faults = append(faults, fmt.Sprintf("image %q has no version", image))
+	}
+	if limits := s.Deploy.Resources.Limits; len(limits.CPUs) == 0 || limits.Memory == "" {
+		faults = append(faults, "no limit of memory or of processors")
 	}
 	for _, p := range s.Ports {
 		if p.HostIP != "127.0.0.1" && p.HostIP != "::1" {
@@ -97,6 +118,10 @@ func (s service) faults() []string {
 	for _, v := range s.Volumes {
 		if v.Type == "volume" && v.Source == "" {
 			faults = append(faults, "the volume at "+v.Target+" has no name")
+		}
+		if _, err := os.Stat(v.Source); v.Type == "bind" && err != nil {
+			// Docker would make a directory of that name.
+			faults = append(faults, fmt.Sprintf("what is mounted at %s is not there: %v", v.Target, err))
 		}
 	}
 	return faults

@@ -1,0 +1,13 @@
+# syntax=docker/dockerfile:1
+
+# An image that has neither a shell nor a client for HTTP, with a wget for its health
+# check and a directory for its data that belongs to the user it runs as.
+ARG BASE
+
+FROM busybox:1.37.0-musl AS tools
+RUN mkdir /data && chown 10001:10001 /data
+
+FROM ${BASE}
+ARG DATA=/data
+COPY --from=tools /bin/busybox /bin/wget
+COPY --from=tools --chown=10001:10001 /data ${DATA}

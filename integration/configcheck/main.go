@@ -1,0 +1,64 @@
+// Command configcheck checks what can be checked of deploy without the programs that
+// read it: alert rules and the dashboard's queries by Prometheus's own parsers, and the
+// YAML files strictly, by the keys that their programs document, so that a key that is
+// misspelt or in the wrong place does not go unseen.
+//
+//	configcheck DEPLOY
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// check reads one file of deploy and says what it found in it.
+type check struct {
+	file string
+	read func(data []byte) (found string, err error)
+}
+
+var checks = []check{
+	{"prometheus/alerts.yml", rules},
+	{"grafana/dashboards/messaging.json", dashboard},
+	{"prometheus/prometheus.yml", strictly[prometheusConfig]},
+	{"tempo/tempo.yaml", strictly[tempoConfig]},
+	{"scale/prometheus.yml", strictly[prometheusConfig]},
+	{"scale/tempo.yaml", strictly[tempoConfig]},
+	{"loki/loki.yaml", strictly[lokiConfig]},
+	{"grafana/provisioning/datasources/datasources.yaml", strictly[dataSources]},
+	{"grafana/provisioning/dashboards/dashboards.yaml", strictly[dashboardProviders]},
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: configcheck DEPLOY")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "configcheck:", err)
+		os.Exit(1)
+	}
+}
+
+func run(deploy string) error {
+	var faults []error
+	for _, c := range checks {
+		found, err := c.run(deploy)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", c.file, err))
+			continue
+		}
+		fmt.Printf("ok  %s: %s\n", c.file, found)
+	}
+	return errors.Join(faults...)
+}
+
+func (c check) run(deploy string) (found string, err error) {
+	data, err := os.ReadFile(filepath.Join(deploy, c.file)) //nolint:gosec // The caller says which directory.
+	if err != nil {
+		return "", err
+	}
+	return c.read(data)
+}
