@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	logspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
@@ -25,6 +27,8 @@ type collector struct {
 
 	mu      sync.Mutex
 	spans   []*span
+	logs    []*logRecord
+	metrics []*metricPoint
 	changed chan struct{} // closed and replaced at each change
 }
 
@@ -32,36 +36,56 @@ func newCollector(t *testing.T) *collector {
 	t.Helper()
 	c := &collector{changed: make(chan struct{})}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/traces", c.receive)
+	mux.HandleFunc("POST /v1/traces", receive(c, func(request *collectorpb.ExportTraceServiceRequest) {
+		c.spans = append(c.spans, spansOf(request)...)
+	}))
+	mux.HandleFunc("POST /v1/logs", receive(c, func(request *logspb.ExportLogsServiceRequest) {
+		c.logs = append(c.logs, logRecordsOf(request)...)
+	}))
+	mux.HandleFunc("POST /v1/metrics", receive(c, func(request *metricspb.ExportMetricsServiceRequest) {
+		c.metrics = append(c.metrics, metricPointsOf(request)...)
+	}))
 	c.Server = httptest.NewServer(mux)
 	t.Cleanup(c.Close)
 	return c
 }
 
-func (c *collector) receive(w http.ResponseWriter, r *http.Request) {
+// message is a request of OTLP: a pointer to T.
+type message[T any] interface {
+	*T
+	proto.Message
+}
+
+// receive hands the requests for one signal to take, one at a time.
+func receive[T any, M message[T]](c *collector, take func(M)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var request T
+		if err := decode(r, M(&request)); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		take(&request)
+		close(c.changed)
+		c.changed = make(chan struct{})
+	}
+}
+
+func decode(r *http.Request, request proto.Message) error {
 	body := io.Reader(r.Body)
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(body)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+			return err
 		}
 		body = unzipped
 	}
 	data, err := io.ReadAll(body)
-	var request collectorpb.ExportTraceServiceRequest
-	if err == nil {
-		err = proto.Unmarshal(data, &request)
-	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.spans = append(c.spans, spansOf(&request)...)
-	close(c.changed)
-	c.changed = make(chan struct{})
+	return proto.Unmarshal(data, request)
 }
 
 // trace returns what is there of a trace, and a channel that is closed when

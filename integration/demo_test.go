@@ -123,21 +123,3 @@ func TestDemoSaysWhyItCannotShowEverything(t *testing.T) {
 		}
 	}
 }
-
-func TestServe(t *testing.T) {
-	p := start(t, []string{"HTTP_ADDR=127.0.0.1:0"}, "-serve")
-	var url string
-	eventually(t, "the curl line is there", func() bool {
-		found := regexp.MustCompile(`curl -i (http://\S+)/orders`).FindStringSubmatch(p.stdout.String())
-		if found != nil {
-			url = found[1]
-		}
-		return found != nil
-	})
-	r := post(t, url, orderOf("customer@example.com", "tok_ok", "tea"), "X-Tenant-ID", "acme")
-	eventually(t, "the trace is printed", func() bool {
-		tree := between(p.stdout.String(), "trace "+r.traceID, "log lines")
-		return strings.Contains(tree, "POST /orders") && strings.Contains(tree, "process emails")
-	})
-	p.terminate(t, 10*time.Second)
-}

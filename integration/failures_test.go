@@ -68,9 +68,9 @@ func TestUnknownArgumentsAreUsageErrors(t *testing.T) {
 func TestDeadCollectorCostsAWarning(t *testing.T) {
 	for name, addr := range map[string]string{"down": closedPort(t), "hangs": newHole(t)} {
 		t.Run(name, func(t *testing.T) {
-			const warning = "spans do not reach the Collector; the service goes on without it"
+			const suffix = " do not reach the Collector; the service goes on without it"
 			d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+addr,
-				"OTEL_BSP_SCHEDULE_DELAY=20")
+				"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_BLRP_SCHEDULE_DELAY=20", "OTEL_METRIC_EXPORT_INTERVAL=20")
 			post(t, d.url, orderOf("customer@example.com", "tok_ok", "samovar")) // Opens connections.
 			const orders = 50
 			started := time.Now()
@@ -82,11 +82,16 @@ func TestDeadCollectorCostsAWarning(t *testing.T) {
 			if mean := time.Since(started) / orders; mean > 100*time.Millisecond {
 				t.Errorf("an order takes %v", mean)
 			}
-			d.order.logged(t, warning)
+			lost := []string{"spans" + suffix, "metrics" + suffix, "log records" + suffix}
+			for _, warning := range lost {
+				d.order.logged(t, warning)
+			}
 			d.terminate(t, 5*time.Second)
 			// The order service's process has two SDKs in it.
-			if n := d.order.warnings(warning); n < 1 || n > 2 {
-				t.Errorf("%d warnings, want one for each SDK", n)
+			for _, warning := range lost {
+				if n := d.order.warnings(warning); n < 1 || n > 2 {
+					t.Errorf("%d times %q, want one for each SDK", n, warning)
+				}
 			}
 		})
 	}

@@ -14,8 +14,8 @@ const module = "github.com/mqtrace/mqtrace/"
 var forbidden = map[string][]string{
 	"carrier":              {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
 	"internal/messaging":   {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/traceview"},
-	"amqptrace":            {"asynq", "redis", "otel/sdk", "exporters", "protobuf", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
-	"asynqtrace":           {"amqp091-go", "otel/sdk", "exporters", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
+	"amqptrace":            {"asynq", "redis", "otel/sdk", "otelslog", "exporters", "protobuf", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
+	"asynqtrace":           {"amqp091-go", "otel/sdk", "otelslog", "exporters", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
 	"internal/amqphistory": {"asynq", "redis", "otel", module},
 	"internal/amqpbroker":  {"amqp091-go", "otel", "redis", module},
 	"internal/traceview":   {"amqp091-go", "asynq", "redis", "otel/sdk", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/messaging"},

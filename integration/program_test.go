@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -56,10 +57,10 @@ func start(t *testing.T, env []string, args ...string) *program {
 		command: exec.Command(path, args...),
 		stdout:  &logs{}, stderr: &logs{}, done: make(chan struct{}),
 	}
+	own := []string{"HTTP_ADDR", "VIEW_ADDR", "PAYMENT_URL", "NAME_PREFIX", "LOG_LEVEL", "EMAIL_RETRY_DELAY"}
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "OTEL_") && !strings.HasPrefix(name, "MQTRACE_") &&
-			name != "HTTP_ADDR" && name != "PAYMENT_URL" && name != "NAME_PREFIX" && name != "LOG_LEVEL" {
+		if !strings.HasPrefix(name, "OTEL_") && !strings.HasPrefix(name, "MQTRACE_") && !slices.Contains(own, name) {
 			p.command.Env = append(p.command.Env, pair)
 		}
 	}

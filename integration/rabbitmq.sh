@@ -10,8 +10,10 @@
 #   integration/rabbitmq.sh ctl NAME ARGS...   rabbitmqctl on that node
 #   integration/rabbitmq.sh clean              kill what is left and delete all data
 #
-# MQTRACE_RABBITMQ_DIR is where the nodes live, by default a directory in TMPDIR, and
-# MQTRACE_EPMD_PORT the port of their epmd. A node on PORT talks to others on PORT+10.
+# MQTRACE_RABBITMQ_DIR is where the nodes live, by default a directory in TMPDIR,
+# MQTRACE_EPMD_PORT the port of their epmd and MQTRACE_RABBITMQ_PLUGINS the plugins of a
+# node that starts, with commas between. A node on PORT talks to others on PORT+10.
+# MQTRACE_RABBITMQ_CONF is a rabbitmq.conf of which the nodes of a cluster get a copy.
 set -euo pipefail
 
 readonly base=${MQTRACE_RABBITMQ_DIR:-${TMPDIR:-/tmp}/mqtrace-rabbitmq-$(id -u)}
@@ -90,7 +92,7 @@ launch() { # NAME PORT
 	within 5 closed_port "$2" || fail "port $2 is in use"
 	rm -f "$node/pid"
 	touch "$node/rabbitmq.conf"
-	echo '[].' >"$node/plugins"
+	echo "[${MQTRACE_RABBITMQ_PLUGINS:-}]." >"$node/plugins"
 	RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT=$2 RABBITMQ_DIST_PORT=$(($2 + 10)) \
 		RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}' \
 		MQTRACE_PID_FILE=$node/pid setsid "$programs/rabbitmq-server" </dev/null >"$node/log/output" 2>&1 &
@@ -117,10 +119,11 @@ cluster() {
 	cookie
 	for i in 0 1 2; do
 		environment "${members[i]}"
+		cat "${MQTRACE_RABBITMQ_CONF:-/dev/null}" >"$node/rabbitmq.conf"
 		printf '%s\n' 'cluster_formation.peer_discovery_backend = classic_config' \
 			'cluster_formation.classic_config.nodes.1 = n1@localhost' \
 			'cluster_formation.classic_config.nodes.2 = n2@localhost' \
-			'cluster_formation.classic_config.nodes.3 = n3@localhost' >"$node/rabbitmq.conf"
+			'cluster_formation.classic_config.nodes.3 = n3@localhost' >>"$node/rabbitmq.conf"
 		launch "${members[i]}" $(($1 + i))
 	done
 	for i in 0 1 2; do await "${members[i]}" $(($1 + i)); done

@@ -12,11 +12,13 @@ import { chromium } from 'playwright-core';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const browserFlags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--host-resolver-rules=MAP *.example 127.0.0.1']; // what a page that rebinds its name does
 
 export class Stage {
   folder = mkdtempSync(join(tmpdir(), 'mqtrace-browser-'));
   problems = []; // errors, dialogs, and requests to elsewhere, as text
+  expected; // a pattern of those that are part of the test, if any
   #programs = [];
   #browser;
 
@@ -44,22 +46,26 @@ export class Stage {
     return line;
   }
 
+  #note(problem) {
+    if (!this.expected?.test(problem)) this.problems.push(problem);
+  }
+
   // page opens a page whose problems are noted.
   async page(base, options = {}) {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 760 }, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(5000);
-    page.on('pageerror', (error) => this.problems.push(`error: ${error}`));
+    page.on('pageerror', (error) => this.#note(`error: ${error}`));
     page.on('console', (message) => {
       // A trace that is not there is answered with 404, which the browser reports.
-      if (message.type() === 'error' && !message.text().includes('404')) this.problems.push(`console: ${message.text()}`);
+      if (message.type() === 'error' && !message.text().includes('404')) this.#note(`console: ${message.text()}`);
     });
     page.on('dialog', (dialog) => {
-      this.problems.push(`dialog: ${dialog.message()}`);
+      this.#note(`dialog: ${dialog.message()}`);
       dialog.dismiss();
     });
     page.on('request', (request) => {
-      if (!request.url().startsWith(base)) this.problems.push(`request to ${request.url()}`);
+      if (!request.url().startsWith(base)) this.#note(`request to ${request.url()}`);
     });
     return page;
   }

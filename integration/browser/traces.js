@@ -10,14 +10,17 @@ const newSpanID = () => hex(16).split('').reverse().join('');
 const value = (v) => {
   if (Array.isArray(v)) return { arrayValue: { values: v.map(value) } };
   if (typeof v === 'boolean') return { boolValue: v };
-  if (typeof v === 'number') return Number.isInteger(v) ? { intValue: String(v) } : { doubleValue: v };
+  if (typeof v === 'number') return Number.isSafeInteger(v) ? { intValue: String(v) } : { doubleValue: v };
   return { stringValue: v };
 };
 const attributes = (record = {}) => Object.entries(record).map(([key, v]) => ({ key, value: value(v) }));
 
 const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 };
-const began = BigInt(Date.now() - 5000) * 1000000n;
-const at = (ms) => String(began + BigInt(Math.round(ms * 1e6)));
+let began = Date.now() - 5000;
+const at = (ms) => String(BigInt(began) * 1000000n + BigInt(Math.round(ms * 1e6)));
+
+// beginAt sets what times count from, in milliseconds since 1970.
+export const beginAt = (ms) => { began = ms; };
 
 // Trace collects spans. Times are in milliseconds from when the program began.
 export class Trace {
@@ -42,11 +45,19 @@ export class Trace {
     return span;
   }
 
+  // everywhere are attributes of each resource, scope and link.
+  everywhere = {};
+
   get otlp() {
+    const more = attributes(this.everywhere);
+    const hostile = more[0]?.key;
     return {
       resourceSpans: [...this.#services].map(([service, spans]) => ({
-        resource: { attributes: attributes({ 'service.name': service, 'service.version': '1.4.0', 'host.name': 'worker-7' }) },
-        scopeSpans: [{ scope: { name: 'github.com/mqtrace/mqtrace/amqptrace', version: '0.2.0' }, spans }],
+        resource: { attributes: [...attributes({ 'service.name': service, 'service.version': '1.4.0', 'host.name': 'worker-7' }), ...more] },
+        scopeSpans: [{
+          scope: { name: hostile ?? 'github.com/mqtrace/mqtrace/amqptrace', version: hostile ?? '0.2.0', attributes: more }, schemaUrl: hostile,
+          spans: spans.map((span) => ({ ...span, traceState: hostile, links: span.links.map((link) => ({ ...link, attributes: more })) })),
+        }],
       })),
     };
   }
@@ -93,7 +104,7 @@ export function order(offset) {
   });
   const billed = t.span('billing', 'process invoices', 'consumer', 128, 205, received('invoices', { 'mqtrace.settlement': 'ack' }));
   t.span('billing', 'INSERT invoices', 'client', 140, 196, { parent: billed, 'db.system.name': 'postgresql' });
-  return { trace: t, publish };
+  return { trace: t, publish, first };
 }
 
 // settlement is a batch, in a trace of its own, of messages that other traces sent.
@@ -104,15 +115,16 @@ export function settlement(offset, published) {
     'messaging.batch.message_count': published.length, 'mqtrace.settlement': 'ack',
   });
   t.span('ledger', 'COPY settlements', 'client', 20, 121, { parent: root, 'db.system.name': 'postgresql' });
+  t.root = root;
   return t;
 }
 
-// simple is an order with nothing to tell.
-export function simple(offset, name = 'POST /orders', extra = {}) {
+// simple is an order with nothing to tell, whose message waits so many milliseconds.
+export function simple(offset, name = 'POST /orders', extra = {}, waits = 25) {
   const t = new Trace(offset);
   const root = t.span('order-api', name, 'server', 0, 24, extra);
   const publish = t.span('order-api', 'publish orders', 'producer', 8, 21, { parent: root, ...rabbit, 'messaging.operation.name': 'publish', 'messaging.destination.name': 'orders:order.created' });
-  t.span('billing', 'process invoices', 'consumer', 46, 71, { parent: publish, links: [publish], ...rabbit, 'messaging.operation.name': 'process', 'messaging.destination.name': 'orders:order.created:invoices', 'mqtrace.settlement': 'ack' });
+  t.span('billing', 'process invoices', 'consumer', 21 + waits, 46 + waits, { parent: publish, links: [publish], ...rabbit, 'messaging.operation.name': 'process', 'messaging.destination.name': 'orders:order.created:invoices', 'mqtrace.settlement': 'ack' });
   return { trace: t, publish };
 }
 
@@ -132,12 +144,33 @@ export function attack(offset) {
     parent: root, 'messaging.system': script, 'messaging.operation.name': 'publish', 'messaging.destination.name': img, 'mqtrace.publish.outcome': img,
   });
   const linked = other.span(braces, svg, 'internal', 0, 1);
+  t.everywhere = { [img]: script, [script]: [svg, href] };
   t.span(script, `process ${script}`, 'consumer', 20, 30, {
     parent: sent, links: [linked], 'messaging.operation.name': 'process', 'messaging.destination.name': script, 'messaging.message.id': img,
     'mqtrace.attempt': 2, 'mqtrace.settlement': svg, 'mqtrace.dead_letter.count': 1, 'mqtrace.dead_letter.reasons': [img], 'mqtrace.dead_letter.queues': [script],
     baggage: `${img}=${encodeURIComponent(script)}`, events: [[img, 22, { [svg]: script }]],
   });
   return { trace: t, other };
+}
+
+// nonsense has what no sender should send: times of no time, parents that lead nowhere or
+// back, names that hide or reorder text. It returns how many spans there are.
+export function nonsense() {
+  const t = new Trace();
+  const most = '18446744073709551615';
+  const odd = [
+    { name: 'no times', startTimeUnixNano: '0', endTimeUnixNano: '0' }, { name: 'ends before it starts', endTimeUnixNano: '1' },
+    { name: 'never ends', endTimeUnixNano: '0' }, { name: 'the end of time', endTimeUnixNano: most }, { name: 'at the end of time', startTimeUnixNano: most, endTimeUnixNano: most },
+    { name: 'its own parent' }, { name: 'an orphan', parentSpanId: 'ffffffffffffffff' }, { name: '\u202egnp.exe\u2066\u200b' }, { name: '' }, { name: '\u0000\u001b[31m\n\t' },
+    { name: '\ud83d\ude80'.repeat(300) }, { name: 'e' + '\u0301'.repeat(500) }, { name: 'x'.repeat(100000) }, { name: 'ひらがな العربية עברית' }, { name: '__proto__' },
+  ].map((change, i) => Object.assign(t.span(['a', '', '\u202eb', 'constructor'][i % 4], '', i % 2 ? 'consumer' : 'producer', i, i + 1, {
+    '': '', ['__proto__']: 'x', constructor: 'x', long: 'y'.repeat(20000), '\u202ekey': '\u202evalue', 'mqtrace.attempt': 1e15, 'mqtrace.dead_letter.count': 5e15,
+    'mqtrace.queue_time': 1e300, baggage: '=,;%E0%A4%A', error: i % 3 ? undefined : '\u202erorre',
+  }), change));
+  odd[5].parentSpanId = odd[5].spanId;
+  const loop = ['one', 'two', 'three'].map((name) => t.span('a', `loop ${name}`, 'internal', 0, 1));
+  loop.forEach((span, i) => { span.parentSpanId = loop[(i + 1) % 3].spanId; });
+  return { trace: t, spans: odd.length + loop.length };
 }
 
 // large has as many spans as asked for, with queues in between, some of them failed.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.uber.org/goleak"
 )
 
@@ -39,13 +40,14 @@ type brokers struct {
 	publishers, consumers []string
 	queueArguments        amqp.Table
 	hasty                 time.Duration // by default, a second
+	exporting             sdktrace.SpanProcessor
 }
 
 func startLoad(t *testing.T, b brokers) *load {
 	t.Helper()
 	l := &load{
 		t: t, queue: fmt.Sprintf("mqtrace-faults-%d-%d", os.Getpid(), time.Now().UnixNano()), hasty: b.hasty,
-		spans: &spans{said: counts{}}, ledger: newLedger(), began: time.Now(),
+		spans: &spans{said: counts{}, exporting: b.exporting}, ledger: newLedger(), began: time.Now(),
 		goroutines: goleak.IgnoreCurrent(), baseline: runtime.NumGoroutine(),
 	}
 	if l.hasty == 0 {

@@ -3,9 +3,11 @@
 package faults_test
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // proxy stands between clients and a broker and can be a bad network.
@@ -15,9 +17,16 @@ type proxy struct {
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
-	conns  map[net.Conn]bool
+	pairs  map[*pair]bool
 	silent bool
 	resume *sync.Cond
+	wire   wire
+}
+
+// pair is a client's connection and the one to the broker that goes with it.
+type pair struct {
+	client, server net.Conn
+	halfOpen       bool // the broker's is gone and the client has not been told
 }
 
 func startProxy(t *testing.T, target string) *proxy {
@@ -26,7 +35,7 @@ func startProxy(t *testing.T, target string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, target: target, conns: make(map[net.Conn]bool)}
+	p := &proxy{listener: l, target: target, pairs: make(map[*pair]bool)}
 	p.resume = sync.NewCond(&p.mu)
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
@@ -51,23 +60,32 @@ func (p *proxy) accept() {
 			_ = client.Close()
 			continue
 		}
+		q := &pair{client: client, server: server}
 		p.mu.Lock()
-		p.conns[client], p.conns[server] = true, true
+		p.pairs[q] = true
 		p.mu.Unlock()
-		p.running.Go(func() { p.pipe(client, server) })
-		p.running.Go(func() { p.pipe(server, client) })
+		for _, up := range []bool{true, false} {
+			late := make(chan chunk, 1024)
+			p.running.Go(func() { p.read(q, up, late) })
+			p.running.Go(func() { p.write(q, up, late) })
+		}
 	}
 }
 
-// pipe carries bytes one way until either end is closed.
-func (p *proxy) pipe(to, from net.Conn) {
-	defer func() {
-		_, _ = to.Close(), from.Close()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.conns, to)
-		delete(p.conns, from)
-	}()
+// chunk is what was read at once, and when it is to go on.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// read takes bytes from one end, up to the broker or down from it.
+func (p *proxy) read(q *pair, up bool, late chan<- chunk) {
+	defer close(late)
+	from := q.server
+	f := frames{}
+	if up {
+		from, f.left = q.client, protocolHeader
+	}
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -75,11 +93,12 @@ func (p *proxy) pipe(to, from net.Conn) {
 		for p.silent {
 			p.resume.Wait()
 		}
+		p.wire.harm(&f, buf[:n], up)
+		w := p.wire
 		p.mu.Unlock()
 		if n > 0 {
-			if _, writeErr := to.Write(buf[:n]); writeErr != nil {
-				return
-			}
+			late <- chunk{bytes.Clone(buf[:n]), time.Now().Add(w.latency)}
+			time.Sleep(w.takes(n))
 		}
 		if err != nil {
 			return
@@ -87,26 +106,67 @@ func (p *proxy) pipe(to, from net.Conn) {
 	}
 }
 
+// write hands them on, and ends the pair where there are no more.
+func (p *proxy) write(q *pair, up bool, late <-chan chunk) {
+	to := q.client
+	if up {
+		to = q.server
+	}
+	for c := range late {
+		time.Sleep(time.Until(c.due))
+		if _, err := to.Write(c.data); err != nil {
+			p.end(q, up) // what else was read goes nowhere
+		}
+	}
+	p.end(q, !up)
+}
+
+// end closes both ends. That the broker is gone ends only what is not half open.
+func (p *proxy) end(q *pair, byBroker bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if q.halfOpen && byBroker {
+		return
+	}
+	delete(p.pairs, q)
+	_, _ = q.client.Close(), q.server.Close()
+}
+
 // cut resets every connection; what is under way is lost.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for c := range p.conns {
-		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		_ = c.Close()
+	for q := range p.pairs {
+		reset(q.client)
+		reset(q.server)
 	}
 }
 
-// hush has nothing get through any more, and nobody told, until speak.
-func (p *proxy) hush() { p.set(true) }
-
-func (p *proxy) speak() { p.set(false) }
-
-func (p *proxy) set(silent bool) {
+// orphan takes the broker's ends away and does not tell the clients.
+func (p *proxy) orphan() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.silent = silent
+	for q := range p.pairs {
+		q.halfOpen = true
+		reset(q.server)
+	}
+}
+
+func reset(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close()
+}
+
+// hush has nothing get through any more, and nobody told, until speak.
+func (p *proxy) hush() { p.set(func() { p.silent = true }) }
+
+func (p *proxy) speak() { p.set(func() { p.silent = false }) }
+
+func (p *proxy) set(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
 	p.resume.Broadcast()
 }

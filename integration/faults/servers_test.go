@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/integration/nodes"
 )
 
 var long = flag.Bool("long", false, "repeat each fault, for the figures of docs/faults.md")
@@ -21,11 +23,11 @@ func times(often int) int {
 	return 1
 }
 
-func single(t *testing.T) (n *nodes, at brokers) {
+func single(t *testing.T) (n *nodes.Nodes, at brokers) {
 	t.Helper()
-	n = newNodes(t)
-	n.run("start", "solo", itoa(n.port))
-	return n, brokers{publishers: []string{n.url(0)}, consumers: []string{n.url(0)}}
+	n = nodes.New(t)
+	n.Run("start", "solo", itoa(n.Port))
+	return n, brokers{publishers: []string{n.URL(0)}, consumers: []string{n.URL(0)}}
 }
 
 func TestRabbitMQKilled(t *testing.T) {
@@ -33,8 +35,8 @@ func TestRabbitMQKilled(t *testing.T) {
 	l := startLoad(t, at)
 	for range times(8) {
 		l.progress()
-		n.run("kill9", "solo")
-		n.run("start", "solo", itoa(n.port))
+		n.Run("kill9", "solo")
+		n.Run("start", "solo", itoa(n.Port))
 		l.progress()
 	}
 	l.stop()
@@ -48,8 +50,8 @@ func TestRabbitMQStopped(t *testing.T) {
 	l := startLoad(t, at)
 	for range times(4) {
 		l.progress()
-		n.run("stop", "solo")
-		n.run("start", "solo", itoa(n.port))
+		n.Run("stop", "solo")
+		n.Run("start", "solo", itoa(n.Port))
 		l.progress()
 	}
 	l.stop()
@@ -63,14 +65,14 @@ func TestMemoryAlarm(t *testing.T) {
 	for range times(8) {
 		l.progress()
 		timeouts := l.ledger.count("publish timeout")
-		n.run("ctl", "solo", "-q", "set_vm_memory_high_watermark", "0.00001")
+		n.Run("ctl", "solo", "-q", "set_vm_memory_high_watermark", "0.00001")
 		if b := <-blocked; !b.Active {
 			t.Error("the connection is unblocked, not blocked")
 		}
 		l.eventually(10*time.Second, "the hasty publisher gives up waiting", func() bool {
 			return l.ledger.count("publish timeout") > timeouts
 		})
-		n.run("ctl", "solo", "-q", "set_vm_memory_high_watermark", "0.4")
+		n.Run("ctl", "solo", "-q", "set_vm_memory_high_watermark", "0.4")
 		if b := <-blocked; b.Active {
 			t.Error("the connection is blocked, not unblocked")
 		}
@@ -84,7 +86,7 @@ func TestMemoryAlarm(t *testing.T) {
 
 func TestNetworkCut(t *testing.T) {
 	n, at := single(t)
-	p := startProxy(t, "127.0.0.1:"+itoa(n.port))
+	p := startProxy(t, n.Addr(0))
 	at.publishers, at.consumers = []string{p.url()}, []string{p.url()}
 	l := startLoad(t, at)
 	for range 3 * times(20) {
@@ -100,7 +102,7 @@ func TestNetworkCut(t *testing.T) {
 // Heartbeats find out about a network in which everything disappears.
 func TestNetworkSilent(t *testing.T) {
 	n, at := single(t)
-	p := startProxy(t, "127.0.0.1:"+itoa(n.port))
+	p := startProxy(t, n.Addr(0))
 	at.publishers, at.consumers = []string{p.url()}, []string{p.url()}
 	l := startLoad(t, at)
 	for range times(6) {
@@ -120,47 +122,47 @@ func TestNetworkSilent(t *testing.T) {
 // The first leader is the publishers' own node, so that they have to turn to another.
 // Further ones are whoever was elected.
 func TestQuorumLeaderKilled(t *testing.T) {
-	n := newNodes(t)
-	n.run("cluster", itoa(n.port))
+	n := nodes.New(t)
+	n.Run("cluster", itoa(n.Port))
 	l := startLoad(t, brokers{
-		publishers: []string{n.url(0), n.url(1)},
-		consumers:  []string{n.url(2), n.url(1)},
+		publishers: []string{n.URL(0), n.URL(1)},
+		consumers:  []string{n.URL(2), n.URL(1)},
 		queueArguments: amqp.Table{
 			"x-queue-type": "quorum", "x-quorum-initial-group-size": int32(3), "x-queue-leader-locator": "client-local",
 		},
 	})
 	for range times(4) {
 		l.progress()
-		leader := n.leader(l.queue)
-		n.run("kill9", leader)
+		led := leader(t, n, l.queue)
+		n.Run("kill9", led)
 		l.progress()
-		n.run("start", leader, itoa(n.port+int(leader[1]-'1')))
-		l.eventually(time.Minute, "all members of the queue are online", func() bool { return n.online(l.queue) == 3 })
+		n.Run("start", led, itoa(n.Port+int(led[1]-'1')))
+		l.eventually(time.Minute, "all members of the queue are online", func() bool { return online(t, n, l.queue) == 3 })
 		l.progress()
 	}
 	l.stop()
 }
 
 // leader is the name of the node that leads the queue.
-func (n *nodes) leader(queue string) string {
-	n.t.Helper()
-	name, _, _ := strings.Cut(n.field(queue, "leader"), "@")
+func leader(t *testing.T, n *nodes.Nodes, queue string) string {
+	t.Helper()
+	name, _, _ := strings.Cut(field(t, n, queue, "leader"), "@")
 	return name
 }
 
-func (n *nodes) online(queue string) int {
-	n.t.Helper()
-	return strings.Count(n.field(queue, "online"), "@")
+func online(t *testing.T, n *nodes.Nodes, queue string) int {
+	t.Helper()
+	return strings.Count(field(t, n, queue, "online"), "@")
 }
 
 // field is what rabbitmqctl says of a queue.
-func (n *nodes) field(queue, name string) string {
-	n.t.Helper()
-	for line := range strings.Lines(n.run("ctl", "n3", "-q", "list_queues", "--no-table-headers", "name", name)) {
+func field(t *testing.T, n *nodes.Nodes, queue, name string) string {
+	t.Helper()
+	for line := range strings.Lines(n.Run("ctl", "n3", "-q", "list_queues", "--no-table-headers", "name", name)) {
 		if q, value, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok && q == queue {
 			return value
 		}
 	}
-	n.t.Fatalf("no queue %s", queue)
+	t.Fatalf("no queue %s", queue)
 	return ""
 }

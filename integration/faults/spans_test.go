@@ -17,13 +17,18 @@ type spans struct {
 	started, ended int
 	said           counts
 	unlinked       int // process spans without a link to their message
+	exporting      sdktrace.SpanProcessor
 }
 
 var _ sdktrace.SpanProcessor = (*spans)(nil)
 
 func (s *spans) options() []amqptrace.Option {
+	processors := []sdktrace.TracerProviderOption{sdktrace.WithSpanProcessor(s)}
+	if s.exporting != nil {
+		processors = append(processors, sdktrace.WithSpanProcessor(s.exporting))
+	}
 	return []amqptrace.Option{
-		amqptrace.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s))),
+		amqptrace.WithTracerProvider(sdktrace.NewTracerProvider(processors...)),
 		amqptrace.WithPropagators(propagation.TraceContext{}),
 	}
 }

@@ -4,12 +4,12 @@
 #
 #   integration/stack/build.sh [OUTDIR]
 #
-# OUTDIR, by default mqtrace-stack in the user's cache directory, gets otelcol and
+# OUTDIR, by default MQTRACE_STACK_DIR or mqtrace-stack in the user's cache directory, gets otelcol and
 # jaeger; its name is printed.
 set -euo pipefail
 
 readonly here=$(cd "$(dirname "$0")" && pwd)
-readonly out=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/mqtrace-stack}
+readonly out=${1:-${MQTRACE_STACK_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/mqtrace-stack}}
 readonly jaeger=v1.76.0 builder=v0.161.0
 
 export CGO_ENABLED=0 GOFLAGS= GOWORK=off
