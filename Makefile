@@ -1,16 +1,17 @@
-# The commands of CONTRIBUTING.md. Everything here needs Go alone, apart from
-# `make servers`, `make faults` and `make ci`.
+# The commands of CONTRIBUTING.md, which says what each needs besides Go.
 
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 COMPOSE       = go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+FILES        ?= docker-compose.yaml
 FUZZTIME     ?= 30s
 BENCHTIME    ?= 1s
 BENCHCOUNT   ?= 3
 
+AMQP  = MQTRACE_AMQP_URL=$${MQTRACE_AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
 REDIS = MQTRACE_REDIS_ADDR=$${MQTRACE_REDIS_ADDR:-127.0.0.1:6379}
 
-.PHONY: all vet lint test race servers faults interop browser fuzz bench compose vuln ci
+.PHONY: all vet lint test race servers faults stack interop interop-node interop-packages compat browser screenshots fuzz bench compose config vuln ci
 
 all: vet lint test
 
@@ -20,7 +21,7 @@ vet:
 	go mod tidy -diff
 
 lint:
-	$(GOLANGCI_LINT) run ./...
+	$(GOLANGCI_LINT) run --build-tags faults,stack,interop ./...
 
 test:
 	go test ./...
@@ -29,22 +30,53 @@ race:
 	go test -race ./...
 
 servers:
-	MQTRACE_AMQP_URL=$${MQTRACE_AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/} $(REDIS) go test -race -count=1 ./...
+	$(AMQP) $(REDIS) go test -race -count=1 ./...
 
-# Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
+# Starts RabbitMQ nodes and a Redis of its own, from Debian's packages. The soak breaks
+# nothing of theirs and is one of `make test`.
 faults:
-	go test -tags faults -count=1 ./integration/faults
+	go test -tags faults -count=1 -skip Soak ./integration/faults
 	go test -tags faults -count=1 -run Fault ./asynqtrace
 
-# Clients of other languages and versions: needs Node.js 20 with npm, and a Redis.
-interop:
-	cd integration/bullmq && npm install --no-save --no-audit --no-fund --silent
-	$(REDIS) go test -tags interop -count=1 ./integration/bullmq ./integration/asynq025
+# The production stack as processes, with a RabbitMQ and a Redis. The Collector and Jaeger
+# are built where they are not there yet, which takes ten minutes. STACK='-skip Cluster'
+# leaves out the RabbitMQ cluster, which takes half of the time.
+stack:
+	integration/stack/build.sh
+	go test -tags stack -count=1 $(STACK) ./integration/stack
+
+# Clients of other languages, protocols and versions, for docs/interop.md: needs Node.js 20
+# with npm, a RabbitMQ and a Redis, and Debian's rabbitmq-server and python3-pika.
+interop: interop-packages
+	$(AMQP) $(REDIS) go test -tags interop -count=1 ./integration/interop ./integration/bullmq ./integration/asynq025
+
+# The Node part of it that OpenTelemetry instruments: needs Node.js 20 with npm, a RabbitMQ
+# and a Redis.
+interop-node: interop-packages
+	$(AMQP) $(REDIS) go test -tags interop -count=1 -run Node ./integration/interop ./integration/bullmq
+
+# npm install, because npm ci refuses a lock file without other platforms' packages.
+interop-packages:
+	for d in interop bullmq; do (cd integration/$$d && npm install --no-save --no-audit --no-fund --silent) || exit 1; done
+
+# The oldest amqp091-go, asynq and OpenTelemetry that the README names, and the newest.
+compat:
+	integration/compat.sh
+
+# Writes docs/peers.md and docs/peers.svg, in about ten minutes: needs a RabbitMQ and a
+# Redis, and valgrind for the column of instructions.
+.PHONY: peers
+peers:
+	cd integration/peers && $(AMQP) $(REDIS) go run . -o ../../docs
 
 # The page of mqtrace view, driven in /usr/bin/chromium, or where CHROMIUM says: needs
 # Node.js 20 with npm.
 browser: integration/browser/node_modules/.package-lock.json
 	cd integration/browser && node view.test.js
+
+# Takes the pictures of docs/view.md again.
+screenshots: integration/browser/node_modules/.package-lock.json
+	cd integration/browser && node screenshots.js
 
 integration/browser/node_modules/.package-lock.json: integration/browser/package-lock.json
 	cd integration/browser && npm ci --no-audit --no-fund --silent
@@ -62,8 +94,12 @@ bench:
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./carrier ./amqptrace ./asynqtrace \
 		| go run ./integration/benchratio
 
+# Every file of deploy, by the programs that read them as far as they are there.
+config:
+	deploy/check.sh
+
 compose:
-	$(COMPOSE) -format json docker-compose.yaml | go run ./integration/composecheck
+	$(COMPOSE) -format json $(FILES) | go run ./integration/composecheck
 
 vuln:
 	$(GOVULNCHECK) ./...
