@@ -15,6 +15,10 @@ const browserFlags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
   '--host-resolver-rules=MAP *.example 127.0.0.1']; // what a page that rebinds its name does
 
+// How many times slower than it is the page's processor is made out to be. What passes at
+// 1 and fails at 8 has a race.
+const slowdown = Number(process.env.SLOWDOWN ?? 1);
+
 export class Stage {
   folder = mkdtempSync(join(tmpdir(), 'mqtrace-browser-'));
   problems = []; // errors, dialogs, and requests to elsewhere, as text
@@ -54,7 +58,8 @@ export class Stage {
   async page(base, options = {}) {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 760 }, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(5000);
+    page.setDefaultTimeout(5000 * slowdown);
+    if (slowdown > 1) await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: slowdown });
     page.on('pageerror', (error) => this.#note(`error: ${error}`));
     page.on('console', (message) => {
       // A trace that is not there is answered with 404, which the browser reports.

@@ -92,6 +92,26 @@ describe('a trace', () => {
     await page.getByRole('button', { name: 'Whole trace' }).waitFor({ state: 'hidden' });
   });
 
+  test('zooms by two clicks, whenever the first moves what is under the pointer', async () => {
+    const { trace } = order(0);
+    await open([trace]);
+    const covered = ([x, y]) => document.elementFromPoint(x, y)?.closest('aside') !== null;
+    for (const opens of ['at the end', 'between', 'while pressed']) { // when the details do
+      await page.goto(`${base}/#/trace/${trace.id}`);
+      await page.locator('aside').waitFor({ state: 'hidden' });
+      const box = await row('publish orders').locator('.when').boundingBox();
+      const point = [box.x + box.width - 20, box.y + box.height / 2];
+      await page.mouse.click(...point);
+      if (opens === 'between') await page.waitForFunction(covered, point);
+      await page.mouse.down({ clickCount: 2 });
+      if (opens === 'while pressed') await page.waitForFunction(covered, point);
+      await page.mouse.up({ clickCount: 2 });
+      await page.getByRole('button', { name: 'Whole trace' }).click();
+      await page.waitForFunction(covered, point);
+      assert.equal(await selected(), 'publish orders');
+    }
+  });
+
   test('shows how long a span took wherever there is room', async () => {
     const t = new Trace();
     const root = t.span('a', 'all of it', 'internal', 0, 1000);

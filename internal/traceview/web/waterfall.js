@@ -28,21 +28,27 @@ export class Waterfall {
   #cursor = '';
   #drawn = new Map(); // elements, by line
   #resized;
+  #closed = new AbortController();
+  #pressed = ''; // the span on whose time the last click, or the first of two, began
 
   constructor(opened) {
     this.#opened = opened;
     this.#scroller = el('div', {
-      class: 'scroller', role: 'tree', tabIndex: 0, 'aria-label': 'Spans', scroll: () => this.#draw(),
-      click: (event) => this.#click(event), dblclick: (event) => this.#doubleClick(event),
+      class: 'scroller', role: 'tree', tabIndex: 0, 'aria-label': 'Spans', scroll: () => this.#draw(), click: (event) => this.#click(event),
     }, this.#canvas);
     this.element = el('div', { class: 'waterfall' },
       el('div', { class: 'axis' }, el('div', { class: 'what' }, el('span', {}, 'Span'), this.#whole, ...legend()), this.#marks), this.#scroller);
     this.#resized = new ResizeObserver(() => this.layout());
     this.#resized.observe(this.#scroller);
+    const { signal } = this.#closed;
+    document.addEventListener('mousedown', (event) => this.#press(event), { signal });
+    document.addEventListener('click', (event) => this.#secondClick(event), { signal, capture: true });
+    document.addEventListener('mouseup', (event) => this.#release(event), { signal });
   }
 
   close() {
     this.#resized.disconnect();
+    this.#closed.abort();
   }
 
   focus() {
@@ -170,9 +176,26 @@ export class Waterfall {
     }
   }
 
-  #doubleClick(event) {
-    const row = event.target.closest('[data-span]');
-    if (row && event.target.closest('.when')) this.#zoom(this.#zoomed === row.dataset.span ? '' : row.dataset.span);
+  // The first of two clicks opens the details, which moves the rows, draws them anew, or
+  // lies over them. What is under the pointer by the second click therefore says nothing:
+  // both are for what the first was on. There is no dblclick event where the element of
+  // the second press is gone before its release.
+  #press(event) {
+    if (event.detail > 1) {
+      if (this.#pressed) event.preventDefault(); // would select a word of the details
+      return;
+    }
+    this.#pressed = event.target.closest('.when')?.closest('[data-span]')?.dataset.span ?? '';
+  }
+
+  #secondClick(event) {
+    if (event.detail < 2 || !this.#pressed) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #release(event) {
+    if (event.detail === 2 && this.#pressed) this.#zoom(this.#zoomed === this.#pressed ? '' : this.#pressed);
   }
 
   #isSpan(id) {
