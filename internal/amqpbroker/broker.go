@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	defaultChannelMax     = 2047
-	defaultFrameMax       = 128 << 10
-	defaultHeartbeat      = 60 * time.Second
-	defaultMaxMessageSize = 128 << 20
-	closeGrace            = 2 * time.Second
+	defaultChannelMax       = 2047
+	defaultFrameMax         = 128 << 10
+	defaultHeartbeat        = 60 * time.Second
+	defaultMaxMessageSize   = 128 << 20
+	defaultHandshakeTimeout = 10 * time.Second
+	defaultCloseGrace       = 2 * time.Second
 )
 
 // ErrNotLoopback is what Listen gives for an address that others could reach.
@@ -31,6 +32,9 @@ type config struct {
 	maxMessageSize   uint64
 	allowNonLoopback bool
 	hook             func(Frame)
+	now              func() time.Time
+	handshakeTimeout time.Duration // for a client to get to the running state
+	closeGrace       time.Duration // for a client to answer that it is told to go
 }
 
 // AllowNonLoopback lets the broker listen where other machines can reach it.
@@ -96,10 +100,13 @@ func Start(opts ...Option) (*Broker, error) {
 func Listen(addr string, opts ...Option) (*Broker, error) {
 	cfg := config{
 		user: "guest", password: "guest",
-		heartbeat:      defaultHeartbeat,
-		frameMax:       defaultFrameMax,
-		channelMax:     defaultChannelMax,
-		maxMessageSize: defaultMaxMessageSize,
+		heartbeat:        defaultHeartbeat,
+		frameMax:         defaultFrameMax,
+		channelMax:       defaultChannelMax,
+		maxMessageSize:   defaultMaxMessageSize,
+		handshakeTimeout: defaultHandshakeTimeout,
+		closeGrace:       defaultCloseGrace,
+		now:              time.Now,
 	}
 	for _, opt := range opts {
 		if opt != nil {
@@ -126,7 +133,7 @@ func Listen(addr string, opts ...Option) (*Broker, error) {
 		queues:      make(map[string]*queue),
 		repliers:    make(map[string]*channel),
 	}
-	b.clock = newClock(&b.mu)
+	b.clock = newClock(&b.mu, cfg.now)
 	b.running.Go(b.clock.run)
 	b.running.Go(b.accept)
 	return b, nil

@@ -2,7 +2,6 @@ package amqpbroker
 
 import (
 	"errors"
-	"time"
 )
 
 // channel is one channel of a connection. state and the content being put together
@@ -269,7 +268,7 @@ func (ch *channel) contentDone() error {
 	case channelRunning:
 	}
 	ch.broker.mu.Lock()
-	err := ch.publish(content, time.Now())
+	err := ch.publish(content, ch.broker.clock.now())
 	ch.broker.mu.Unlock()
 	return ch.resolve(err, basicPublish)
 }

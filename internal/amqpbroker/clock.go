@@ -10,6 +10,7 @@ import (
 // mutex held. Its own state is guarded by that mutex too.
 type clock struct {
 	mu   *sync.Mutex
+	now  func() time.Time // the same for all that the broker does, TTLs included
 	due  alarms
 	wake chan struct{}
 	quit chan struct{}
@@ -30,8 +31,8 @@ func (a *alarm) cancel() {
 	}
 }
 
-func newClock(mu *sync.Mutex) *clock {
-	return &clock{mu: mu, wake: make(chan struct{}, 1), quit: make(chan struct{})}
+func newClock(mu *sync.Mutex, now func() time.Time) *clock {
+	return &clock{mu: mu, now: now, wake: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
 // at has f called at t. The mutex must be held.
@@ -72,7 +73,7 @@ func (c *clock) ring() time.Duration {
 			c.mu.Unlock()
 			return time.Hour
 		}
-		if wait := time.Until(c.due[0].at); wait > 0 {
+		if wait := c.due[0].at.Sub(c.now()); wait > 0 {
 			c.mu.Unlock()
 			return wait
 		}

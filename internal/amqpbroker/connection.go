@@ -101,7 +101,7 @@ func (c *connection) read() {
 	c.out.end()
 	// The peer is to see the last that was said: a socket closed with input unread
 	// would be reset, and that lost.
-	c.deadline(c.sock.SetDeadline, closeGrace)
+	c.deadline(c.sock.SetDeadline, c.broker.cfg.closeGrace)
 	_, _ = io.Copy(io.Discard, c.sock)
 	<-c.out.finished
 	_ = c.sock.Close()
@@ -157,7 +157,7 @@ func (c *connection) stopWaiting() {
 // shutDown tells the peer to go. The broker's mutex must be held.
 func (c *connection) shutDown() {
 	c.sendClose(&exception{code: connectionForced, text: "broker forced connection closure with reason 'shutdown'"})
-	last := time.Now().Add(closeGrace)
+	last := time.Now().Add(c.broker.cfg.closeGrace)
 	c.lastCall.Store(&last)
 	c.stopWaiting()
 	_ = c.sock.SetDeadline(last)
@@ -185,6 +185,6 @@ func (c *connection) raise(err error) error {
 	c.sendClose(e)
 	c.state = stateClosing
 	c.silence = 0
-	c.deadline(c.sock.SetReadDeadline, closeGrace)
+	c.deadline(c.sock.SetReadDeadline, c.broker.cfg.closeGrace)
 	return nil
 }

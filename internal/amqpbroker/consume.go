@@ -2,7 +2,6 @@ package amqpbroker
 
 import (
 	"fmt"
-	"time"
 )
 
 func (ch *channel) basicQos(d *decoder) error {
@@ -64,7 +63,7 @@ func (ch *channel) basicConsume(d *decoder) error {
 	ch.consumers[c.tag] = c
 	ch.answer(noWait, basicConsumeOk, encoder{}.shortstr(c.tag))
 	q.add(c)
-	q.deliver(time.Now())
+	q.deliver(ch.broker.clock.now())
 	return nil
 }
 
@@ -107,7 +106,7 @@ func (ch *channel) basicGet(d *decoder) error {
 		return fail(resourceLocked, "cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", queueNamed(name))
 	}
 	q.touch()
-	now := time.Now()
+	now := ch.broker.clock.now()
 	q.expire(now)
 	e := q.pop()
 	if e == nil {

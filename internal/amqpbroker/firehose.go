@@ -3,7 +3,6 @@ package amqpbroker
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // The firehose: https://www.rabbitmq.com/docs/firehose.
@@ -74,7 +73,7 @@ func (ch *channel) trace(key string, m *message, what field) {
 	}
 	record := &message{exchange: traceExchange, key: key, keys: []string{key}, body: m.body}
 	record = record.withHeaders(headers)
-	now := time.Now()
+	now := b.clock.now()
 	for _, q := range b.route(b.exchanges[traceExchange], record) {
 		q.publish(record, now)
 	}

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-const (
-	frameMinSize     = 4096
-	handshakeTimeout = 10 * time.Second
-)
+const frameMinSize = 4096
 
 var protocolHeader = []byte("AMQP\x00\x00\x09\x01")
 
@@ -22,7 +19,7 @@ var (
 // shakeHands takes a new connection to the running state
 // (AMQP 0-9-1 section 2.2.4, "The Connection Class").
 func (c *connection) shakeHands() error {
-	c.deadline(c.sock.SetDeadline, handshakeTimeout)
+	c.deadline(c.sock.SetDeadline, c.broker.cfg.handshakeTimeout)
 	var header [8]byte
 	if _, err := io.ReadFull(c.in, header[:]); err != nil {
 		return err
@@ -94,7 +91,7 @@ func (c *connection) refuse(err error) error {
 	}
 	c.sendClose(e)
 	c.state = stateClosing
-	c.deadline(c.sock.SetDeadline, closeGrace)
+	c.deadline(c.sock.SetDeadline, c.broker.cfg.closeGrace)
 	return nil
 }
 

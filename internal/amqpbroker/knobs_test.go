@@ -72,17 +72,13 @@ func TestBlockPublishers(t *testing.T) {
 }
 
 func TestCloseWhileBlocked(t *testing.T) {
-	b := start(t)
+	b := start(t, amqpbroker.WithCloseGrace(time.Hour)) // that a client answers ends the wait
 	_, ch := dial(t, b.URL())
 	b.BlockPublishers("test")
 	for range 10 {
 		publish(t, ch, "", "nobody", amqp.Publishing{})
 	}
-	begun := time.Now()
-	ok(t, b.Close())
-	if took := time.Since(begun); took > time.Second {
-		t.Errorf("Close took %v", took)
-	}
+	returns(t, "Close", func() { _ = b.Close() })
 }
 
 func TestRefuseConfirms(t *testing.T) {
@@ -116,7 +112,8 @@ func TestDelayConfirms(t *testing.T) {
 	if took := time.Since(begun); took < delay {
 		t.Errorf("confirmed after %v, want %v", took, delay)
 	}
-	if _, err := confirmed(t, ch, "nobody", delay/3); err == nil {
+	begun = time.Now()
+	if _, err := confirmed(t, ch, "nobody", delay/3); err == nil && time.Since(begun) < delay {
 		t.Error("confirmed before its time")
 	}
 	b.DelayConfirms(0)

@@ -23,6 +23,7 @@ type peer struct {
 	sock     net.Conn
 	in       *bufio.Reader
 	frameMax int
+	barriers uint16
 }
 
 // method arguments by kind: B octet, H short, I long, L longlong, s shortstr,

@@ -168,7 +168,7 @@ func (c *connection) flushConfirms() {
 	if len(c.confirming) == 0 {
 		return
 	}
-	now := time.Now()
+	now := c.broker.clock.now()
 	for ch := range c.confirming {
 		ch.sendConfirms(now)
 	}
@@ -200,5 +200,5 @@ func (ch *channel) sendConfirms(now time.Time) {
 		return
 	}
 	c.later.cancel()
-	c.later = ch.broker.clock.at(c.waiting[0].due, func() { ch.sendConfirms(time.Now()) })
+	c.later = ch.broker.clock.at(c.waiting[0].due, func() { ch.sendConfirms(ch.broker.clock.now()) })
 }

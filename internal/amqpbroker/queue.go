@@ -209,7 +209,7 @@ func (q *queue) expireAt(t time.Time) {
 	q.ttlAlarm.cancel()
 	q.ttlAlarm = q.broker.clock.at(t, func() {
 		q.ttlAlarm = nil
-		q.expire(time.Now())
+		q.expire(q.broker.clock.now())
 	})
 }
 
@@ -227,7 +227,7 @@ func (q *queue) touch() {
 	if q.expiry < 0 || q.deleted {
 		return
 	}
-	q.used = time.Now()
+	q.used = q.broker.clock.now()
 	if q.expireAlarm == nil {
 		q.expireAlarm = q.broker.clock.at(q.used.Add(q.lifetime()), q.expireUnused)
 	}
@@ -241,7 +241,7 @@ func (q *queue) expireUnused() {
 		return // its last consumer touches it
 	}
 	end := q.used.Add(q.lifetime())
-	if time.Now().Before(end) {
+	if q.broker.clock.now().Before(end) {
 		q.expireAlarm = q.broker.clock.at(end, q.expireUnused)
 		return
 	}
@@ -254,7 +254,7 @@ func (q *queue) lostConsumer() {
 		return
 	}
 	if len(q.consumers) > 0 {
-		q.deliver(time.Now()) // the next one may be the active one now
+		q.deliver(q.broker.clock.now()) // the next one may be the active one now
 		return
 	}
 	if q.autoDelete && q.consumed {

@@ -2,7 +2,6 @@ package amqpbroker
 
 import (
 	"strings"
-	"time"
 )
 
 // queue finds a queue that the channel may use.
@@ -64,7 +63,7 @@ func (ch *channel) queueDeclare(d *decoder) error {
 	}
 	ch.lastQueue = q.name
 	q.touch()
-	q.expire(time.Now())
+	q.expire(ch.broker.clock.now())
 	ch.answer(noWait, queueDeclareOk, encoder{}.shortstr(q.name).u32(uint32(q.len())).u32(uint32(len(q.consumers))))
 	return nil
 }

@@ -10,17 +10,16 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// wellServed checks that a queue still works for others.
+// wellServed checks that a queue still works for others. Nothing but the peers that the
+// test has could end a wait for them, so that a message which comes has not waited.
 func wellServed(t testing.TB, ch *amqp.Channel, q string, deliveries <-chan amqp.Delivery) {
 	t.Helper()
-	begun := time.Now()
 	publish(t, ch, "", q, amqp.Publishing{Body: []byte("x")})
 	receive(t, deliveries)
-	if took := time.Since(begun); took > time.Second {
-		t.Errorf("another's message took %v", took)
-	}
 }
 
 // A consumer that does not read holds up neither the publisher nor the other
@@ -99,7 +98,7 @@ func (writeOnly) SetWriteDeadline(time.Time) error { return nil }
 
 // Peers that stop in the middle of whatever hold nobody up, Close least of all.
 func TestSilentPeers(t *testing.T) {
-	b := start(t)
+	b := start(t, amqpbroker.WithHandshakeTimeout(time.Hour), amqpbroker.WithCloseGrace(50*time.Millisecond))
 	server := must[*url.URL](t)(url.Parse(b.URL()))
 	_, ch := dial(t, b.URL())
 	q := declare(t, b.URL(), ch, nil)
@@ -120,11 +119,7 @@ func TestSilentPeers(t *testing.T) {
 		p.write(said)
 	}
 	wellServed(t, ch, q, deliveries)
-	begun := time.Now()
-	ok(t, b.Close())
-	if took := time.Since(begun); took > 4*time.Second {
-		t.Errorf("Close took %v", took)
-	}
+	returns(t, "Close", func() { _ = b.Close() })
 }
 
 // Nesting goes as deep as a frame has room for.

@@ -91,7 +91,7 @@ func (ch *channel) settle(s settlement) {
 		ch.requeue(s.deliveries, false)
 		return
 	}
-	now := time.Now()
+	now := ch.broker.clock.now()
 	queues := ch.release(s.deliveries)
 	if s.how == rejected {
 		for _, d := range s.deliveries {
@@ -104,7 +104,7 @@ func (ch *channel) settle(s settlement) {
 // requeue returns deliveries to their queues, and to their places in them. abandoned
 // ones are those of a channel that ended, and not settled by anyone.
 func (ch *channel) requeue(deliveries []*delivery, abandoned bool) {
-	now := time.Now()
+	now := ch.broker.clock.now()
 	queues := ch.release(deliveries)
 	for _, d := range slices.Backward(deliveries) { // each then goes to the front
 		if !d.queue.quorum {
@@ -152,7 +152,7 @@ func (ch *channel) deliverAfter(queues []*queue, now time.Time) {
 
 // deliverToAll offers messages to all of the channel's consumers.
 func (ch *channel) deliverToAll() {
-	now := time.Now()
+	now := ch.broker.clock.now()
 	for _, c := range ch.consumers {
 		c.queue.deliver(now)
 	}

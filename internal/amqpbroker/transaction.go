@@ -3,7 +3,6 @@ package amqpbroker
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // transaction holds back what a channel in tx mode publishes and settles. As in
@@ -42,7 +41,7 @@ func (ch *channel) txCommit(d *decoder) error {
 	}
 	tx := ch.tx
 	ch.tx = &transaction{}
-	now := time.Now()
+	now := ch.broker.clock.now()
 	complete := true
 	for _, p := range tx.publishes {
 		complete = ch.distribute(p.message, p.routed, p.mandatory, now) && complete
