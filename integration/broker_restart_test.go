@@ -3,7 +3,6 @@ package integration_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
@@ -62,6 +61,6 @@ func TestServicesStopWhileTheBrokerIsAway(t *testing.T) {
 	d := deploy(t, config.Config{AMQPURL: broker.URL()}, "OTEL_TRACES_EXPORTER=none")
 	broker.Kill()
 	eventually(t, "the service is unhealthy", func() bool { return health(t, d.url) == http.StatusServiceUnavailable })
-	d.terminate(t, 8*time.Second)
+	d.terminate(t)
 	broker.start(t)
 }

@@ -18,7 +18,7 @@ import (
 
 // patience is how long a test waits for spans. The tests fail before a person
 // would give up, and no sooner: machines that build are slow at times.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // collector receives OTLP/HTTP. It shares no code with the receiver that the
 // demo uses, so that a mistake there does not hide itself.

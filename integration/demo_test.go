@@ -117,7 +117,7 @@ func TestDemoSaysWhyItCannotShowEverything(t *testing.T) {
 		{"OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.5"},
 		{"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=production"},
 	} {
-		p, code := finish(t, 5*time.Second, env)
+		p, code := finish(t, errorLimit, env)
 		if code != 1 || !strings.Contains(p.stderr.String(), "OTEL_TRACES_SAMPLER=parentbased_always_on") {
 			t.Errorf("%v: exit code %d, standard error %q", env, code, p.stderr)
 		}

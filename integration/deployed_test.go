@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mqtrace/mqtrace/examples/order-notification/backend"
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
@@ -49,14 +48,14 @@ func deploy(t *testing.T, cfg config.Config, env ...string) *deployed {
 }
 
 // terminate stops all three at the same time, as a deployment does.
-func (d *deployed) terminate(t *testing.T, limit time.Duration) {
+func (d *deployed) terminate(t *testing.T) {
 	t.Helper()
 	programs := []*program{d.order, d.notification, d.email}
 	for _, p := range programs {
 		p.signal(t)
 	}
 	for _, p := range programs {
-		p.stopped(t, limit)
+		p.stopped(t)
 	}
 }
 
@@ -78,7 +77,7 @@ func testFlush(t *testing.T, cfg config.Config) {
 	if tr, _ := c.trace(r.traceID); len(tr) != 0 {
 		t.Fatalf("spans left before the flush: %q", tr.keys())
 	}
-	d.terminate(t, 10*time.Second)
+	d.terminate(t)
 	tr := c.wait(t, r.traceID, postOrders, payments, d.publish, d.notify, d.enqueue, d.mail, sendEmail)
 	if len(tr) != 12 {
 		t.Errorf("spans: %q, want 12", tr.keys())
@@ -97,7 +96,7 @@ func TestServiceNameFromTheEnvironment(t *testing.T) {
 			t.Errorf("%s: resource %v", s.key(), s.resource)
 		}
 	}
-	d.terminate(t, 10*time.Second)
+	d.terminate(t)
 }
 
 func TestHealthcheck(t *testing.T) {
@@ -110,11 +109,11 @@ func TestHealthcheck(t *testing.T) {
 			}
 		}
 		addr := "HTTP_ADDR=" + strings.TrimPrefix(url, "http://")
-		if _, code := finish(t, 5*time.Second, []string{addr}, "-healthcheck"); code != 0 {
+		if _, code := finish(t, errorLimit, []string{addr}, "-healthcheck"); code != 0 {
 			t.Errorf("%v is up, and -healthcheck exits %d", p.command.Args, code)
 		}
-		p.terminate(t, 10*time.Second)
-		if _, code := finish(t, 5*time.Second, []string{addr}, "-healthcheck"); code != 1 {
+		p.terminate(t)
+		if _, code := finish(t, errorLimit, []string{addr}, "-healthcheck"); code != 1 {
 			t.Errorf("%v is down, and -healthcheck exits %d", p.command.Args, code)
 		}
 	}

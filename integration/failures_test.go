@@ -9,8 +9,10 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
 )
 
-// errorLimit is how long it may take to say that a server does not answer.
-const errorLimit = 8 * time.Second
+// errorLimit is how long it may take to say that a server does not answer: more than the
+// program waits, so that a slow machine may take its time, and less than amqp091-go waits
+// by itself.
+const errorLimit = 25 * time.Second
 
 func TestServerThatDoesNotAnswerIsAClearError(t *testing.T) {
 	hole, closed := newHole(t), closedPort(t)
@@ -71,28 +73,43 @@ func TestDeadCollectorCostsAWarning(t *testing.T) {
 			const suffix = " do not reach the Collector; the service goes on without it"
 			d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+addr,
 				"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_BLRP_SCHEDULE_DELAY=20", "OTEL_METRIC_EXPORT_INTERVAL=20")
-			post(t, d.url, orderOf("customer@example.com", "tok_ok", "samovar")) // Opens connections.
-			const orders = 50
 			started := time.Now()
-			for range orders {
+			for range 50 {
 				if r := post(t, d.url, orderOf("customer@example.com", "tok_ok", "tea")); r.status != http.StatusCreated {
 					t.Fatalf("status %d, body %v", r.status, r.body)
 				}
-			}
-			if mean := time.Since(started) / orders; mean > 100*time.Millisecond {
-				t.Errorf("an order takes %v", mean)
 			}
 			lost := []string{"spans" + suffix, "metrics" + suffix, "log records" + suffix}
 			for _, warning := range lost {
 				d.order.logged(t, warning)
 			}
-			d.terminate(t, 5*time.Second)
-			// The order service's process has two SDKs in it.
+			d.terminate(t)
+			// The order service's process has two SDKs in it, and they say it once a minute.
+			most := 2 * (1 + int(time.Since(started)/time.Minute))
 			for _, warning := range lost {
-				if n := d.order.warnings(warning); n < 1 || n > 2 {
+				if n := d.order.warnings(warning); n < 1 || n > most {
 					t.Errorf("%d times %q, want one for each SDK", n, warning)
 				}
 			}
+		})
+	}
+}
+
+// No export ends by itself while the test runs, and the queues are full after the first
+// order: who waits for the Collector waits for longer than the client does.
+func TestNobodyWaitsForADeadCollector(t *testing.T) {
+	for name, addr := range map[string]string{"down": closedPort(t), "hangs": newHole(t)} {
+		t.Run(name, func(t *testing.T) {
+			d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+addr, "OTEL_EXPORTER_OTLP_TIMEOUT=3600000",
+				"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_BSP_EXPORT_TIMEOUT=3600000", "OTEL_BSP_MAX_QUEUE_SIZE=4",
+				"OTEL_BLRP_SCHEDULE_DELAY=20", "OTEL_BLRP_EXPORT_TIMEOUT=3600000", "OTEL_BLRP_MAX_QUEUE_SIZE=4",
+				"OTEL_METRIC_EXPORT_INTERVAL=20", "OTEL_METRIC_EXPORT_TIMEOUT=3600000")
+			for range 50 {
+				if r := post(t, d.url, orderOf("customer@example.com", "tok_ok", "tea")); r.status != http.StatusCreated {
+					t.Fatalf("status %d, body %v", r.status, r.body)
+				}
+			}
+			d.terminate(t)
 		})
 	}
 }

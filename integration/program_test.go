@@ -94,11 +94,14 @@ func (p *program) exit(t *testing.T, limit time.Duration) int {
 	return p.command.ProcessState.ExitCode()
 }
 
-// terminate sends SIGTERM and expects an orderly end within limit.
-func (p *program) terminate(t *testing.T, limit time.Duration) {
+// stopLimit is how long a program may take to stop: the grace that Kubernetes gives.
+const stopLimit = 30 * time.Second
+
+// terminate sends SIGTERM and expects an orderly end.
+func (p *program) terminate(t *testing.T) {
 	t.Helper()
 	p.signal(t)
-	p.stopped(t, limit)
+	p.stopped(t)
 }
 
 func (p *program) signal(t *testing.T) {
@@ -108,9 +111,9 @@ func (p *program) signal(t *testing.T) {
 	}
 }
 
-func (p *program) stopped(t *testing.T, limit time.Duration) {
+func (p *program) stopped(t *testing.T) {
 	t.Helper()
-	if code := p.exit(t, limit); code != 0 {
+	if code := p.exit(t, stopLimit); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 }

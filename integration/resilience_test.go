@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
@@ -34,11 +35,12 @@ func TestOrdersGoOnAfterTheBrokerWasAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = broker.Close() }) // After the services, which clean up on it.
-	s := newStage(t, config.Config{AMQPURL: broker.URL()})
+	way := newGate(t, broker.Addr())
+	s := newStage(t, config.Config{AMQPURL: "amqp://guest:guest@" + way.addr + "/"})
 	before := post(t, s.url, orderOf("customer@example.com", "tok_ok", "tea"))
 	s.wait(t, before.traceID, postOrders, s.mail)
 
-	if n := broker.CutConnections(); n == 0 {
+	if n := way.shut(); n == 0 {
 		t.Fatal("nobody was connected")
 	}
 	eventually(t, "the service is unhealthy", func() bool {
@@ -55,6 +57,7 @@ func TestOrdersGoOnAfterTheBrokerWasAway(t *testing.T) {
 			t.Errorf("%v: want an error", sp)
 		}
 	}
+	way.open(t)
 	eventually(t, "the service is healthy again", func() bool {
 		return do(t, http.MethodGet, s.url+"/healthz", "").status == http.StatusOK
 	})
@@ -94,15 +97,22 @@ func TestAnEventDeliveredTwiceQueuesOneEmail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStage(t, config.Config{Redis: opt})
+	// The first attempt at an email fails, and the second is not made by itself.
+	s := newStageThatRetries(t, config.Config{Redis: opt}, time.Hour)
 	event := []byte(`{"order_id":"ord-1","email":"flaky@example.com","total":1}`)
 	first := s.publishRaw(t, publishing(event)).TraceID().String()
-	s.wait(t, first, s.notify, s.mail) // The first attempt failed, so the task is still there.
+	s.wait(t, first, s.notify, s.mail) // so the task is still there
 	second := s.publishRaw(t, publishing(event)).TraceID().String()
 	tr := s.wait(t, second, s.notify, s.enqueue)
 	checkAttrs(t, tr.all(s.notify)[0], attrs{"mqtrace.settlement": "ack"})
 	checkFine(t, tr.all(s.notify)[0])
 	checkFine(t, tr.all(s.enqueue)[0])
+	inspector := asynq.NewInspector(opt)
+	defer inspector.Close()
+	eventually(t, "the second attempt is made", func() bool {
+		n, err := inspector.RunAllRetryTasks(s.emailQueue)
+		return err == nil && n == 1
+	})
 	s.wait(t, first, s.mail, s.mail)
 	if tr, _ := s.trace(second); len(tr.all(s.mail)) != 0 {
 		t.Error("a second email was queued")

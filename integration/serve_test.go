@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hibiken/asynq"
 )
@@ -72,7 +71,7 @@ func TestServe(t *testing.T) {
 	if out := s.stdout.String(); strings.Contains(out, "Not running here") {
 		t.Errorf("something is said not to run: %s", out)
 	}
-	s.terminate(t, 10*time.Second)
+	s.terminate(t)
 }
 
 // The walk of the README: without its worker the queue grows; the worker comes
@@ -118,8 +117,8 @@ func TestServeWithoutTheWorker(t *testing.T) {
 		}
 		return strings.Join(seen, ", ") == "waited in emails, retried after"
 	})
-	worker.terminate(t, 10*time.Second)
-	s.terminate(t, 10*time.Second)
+	worker.terminate(t)
+	s.terminate(t)
 }
 
 func TestServeUsage(t *testing.T) {
@@ -127,7 +126,7 @@ func TestServeUsage(t *testing.T) {
 		"notification or email":     {"-serve", "-without", "order"},
 		"-without goes with -serve": {"-without", "email"},
 	} {
-		if p, code := finish(t, 5*time.Second, nil, args...); code != 2 || !strings.Contains(p.stderr.String(), want) {
+		if p, code := finish(t, errorLimit, nil, args...); code != 2 || !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("%v: exit code %d: %s", args, code, p.stderr)
 		}
 	}
@@ -135,7 +134,7 @@ func TestServeUsage(t *testing.T) {
 		"EMAIL_RETRY_DELAY=soon": "EMAIL_RETRY_DELAY=soon",
 		"256.0.0.1":              "VIEW_ADDR=256.0.0.1:0",
 	} {
-		if p, code := finish(t, 5*time.Second, []string{env, "HTTP_ADDR=127.0.0.1:0"}, "-serve"); code != 1 || !strings.Contains(p.stderr.String(), want) {
+		if p, code := finish(t, errorLimit, []string{env, "HTTP_ADDR=127.0.0.1:0"}, "-serve"); code != 1 || !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("%s: exit code %d: %s", env, code, p.stderr)
 		}
 	}

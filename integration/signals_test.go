@@ -28,7 +28,7 @@ func testSignals(t *testing.T, cfg config.Config) {
 	if lines := c.logged(r.traceID); len(lines) != 0 || len(c.metricNames(order.Name)) != 0 {
 		t.Fatalf("logs or metrics left before the flush: %q", lines)
 	}
-	d.terminate(t, 10*time.Second)
+	d.terminate(t)
 
 	want := []string{"email-worker: email sent", "notification-service: email queued", "order-service: order accepted"}
 	if got := c.logged(r.traceID); !slices.Equal(got, want) {
@@ -104,7 +104,7 @@ func TestSignalsThatNobodyWants(t *testing.T) {
 		"OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none")
 	r := post(t, d.url, orderOf("customer@example.com", "tok_ok", "tea"))
 	d.email.logged(t, "email sent")
-	d.terminate(t, 10*time.Second)
+	d.terminate(t)
 	c.wait(t, r.traceID, postOrders, d.mail)
 	if len(c.logs) != 0 || len(c.metrics) != 0 {
 		t.Errorf("%d log records and %d metric points were sent", len(c.logs), len(c.metrics))
@@ -120,7 +120,7 @@ func TestSlowPayment(t *testing.T) {
 	}
 	tr := s.wait(t, r.traceID, postOrders, authorize, s.mail)
 	slow := tr.all(authorize)[0]
-	if took := slow.end.Sub(slow.start); took <= 2*time.Second || took > 5*time.Second {
+	if took := slow.end.Sub(slow.start); took <= 2*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	for _, sp := range tr {

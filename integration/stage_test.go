@@ -90,6 +90,12 @@ const (
 
 func newStage(t *testing.T, cfg config.Config) *stage {
 	t.Helper()
+	return newStageThatRetries(t, cfg, time.Second)
+}
+
+// newStageThatRetries is newStage with the time until an email is tried again.
+func newStageThatRetries(t *testing.T, cfg config.Config, after time.Duration) *stage {
+	t.Helper()
 	ctx := context.Background()
 	b, err := backend.Open(ctx, cfg)
 	if err != nil {
@@ -106,7 +112,7 @@ func newStage(t *testing.T, cfg config.Config) *stage {
 		Redis:             b.Redis,
 		Prefix:            b.Prefix,
 		Telemetry:         telemetry.Config{KeepName: true, ViewerURL: s.URL, LogWriter: s.logs, Version: "1.2.3"},
-		EmailRetryDelay:   time.Second,
+		EmailRetryDelay:   after,
 		EmailPollInterval: 100 * time.Millisecond,
 	}, shop.Order, shop.Notification, shop.Email)
 	if err != nil {

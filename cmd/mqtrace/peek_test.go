@@ -93,7 +93,7 @@ func TestPeekLeavesTheQueueAlone(t *testing.T) {
 // awaitReady waits until the queue has got back what a closed channel held.
 func awaitReady(t *testing.T, ch *amqp.Channel, queue string, want int) {
 	t.Helper()
-	for range 500 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(10 * time.Millisecond) {
 		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -101,7 +101,6 @@ func awaitReady(t *testing.T, ch *amqp.Channel, queue string, want int) {
 		if q.Messages == want {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("%s has not %d messages", queue, want)
 }

@@ -54,12 +54,11 @@ func failTasks(t *testing.T, redis asynq.RedisConnOpt, inspector *asynq.Inspecto
 		t.Fatal(err)
 	}
 	defer server.Shutdown()
-	for range 500 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(10 * time.Millisecond) {
 		info, err := inspector.GetQueueInfo(queue)
 		if err == nil && info.Retry == 1 && info.Archived == 1 {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatal("the tasks have not failed")
 }

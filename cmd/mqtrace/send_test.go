@@ -153,7 +153,7 @@ func TestSendTelemetry(t *testing.T) {
 		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", view.URL())
 		t.Setenv("TRACEPARENT", parentA)
 		ok(t, "send", "amqp", "-amqp", url, "-key", queue)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		sent := traceview.Trace{}
 		if !store.Wait(ctx, traceID(t, traceA), func(tr traceview.Trace) bool { sent = tr; return len(tr.Spans) == 1 }) ||

@@ -53,7 +53,7 @@ func TestTap(t *testing.T) {
 		p.await("seen 0")
 		ch := openChannel(t, s.URL)
 		id := order(t, p, ch)
-		ctx, cancel := context.WithTimeout(t.Context(), tapPatience)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if !p.store.Wait(ctx, id, func(tr traceview.Trace) bool { return len(tr.Spans) == 6 }) {
 			t.Error("the trace is not complete")

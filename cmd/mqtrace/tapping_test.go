@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -25,14 +24,13 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
-const tapPatience = 20 * time.Second
-
 // tapping is `mqtrace tap` running, with a receiver for its spans.
 type tapping struct {
 	t      *testing.T
 	store  *traceview.Store
 	view   *traceview.Server
 	stderr *bufio.Reader
+	said   strings.Builder // what was read of it
 	cancel context.CancelFunc
 	done   chan result
 }
@@ -45,10 +43,10 @@ func startTap(t *testing.T, args ...string) *tapping {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = view.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), tapPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	r, w := io.Pipe()
-	p := &tapping{t, store, view, bufio.NewReader(r), cancel, make(chan result, 1)}
+	p := &tapping{t: t, store: store, view: view, stderr: bufio.NewReader(r), cancel: cancel, done: make(chan result, 1)}
 	go func() {
 		var stdout strings.Builder
 		code := run(ctx, append([]string{"mqtrace", "tap", "-endpoint", view.URL()}, args...), &stdout, w)
@@ -63,6 +61,7 @@ func (p *tapping) await(text string) {
 	p.t.Helper()
 	for {
 		line, err := p.stderr.ReadString('\n')
+		p.said.WriteString(line)
 		if strings.Contains(line, text) {
 			return
 		}
@@ -72,7 +71,8 @@ func (p *tapping) await(text string) {
 	}
 }
 
-// end is what a signal does.
+// end is what a signal does. The result has all of standard error: what comes before a
+// line that was awaited, and what after it, is up to the machine.
 func (p *tapping) end() result {
 	p.t.Helper()
 	p.cancel()
@@ -81,7 +81,7 @@ func (p *tapping) end() result {
 		p.t.Error(err)
 	}
 	r := <-p.done
-	r.stderr = string(rest)
+	r.stderr = p.said.String() + string(rest)
 	return r
 }
 

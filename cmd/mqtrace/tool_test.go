@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
@@ -110,6 +111,9 @@ func openChannel(t *testing.T, url string) *amqp.Channel {
 }
 
 var sequence atomic.Int64
+
+// patience is for what comes on a machine that does other things too.
+const patience = time.Minute
 
 // unique returns a name that no other test, nor another run of this one, uses.
 func unique() string { return fmt.Sprintf("mqtrace-tool-%d-%d", os.Getpid(), sequence.Add(1)) }

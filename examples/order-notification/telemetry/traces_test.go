@@ -86,7 +86,7 @@ func TestFailedExportsAreOneWarning(t *testing.T) {
 		before := requests.Load()
 		_, span := tel.Tracer().Start(t.Context(), "work")
 		span.End()
-		for deadline := time.Now().Add(5 * time.Second); requests.Load() == before && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(patience); requests.Load() == before && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -96,7 +96,37 @@ func TestFailedExportsAreOneWarning(t *testing.T) {
 	}
 }
 
+// patience is for what comes on a machine that does other things too.
+const patience = time.Minute
+
+// waitForever has no export end by itself while the test runs: who waits for one that
+// hangs waits for good, and no clock is needed to see it.
+func waitForever(t *testing.T) {
+	t.Helper()
+	for _, variable := range []string{
+		"OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BLRP_EXPORT_TIMEOUT", "OTEL_METRIC_EXPORT_TIMEOUT",
+	} {
+		t.Setenv(variable, "3600000")
+	}
+}
+
+// ends fails the test where what it calls does not return.
+func ends(t *testing.T, what string, call func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		call()
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Fatalf("%s waits for a Collector that hangs", what)
+	}
+}
+
 func TestShutdownDoesNotWaitForACollectorThatHangs(t *testing.T) {
+	waitForever(t)
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer server.Close()
@@ -104,11 +134,7 @@ func TestShutdownDoesNotWaitForACollectorThatHangs(t *testing.T) {
 	tel, log := setup(t, telemetry.Config{Service: "test", ViewerURL: server.URL})
 	_, span := tel.Tracer().Start(t.Context(), "work")
 	span.End()
-	started := time.Now()
-	tel.Shutdown(context.Background())
-	if took := time.Since(started); took > 4*time.Second {
-		t.Errorf("shutdown takes %v", took)
-	}
+	ends(t, "the shutdown", func() { tel.Shutdown(context.Background()) })
 	if !strings.Contains(log.String(), "the last spans may be lost") {
 		t.Errorf("it does not say so: %s", log)
 	}

@@ -19,14 +19,16 @@ func TestDeadLettered(t *testing.T) {
 		retry := s.queue("retry", amqp.Table{
 			"x-message-ttl": int32(20), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": last,
 		})
+		began := time.Now()
 		r := s.probe(probe.Route{From: probe.Binding{Key: retry}, Queue: last})
+		took := time.Since(began).Seconds()
 		s.want(r, probe.Survived, probe.Unchanged, probe.Unchanged, probe.Unchanged)
 		want := []probe.Hop{{Kind: "dead letter", Detail: `from queue "` + retry + `", expired, 1 time`}}
 		if got := r.Places[0].Hops; !reflect.DeepEqual(got, want) {
 			t.Errorf("hops %v, want %v", got, want)
 		}
-		if took := r.Places[0].Seconds; took < 0.02 || took > 5 {
-			t.Errorf("took %v s", took)
+		if s := r.Places[0].Seconds; s < 0.02 || s > took {
+			t.Errorf("took %v s, and the probe as a whole %v s", s, took)
 		}
 	})
 }
@@ -66,11 +68,14 @@ func TestUnroutable(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		q := s.queue("q", nil)
 		x := s.exchange("x")
-		began := time.Now()
-		r := s.probe(probe.Route{From: probe.Binding{Exchange: x, Key: "k"}, Queue: q})
+		// What the broker says ends it: its own time would be up in an hour.
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		r, err := probe.AMQP(ctx, s.conn, probe.Route{From: probe.Binding{Exchange: x, Key: "k"}, Queue: q, Timeout: time.Hour})
+		ok(t, err)
 		s.want(r, probe.Unroutable)
-		if !strings.Contains(r.Reason, "312 NO_ROUTE") || time.Since(began) > patience/2 {
-			t.Errorf("after %v: %s", time.Since(began), r.Reason)
+		if !strings.Contains(r.Reason, "312 NO_ROUTE") {
+			t.Errorf("reason %s", r.Reason)
 		}
 	})
 }

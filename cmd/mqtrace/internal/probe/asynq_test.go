@@ -107,11 +107,9 @@ func TestAsynqBusy(t *testing.T) {
 		})))
 		defer srv.Shutdown()
 		var err error
-		for range 200 { // until the server has reported itself
-			if _, err = probe.Asynq(t.Context(), s.redis, s.queue, false); err != nil {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
+		// Until the server has reported itself.
+		for began := time.Now(); err == nil && time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
+			_, err = probe.Asynq(t.Context(), s.redis, s.queue, false)
 		}
 		if !errors.Is(err, probe.ErrBusy) {
 			t.Errorf("error %v", err)
