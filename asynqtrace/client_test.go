@@ -14,6 +14,8 @@ import (
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -307,8 +309,16 @@ func TestUnknownTaskLayout(t *testing.T) {
 	})
 }
 
+// global is what OpenTelemetry's global provider leads to: it takes one in a process, also
+// of one that runs the test more than once.
+var global = sync.OnceValues(func() (*tracetest.SpanRecorder, *sdktrace.TracerProvider) {
+	r := tracetest.NewSpanRecorder()
+	return r, sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r))
+})
+
 func TestDefaultsAreTheGlobals(t *testing.T) {
 	e := newEnv(t, startRedis(t))
+	e.SpanRecorder, e.provider = global()
 	tp, p := otel.GetTracerProvider(), otel.GetTextMapPropagator()
 	t.Cleanup(func() { otel.SetTracerProvider(tp); otel.SetTextMapPropagator(p) })
 	client := asynqtrace.NewClient(asynq.NewClient(e.redis), nil,

@@ -56,12 +56,17 @@ type env struct {
 
 var sequence atomic.Int64
 
+// patience is for what comes on a machine that does other things too.
+const patience = time.Minute
+
 func newEnv(t testing.TB, addr string) *env {
 	t.Helper()
 	e := &env{
 		SpanRecorder: tracetest.NewSpanRecorder(),
-		redis:        asynq.RedisClientOpt{Addr: addr},
-		queue:        fmt.Sprintf("mqtrace-%d-%d", os.Getpid(), sequence.Add(1)),
+		// go-redis asks once more after three seconds, by default: a command may be carried
+		// out twice then, and a task conflicts with itself.
+		redis: asynq.RedisClientOpt{Addr: addr, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience},
+		queue: fmt.Sprintf("mqtrace-%d-%d", os.Getpid(), sequence.Add(1)),
 	}
 	e.provider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(e.SpanRecorder))
 	inspector := asynq.NewInspector(e.redis)
@@ -137,7 +142,7 @@ func (e *env) serveWith(
 // wait waits until n spans of the name have ended and returns them.
 func (e *env) wait(t testing.TB, name string, n int) []sdktrace.ReadOnlySpan {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		var found []sdktrace.ReadOnlySpan
 		for _, s := range e.Ended() {

@@ -85,13 +85,30 @@ func (s *scene) queues(cfg asynq.Config) asynq.Config {
 // until waits until n spans of ours have ended.
 func (s *scene) until(n int) {
 	s.Helper()
-	for range 2000 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
 		if len(s.ours()) >= n {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	s.Fatalf("%d spans, want %d", len(s.ours()), n)
+}
+
+// tick has a task enqueued once: the entry is gone before the next second.
+func (s *scene) tick(task *asynq.Task) {
+	s.Helper()
+	var sch *asynq.Scheduler
+	entry := make(chan string, 1)
+	sch = s.schedule(&asynq.SchedulerOpts{PreEnqueueFunc: func(*asynq.Task, []asynq.Option) {
+		if err := sch.Unregister(<-entry); err != nil {
+			s.Error(err)
+		}
+	}})
+	id, err := sch.Register("@every 1s", task)
+	s.ok(err)
+	entry <- id
+	close(entry)
+	s.until(1)
+	sch.Shutdown()
 }
 
 func (s *scene) ours() []sdktrace.ReadOnlySpan {

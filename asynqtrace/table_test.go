@@ -258,10 +258,7 @@ func tickRows() map[string]row {
 	return map[string]row{
 		"done": {
 			func(s *scene) {
-				sch := s.schedule(nil)
-				s.register(sch, s.task())
-				s.until(1)
-				sch.Shutdown()
+				s.tick(s.task())
 			},
 			[]span{enqueueSpan("none", sent)},
 			sendPoints("enqueue Q"),
@@ -269,10 +266,7 @@ func tickRows() map[string]row {
 		"conflict": {
 			func(s *scene) {
 				s.put(s.task())
-				sch := s.schedule(nil)
-				s.register(sch, s.task())
-				s.until(1)
-				sch.Shutdown()
+				s.tick(s.task())
 			},
 			[]span{enqueueSpan("none", sent+" asynq.enqueue.outcome=conflict")},
 			sendPoints("enqueue Q"),

@@ -59,7 +59,7 @@ func TestPublishersBlocked(t *testing.T) {
 	b := startBroker(t)
 	l := startLoad(t, on(b))
 	b.BlockPublishers("low on memory")
-	l.eventually(10*time.Second, "the hasty publisher gives up waiting", func() bool {
+	l.eventually("the hasty publisher gives up waiting", func() bool {
 		return l.ledger.count("publish timeout") > 0
 	})
 	b.UnblockPublishers()
@@ -74,7 +74,7 @@ func TestConfirmsRefused(t *testing.T) {
 	b := startBroker(t)
 	l := startLoad(t, on(b))
 	b.RefuseConfirms(true)
-	l.eventually(10*time.Second, "messages are refused", func() bool { return l.ledger.count("publish nacked") > 300 })
+	l.eventually("messages are refused", func() bool { return l.ledger.count("publish nacked") > 300 })
 	b.RefuseConfirms(false)
 	l.progress()
 	l.stop()
@@ -86,7 +86,7 @@ func TestConfirmsLate(t *testing.T) {
 	b := startBroker(t)
 	l := startLoad(t, on(b))
 	b.DelayConfirms(150 * time.Millisecond)
-	l.eventually(10*time.Second, "a confirmation comes too late", func() bool { return l.ledger.count("later acked") > 0 })
+	l.eventually("a confirmation comes too late", func() bool { return l.ledger.count("later acked") > 0 })
 	b.DelayConfirms(0)
 	l.progress()
 	l.stop()

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -26,9 +27,16 @@ type link struct {
 // dial connects to the first broker that answers, and so does every recovery.
 func dial(t *testing.T, brokers ...string) *link {
 	t.Helper()
+	return dialWith(t, time.Minute, brokers...)
+}
+
+// dialWith is dial with a heartbeat. A short one is for those who wait for it to be missed:
+// others lose connections by it that are well, where the machine is busy.
+func dialWith(t *testing.T, heartbeat time.Duration, brokers ...string) *link {
+	t.Helper()
 	k := &link{open: make(chan struct{})}
 	conn, err := amqp.DialConfig(brokers[0], amqp.Config{
-		Heartbeat: 2 * time.Second,
+		Heartbeat: heartbeat,
 		Dial: func(network, _ string) (conn net.Conn, err error) {
 			for _, b := range brokers {
 				uri, parseErr := amqp.ParseURI(b)
@@ -124,4 +132,19 @@ func (k *link) channel(t *testing.T) *amqp.Channel {
 		t.Fatal(err)
 	}
 	return ch
+}
+
+var errStuck = errors.New("it never closes")
+
+// closed closes the connection. Whoever does not take amqp091-go's notifications holds
+// that up for good.
+func (k *link) closed() error {
+	done := make(chan error, 1)
+	go func() { done <- k.Close() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(forGood):
+		return errStuck
+	}
 }

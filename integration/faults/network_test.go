@@ -16,6 +16,10 @@ func TestNetworkBad(t *testing.T) {
 		"slow": networkSlow, "narrow": networkNarrow, "half open": networkHalfOpen, "garbled": networkGarbled,
 	} {
 		t.Run(name, func(t *testing.T) {
+			at := at
+			if name != "slow" { // of which nothing is to end a connection
+				at.heartbeat = 2 * time.Second
+			}
 			l := startLoad(t, at)
 			l.progress()
 			test(t, l, p)
@@ -43,7 +47,7 @@ func networkSlow(t *testing.T, l *load, p *proxy) {
 func networkNarrow(_ *testing.T, l *load, p *proxy) {
 	timeouts := l.ledger.count("publish timeout")
 	p.set(func() { p.wire.rate = 8 << 10 })
-	l.eventually(20*time.Second, "the hasty publisher gives up waiting", func() bool {
+	l.eventually("the hasty publisher gives up waiting", func() bool {
 		return l.ledger.count("publish timeout") > timeouts
 	})
 }
@@ -52,7 +56,7 @@ func networkNarrow(_ *testing.T, l *load, p *proxy) {
 // until heartbeats are missed.
 func networkHalfOpen(_ *testing.T, l *load, p *proxy) {
 	p.orphan()
-	l.eventually(30*time.Second, "both connections recover", func() bool {
+	l.eventually("both connections recover", func() bool {
 		return l.links["publishers"].recoveries() > 0 && l.links["consumers"].recoveries() > 0
 	})
 	l.some("publish closed")
@@ -65,7 +69,7 @@ func networkGarbled(t *testing.T, l *load, p *proxy) {
 			recoveries := func() int { return l.links["publishers"].recoveries() + l.links["consumers"].recoveries() }
 			before := recoveries()
 			p.set(func() { p.wire.up, p.wire.down = up, !up })
-			l.eventually(30*time.Second, "a connection recovers", func() bool { return recoveries() > before })
+			l.eventually("a connection recovers", func() bool { return recoveries() > before })
 			l.progress()
 		}
 	}

@@ -30,7 +30,7 @@ func (r reading) String() string {
 // the first reading.
 func (s *soak) read(earlier []reading) reading {
 	s.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(forGood)
 	n := runtime.NumGoroutine()
 	for len(earlier) > 0 && n > earlier[0].goroutines {
 		if time.Now().After(deadline) {

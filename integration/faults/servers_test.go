@@ -69,7 +69,7 @@ func TestMemoryAlarm(t *testing.T) {
 		if b := <-blocked; !b.Active {
 			t.Error("the connection is unblocked, not blocked")
 		}
-		l.eventually(10*time.Second, "the hasty publisher gives up waiting", func() bool {
+		l.eventually("the hasty publisher gives up waiting", func() bool {
 			return l.ledger.count("publish timeout") > timeouts
 		})
 		n.Run("ctl", "solo", "-q", "set_vm_memory_high_watermark", "0.4")
@@ -103,7 +103,7 @@ func TestNetworkCut(t *testing.T) {
 func TestNetworkSilent(t *testing.T) {
 	n, at := single(t)
 	p := startProxy(t, n.Addr(0))
-	at.publishers, at.consumers = []string{p.url()}, []string{p.url()}
+	at.publishers, at.consumers, at.heartbeat = []string{p.url()}, []string{p.url()}, 2*time.Second
 	l := startLoad(t, at)
 	for range times(6) {
 		l.progress()
@@ -137,7 +137,7 @@ func TestQuorumLeaderKilled(t *testing.T) {
 		n.Run("kill9", led)
 		l.progress()
 		n.Run("start", led, itoa(n.Port+int(led[1]-'1')))
-		l.eventually(time.Minute, "all members of the queue are online", func() bool { return online(t, n, l.queue) == 3 })
+		l.eventually("all members of the queue are online", func() bool { return online(t, n, l.queue) == 3 })
 		l.progress()
 	}
 	l.stop()
