@@ -15,12 +15,16 @@ import (
 
 const (
 	steadyRate = 60 // orders a second, of which a slow machine is capable too
-	phase      = 3 * time.Second
-	// minRate is a share of the rate before; the rest is for other work on the machine.
-	minRate = 0.8
+	// phaseOrders is how many orders are answered in a phase at least. How long that takes
+	// is the machine's.
+	phaseOrders = 3 * steadyRate
 	// maxGrowth, in MiB, is several times what a full queue of spans takes.
 	maxGrowth = 100
 )
+
+// hangForever has no export end by itself while the test runs: an order that waits for
+// one is not answered in the time that customers have, however fast the machine is.
+var hangForever = []string{"OTEL_EXPORTER_OTLP_TIMEOUT=3600000", "OTEL_BSP_EXPORT_TIMEOUT=3600000"}
 
 // watched is a load whose orders are counted phase by phase, while the services' memory
 // is looked at.
@@ -38,17 +42,19 @@ type during struct {
 	memory  map[string]float64 // the most that a service had, in MiB
 }
 
-func (w *watched) phase(name string) during {
+// phase ends when its orders are answered and it has come to be what it is about.
+func (w *watched) phase(name string, until func() bool) during {
 	w.Helper()
 	before, began := len(w.customers.answered()), time.Now()
 	d := during{memory: make(map[string]float64)}
-	for time.Since(began) < phase {
+	var answered []order
+	eventually(w.T, name+" is over", func() bool {
 		for _, p := range w.services.all() {
 			d.memory[p.name] = max(d.memory[p.name], math.Round(p.memory(w.T)))
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	answered := w.customers.answered()[before:]
+		answered = w.customers.answered()[before:]
+		return len(answered) >= phaseOrders && until()
+	})
 	d.rate = float64(len(answered)) / time.Since(began).Seconds()
 	for _, o := range answered {
 		d.slowest = max(d.slowest, o.took)
@@ -58,13 +64,14 @@ func (w *watched) phase(name string) during {
 	return d
 }
 
-// compare holds a phase against one in which all was well.
+// always is for a phase that is about its orders alone.
+func always() bool { return true }
+
+// compare holds a phase against one in which all was well. The rate is for docs/growing.md
+// and not compared: it is the machine's as much as the services'.
 func (w *watched) compare(name string, well, d during) {
 	w.Helper()
 	w.Logf("%s: %.2f of the rate before", name, d.rate/well.rate)
-	if d.rate < minRate*well.rate {
-		w.Errorf("%s: %.1f orders a second, before it were %.1f", name, d.rate, well.rate)
-	}
 	for service, mib := range d.memory {
 		if mib > well.memory[service]+maxGrowth {
 			w.Errorf("%s: %s has %.0f MiB, before it were %.0f", name, service, mib, well.memory[service])
@@ -72,15 +79,13 @@ func (w *watched) compare(name string, well, d during) {
 	}
 }
 
-// The Collector is killed, started again, and stopped from answering. Orders go on, and
-// every span is either taken by the Collector or counted as lost.
-//
-// It compares rates, and so runs while no other test does.
+// The Collector is killed, started again, and stopped from answering. Orders go on, none
+// waits for it, and every span is either taken by the Collector or counted as lost.
 func TestCollectorAway(t *testing.T) {
 	j := startJaeger(t)
 	c := startCollector(t, j.otlp, "SAMPLING_DECISION_WAIT=2s")
 	books := startAccountant(t)
-	s := startServices(t, servers(t), c.url, slices.Concat(observing, []string{
+	s := startServices(t, servers(t), c.url, slices.Concat(observing, hangForever, []string{
 		"OTEL_LOGS_EXPORTER=none",
 		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=" + books.URL,
 		// Small enough to overflow.
@@ -91,55 +96,54 @@ func TestCollectorAway(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.customers.send(ctx, steadyRate, func(i int) (kind, bool) {
-			if i%10 == 0 {
-				return declined, true
-			}
-			return good, true
-		})
+		w.customers.send(ctx, steadyRate, func(i int) (kind, bool) { return everyTenthDeclined(i), true })
 	}()
-	w.phase("warming up")
-	well := w.phase("all is well")
+	w.phase("warming up", always)
+	well := w.phase("all is well", func() bool { return books.sum().exported > 0 })
 
 	c.kill(t)
-	w.compare("killed", well, w.phase("killed"))
+	w.compare("killed", well, w.phase("killed", func() bool { return books.sum().failed > 0 }))
 	c.restart(t)
-	w.compare("restarted", well, w.phase("restarted"))
+	before := books.sum().exported
+	w.compare("restarted", well, w.phase("restarted", func() bool { return books.sum().exported > before }))
 	c.signal(t, syscall.SIGSTOP)
-	w.compare("silent", well, w.phase("silent"))
-	w.compare("silent for longer", well, w.phase("silent for longer"))
+	w.compare("silent", well, w.phase("silent", func() bool { return books.sum().overflow > 0 }))
+	w.compare("silent for longer", well, w.phase("silent for longer", always))
+	before = books.sum().exported
 	c.signal(t, syscall.SIGCONT)
-	w.compare("answering again", well, w.phase("answering again"))
-	last := len(w.customers.answered())
-	w.phase("as if nothing had happened")
+	w.compare("answering again", well, w.phase("answering again", func() bool { return books.sum().exported > before }))
 	stop()
 	<-done
+	w.checkBooks(books)
+
+	// As if nothing had happened. One after the other, so that no queue overflows however
+	// slow the machine is.
+	last, started := len(w.customers.answered()), books.sum().started
+	for i := range steadyRate {
+		w.customers.place(everyTenthDeclined(i))
+	}
+	eventually(t, "the new spans have left", func() bool { return books.sum().started > started+2*steadyRate && books.settled() })
+	w.checkTracesSince(last, c, j)
 	if placed, answered := w.customers.placed(), w.customers.answered(); placed != len(answered) {
 		t.Errorf("%d of %d orders were answered as they should", len(answered), placed)
 	}
-	w.checkBooks(books)
-	w.checkTracesSince(last, c, j)
+}
+
+func everyTenthDeclined(i int) kind {
+	if i%10 == 0 {
+		return declined
+	}
+	return good
 }
 
 // checkBooks waits until every span is accounted for.
 func (w *watched) checkBooks(books *accountant) {
 	w.Helper()
-	eventually(w.T, "each of three processes has accounted for its spans", func() bool {
-		processes := 0
-		for _, a := range books.books() {
-			if a.settled() {
-				processes++
-			}
-		}
-		return processes == 3
-	})
-	var all account
+	eventually(w.T, "each of three processes has accounted for its spans", books.settled)
 	for process, a := range books.books() {
 		w.Logf("%s: %v", process, a)
-		all.started += a.started
-		all.failed += a.failed
-		all.overflow += a.overflow
 	}
+	all := books.sum()
 	if all.failed == 0 || all.overflow == 0 {
 		w.Errorf("%d spans were lost with their export and %d to a full queue: the Collector was not away",
 			all.failed, all.overflow)

@@ -126,3 +126,25 @@ func (a *accountant) books() map[string]*account {
 	defer a.mu.Unlock()
 	return maps.Clone(a.accounts)
 }
+
+// sum is the account of all processes together.
+func (a *accountant) sum() (all account) {
+	for _, one := range a.books() {
+		all.started += one.started
+		all.exported += one.exported
+		all.failed += one.failed
+		all.overflow += one.overflow
+	}
+	return all
+}
+
+// settled reports whether each of the example's three processes has accounted for its spans.
+func (a *accountant) settled() bool {
+	n := 0
+	for _, one := range a.books() {
+		if one.settled() {
+			n++
+		}
+	}
+	return n == 3
+}
