@@ -14,8 +14,8 @@ import (
 )
 
 // decisionWait is long enough for an order to get to its email, two seconds of a slow
-// payment included, and short enough to wait for.
-const decisionWait = 8 * time.Second
+// payment included, on a machine that does other things too, and short enough to wait for.
+const decisionWait = 12 * time.Second
 
 // collector is the Collector with deploy/collector/config.yaml.
 type collector struct {

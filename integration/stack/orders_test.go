@@ -58,6 +58,7 @@ const maxInFlight = 64
 type customers struct {
 	client *http.Client
 	url    string
+	atOnce int // so many orders wait for their answers at most
 
 	mu     sync.Mutex
 	orders []order
@@ -67,7 +68,7 @@ func newCustomers(t *testing.T, url string) *customers {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: maxInFlight}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &customers{url: url, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	return &customers{url: url, atOnce: maxInFlight, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
 }
 
 // send sends orders at a rate, or as fast as the machine allows if that is slower, until
@@ -75,7 +76,7 @@ func newCustomers(t *testing.T, url string) *customers {
 func (c *customers) send(ctx context.Context, perSecond int, orders func(i int) (kind, bool)) {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
-	slots := make(chan struct{}, maxInFlight)
+	slots := make(chan struct{}, c.atOnce)
 	var answers sync.WaitGroup
 	defer answers.Wait()
 	for i := 0; ; i++ {
