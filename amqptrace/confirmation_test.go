@@ -1,6 +1,7 @@
 package amqptrace_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func TestForgottenConfirmations(t *testing.T) {
 		if _, err := ch.QueueDeclarePassive(unique("none"), false, false, false, false, nil); err == nil {
 			t.Error("no error")
 		}
-		for deadline := time.Now().Add(10 * time.Second); len(rec.Ended()) < n && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(patience); len(rec.Ended()) < n && time.Now().Before(deadline); {
 			runtime.GC()
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -117,12 +118,20 @@ func TestForgottenConfirmations(t *testing.T) {
 
 // A timeout is one answer, and the broker's a later one. The span has the first.
 func TestWaitAgain(t *testing.T) {
-	b, err := amqpbroker.Start()
+	// What the broker says of the message, its return and its confirmation, is held up for
+	// as long as the test wants.
+	said := make(chan struct{})
+	b, err := amqpbroker.Start(amqpbroker.WithFrameHook(func(f amqpbroker.Frame) {
+		if classBasic := []byte{0, 60}; !f.FromClient && f.Type == 1 && bytes.HasPrefix(f.Payload, classBasic) {
+			<-said
+		}
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	b.DelayConfirms(50 * time.Millisecond)
+	hear := sync.OnceFunc(func() { close(said) })
+	defer hear()
 	ch := open(t, b.URL())
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
@@ -138,6 +147,7 @@ func TestWaitAgain(t *testing.T) {
 	if err := c.Wait(ctx); err != ctx.Err() || err == nil {
 		t.Errorf("error %v, want the context's own", err)
 	}
+	hear()
 	for range 2 {
 		var noContext context.Context
 		if err := c.Wait(noContext); !errors.Is(err, amqptrace.ErrReturned) {

@@ -61,7 +61,7 @@ func TestRetryLoop(t *testing.T) {
 			context.Background(), "", work, false, false, amqp.Publishing{}); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		n := 0
 		for _, d := range amqptrace.NewConsumer(work, rec.options()...).Deliveries(ctx, consume(t, ch, work)) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/codes"
@@ -85,7 +86,7 @@ func (s *scene) put(id string, headers amqp.Table) {
 // take takes the next message from a queue, without us.
 func (s *scene) take(queue string) amqp.Delivery {
 	s.Helper()
-	for range 200 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
 		d, ok, err := s.ch.Get(queue, false)
 		if err != nil {
 			s.Fatal(err)
