@@ -24,7 +24,7 @@ import (
 const (
 	ordersPerSecond = 150
 	atOnce          = 16
-	backlog         = 20
+	backlog         = 10
 )
 
 // mix is 2,000 orders. The flaky ones come first, for their second attempts take longest.
@@ -78,7 +78,7 @@ func TestSampling(t *testing.T) {
 		if i >= len(kinds) {
 			return kind{}, false
 		}
-		if i%10 == 0 {
+		if i%5 == 0 {
 			f.keepUp(inspector)
 		}
 		return kinds[i], true
