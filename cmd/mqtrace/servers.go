@@ -16,7 +16,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-const dialTimeout = 5 * time.Second
+// dialTimeout is as long as RabbitMQ waits for a client's introduction.
+const dialTimeout = 10 * time.Second
 
 // amqpFlag and redisFlag say where the servers are. Their environment variables are
 // those of the examples. A URL holds a password, so none is ever printed.

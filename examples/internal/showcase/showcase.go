@@ -24,7 +24,7 @@ import (
 const BrokerVariable = "MQTRACE_AMQP_URL"
 
 // patience is how long an example may take, on a slow broker too.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // An Example is one of the programs beside this package.
 type Example struct {

@@ -16,7 +16,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-const dialTimeout = 3 * time.Second
+// dialTimeout is as long as RabbitMQ waits for a client's introduction.
+const dialTimeout = 10 * time.Second
 
 // Stage is what an example plays on.
 type Stage struct {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	dialTimeout  = 3 * time.Second
+	dialTimeout  = 10 * time.Second // as long as RabbitMQ waits for a client's introduction
 	closeTimeout = 2 * time.Second
 	heartbeat    = 5 * time.Second
 

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	dialTimeout = 3 * time.Second
-	pingTimeout = 4 * time.Second
+	dialTimeout = 10 * time.Second
+	pingTimeout = 10 * time.Second
 )
 
 // ParseRedis reads what MQTRACE_REDIS_ADDR holds: host:port, or a redis:// or
@@ -72,6 +72,7 @@ func newClient(opt asynq.RedisClientOpt) *redis.Client {
 		DB:          opt.DB,
 		TLSConfig:   opt.TLSConfig,
 		DialTimeout: opt.DialTimeout,
+		ReadTimeout: pingTimeout,
 
 		// One attempt, bounded by the caller's context.
 		MaxRetries:            -1,
