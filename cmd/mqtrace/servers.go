@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -14,6 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/urfave/cli/v3"
+
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 // dialTimeout is as long as RabbitMQ waits for a client's introduction.
@@ -56,15 +57,9 @@ func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 
 // redisOpt reads redisFlag.
 func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
-	text := c.String("redis")
-	if !strings.Contains(text, "://") {
-		return asynq.RedisClientOpt{Addr: text, DialTimeout: dialTimeout}, nil
-	}
-	parsed, err := asynq.ParseRedisURI(strings.TrimSuffix(text, "/")) // It takes "" for a bad database number.
-	opt, ok := parsed.(asynq.RedisClientOpt)
-	if err != nil || !ok {
-		// The parser's error quotes the URL, password included.
-		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is neither host:port nor a valid redis:// URL, %w", errUsage)
+	opt, err := asynqredis.Parse(c.String("redis"))
+	if err != nil {
+		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is %w, %w", err, errUsage)
 	}
 	opt.DialTimeout = dialTimeout
 	return opt, nil

@@ -1,16 +1,18 @@
 // Command inspector walks over the tasks that asynq has archived or will retry and
 // prints, for each, the trace in which one finds what happened to it.
 //
-// It works on the Redis that MQTRACE_REDIS_ADDR names and on all of its queues, or on
-// those given as arguments. Without a Redis it makes one in-process, with a task that
-// fails for good and one that waits for its retry.
+// It works on the Redis that MQTRACE_REDIS_ADDR names, host:port or a redis:// URL, and
+// on all of its queues, or on those given as arguments. Without a Redis it makes one
+// in-process, with a task that fails for good and one that waits for its retry.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/propagation"
@@ -34,10 +36,16 @@ func play(ctx context.Context, addr string, queues []string, out io.Writer) erro
 		defer demo.Close()
 		addr = demo.Addr()
 	}
-	inspector := asynq.NewInspector(asynq.RedisClientOpt{Addr: addr})
+	if !strings.Contains(addr, "://") {
+		addr = "redis://" + addr
+	}
+	redis, err := asynq.ParseRedisURI(addr)
+	if err != nil {
+		return errors.New("MQTRACE_REDIS_ADDR is neither host:port nor a valid redis:// URL") // err may quote a password
+	}
+	inspector := asynq.NewInspector(redis)
 	defer func() { _ = inspector.Close() }()
 	if len(queues) == 0 {
-		var err error
 		if queues, err = inspector.Queues(); err != nil {
 			return err
 		}

@@ -2,12 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
+
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 func TestEachTaskHasItsTrace(t *testing.T) {
@@ -24,6 +29,22 @@ $`)
 	}
 }
 
+func TestAddressIsAURL(t *testing.T) {
+	server := miniredis.RunT(t)
+	server.RequireAuth("secret")
+	if err := failTasks(t.Context(), asynq.RedisClientOpt{Addr: server.Addr(), Password: "secret", DB: 3}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := play(t.Context(), "redis://:secret@"+server.Addr()+"/3", nil, &out); err != nil || bytes.Count(out.Bytes(), []byte(", trace ")) != 2 {
+		t.Errorf("%v, printed\n%s", err, &out)
+	}
+	err := play(t.Context(), "redis://:secret@host:no", nil, &out)
+	if err == nil || !strings.Contains(err.Error(), "MQTRACE_REDIS_ADDR is neither") || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+}
+
 // More tasks than a page has, and none with a trace.
 func TestPagesAndTasksWithoutTrace(t *testing.T) {
 	addr := os.Getenv("MQTRACE_REDIS_ADDR")
@@ -35,13 +56,18 @@ func TestPagesAndTasksWithoutTrace(t *testing.T) {
 		defer demo.Close()
 		addr = demo.Addr()
 	}
-	redis := asynq.RedisClientOpt{Addr: addr}
+	redis, err := asynqredis.Parse(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	queue := fmt.Sprintf("mqtrace-inspector-%d", os.Getpid())
 	client, inspector := asynq.NewClient(redis), asynq.NewInspector(redis)
 	t.Cleanup(func() {
-		_ = inspector.DeleteQueue(queue, true)
 		_ = client.Close()
 		_ = inspector.Close()
+		if err := asynqredis.DeleteQueue(context.Background(), redis, queue); err != nil {
+			t.Error(err)
+		}
 	})
 	for range pageSize + 1 {
 		if _, err := client.Enqueue(asynq.NewTask("email:welcome", nil, asynq.Queue(queue))); err != nil {

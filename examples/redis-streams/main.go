@@ -1,7 +1,8 @@
 // Command redis-streams carries a trace through a Redis stream with go-redis and the
 // carrier package alone: what is a span, and of which kind, is in the program's hands.
 //
-// It works on the Redis that MQTRACE_REDIS_ADDR names, else on an in-process one.
+// It works on the Redis that MQTRACE_REDIS_ADDR names, host:port or a redis:// URL, else
+// on an in-process one.
 package main
 
 import (
@@ -43,9 +44,16 @@ func play(ctx context.Context, addr string, out io.Writer) (err error) {
 		defer server.Close()
 		addr = server.Addr()
 	}
+	if !strings.Contains(addr, "://") {
+		addr = "redis://" + addr
+	}
+	server, err := redis.ParseURL(addr)
+	if err != nil {
+		return errors.New("MQTRACE_REDIS_ADDR is neither host:port nor a valid redis:// URL") // err may quote a password
+	}
 	provider := sdktrace.NewTracerProvider() // add an exporter to see the spans
 	defer func() { err = errors.Join(err, provider.Shutdown(context.WithoutCancel(ctx))) }()
-	client := redis.NewClient(&redis.Options{Addr: addr})
+	client := redis.NewClient(server)
 	defer func() { err = errors.Join(err, client.Close()) }()
 
 	s := &stream{

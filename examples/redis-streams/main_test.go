@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/alicebob/miniredis/v2"
 )
 
 // Each order is processed in the trace in which it was added.
@@ -30,6 +32,18 @@ func TestOrdersAreProcessedInTheirTraces(t *testing.T) {
 			}
 			seen[id] = true
 		}
+	}
+}
+
+func TestAddressIsAURL(t *testing.T) {
+	server := miniredis.RunT(t)
+	server.RequireAuth("secret")
+	if err := play(t.Context(), "redis://:secret@"+server.Addr()+"/3", new(bytes.Buffer)); err != nil {
+		t.Error(err)
+	}
+	err := play(t.Context(), "redis://:secret@host:no", new(bytes.Buffer))
+	if err == nil || !strings.Contains(err.Error(), "MQTRACE_REDIS_ADDR is neither") || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -114,21 +113,44 @@ type discard struct{}
 func (discard) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
 func (discard) Shutdown(context.Context) error                             { return nil }
 
+// patience is how long a message may take before it counts as lost.
+const patience = 20 * time.Second
+
 // paced sends one message after the other and takes how long each was on its way, which
 // handlers tell as nanoseconds.
 func paced(send func(sentAt time.Time) error, took <-chan time.Duration) ([]float64, error) {
 	latencies := make([]float64, 0, inOrder)
-	for range inOrder {
+	for n := range inOrder {
 		time.Sleep(pace)
 		if err := send(time.Now()); err != nil {
 			return nil, err
 		}
-		select {
-		case d := <-took:
-			latencies = append(latencies, float64(d)/1e6)
-		case <-time.After(20 * time.Second):
-			return nil, errors.New("peers: no message for 20 s")
+		d, err := arrival(took, n, inOrder)
+		if err != nil {
+			return nil, err
 		}
+		latencies = append(latencies, float64(d)/1e6)
 	}
 	return latencies, nil
+}
+
+// arrivals waits until as many messages as were sent at once have come.
+func arrivals(took <-chan time.Duration) error {
+	for n := range fast {
+		if _, err := arrival(took, n, fast); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrival waits for the next message, after n of them. A lost one would be waited for
+// for ever.
+func arrival(took <-chan time.Duration, n, of int) (time.Duration, error) {
+	select {
+	case d := <-took:
+		return d, nil
+	case <-time.After(patience):
+		return 0, fmt.Errorf("peers: no message for %v, after %d of %d", patience, n, of)
+	}
 }

@@ -27,7 +27,7 @@ func main() {
 	var c config
 	flag.StringVar(&c.out, "o", "", "directory of peers.md and peers.svg; nowhere, and the tables are printed")
 	flag.StringVar(&c.amqp, "amqp", os.Getenv("MQTRACE_AMQP_URL"), "RabbitMQ for the measurement end to end; none where empty")
-	flag.StringVar(&c.redis, "redis", os.Getenv("MQTRACE_REDIS_ADDR"), "Redis for the measurement end to end; none where empty")
+	flag.StringVar(&c.redis, "redis", os.Getenv("MQTRACE_REDIS_ADDR"), "Redis, host:port or a redis:// URL, for the measurement end to end; none where empty")
 	flag.IntVar(&c.turns, "turns", 1000, "turns of each contender at each operation")
 	flag.IntVar(&c.n, "n", 300000, "operations of a contender in a process of its own")
 	flag.IntVar(&c.rounds, "rounds", 10, "turns of raw and traced on each server")

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/xml"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	amqp "github.com/rabbitmq/amqp091-go"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
@@ -59,6 +63,66 @@ func TestReport(t *testing.T) {
 	}
 	if err := xml.Unmarshal([]byte(plot(costs)), new(struct{})); err != nil {
 		t.Error(err)
+	}
+}
+
+// An address that cannot be read is said to be one, without the password in it, and the
+// URLs that the project takes elsewhere are taken.
+func TestRedisAddress(t *testing.T) {
+	_, _, err := onRedis("redis://:secret@host:no", nil)
+	if err == nil || !strings.Contains(err.Error(), "neither host:port nor") || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+	server := miniredis.RunT(t)
+	server.RequireAuth("secret")
+	for _, tp := range []*sdktrace.TracerProvider{nil, exporting()} {
+		run, end, err := onRedis("redis://:secret@"+server.Addr()+"/3", tp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := run(t.Context())
+		end()
+		if err != nil || r.perSecond <= 0 || len(r.latencies) != inOrder {
+			t.Errorf("%v messages a second, %d latencies, %v", r.perSecond, len(r.latencies), err)
+		}
+	}
+	if keys := server.DB(3).Keys(); slices.ContainsFunc(keys, func(k string) bool { return strings.Contains(k, "mqtrace-peers") }) {
+		t.Errorf("left: %q", keys)
+	}
+}
+
+// A message that is lost fails a round, and does not hang it. Time is the bubble's.
+func TestLostMessages(t *testing.T) {
+	for lost, want := range map[int]string{
+		fast - 1: "after 2999 of 3000", fast + 20: "after 20 of 200",
+	} {
+		n := 0
+		took := make(chan time.Duration, fast)
+		arrive := func() {
+			if n != lost {
+				took <- time.Millisecond
+			}
+			n++
+		}
+		for name, run := range map[string]func() (round, error){
+			"Redis": func() (round, error) {
+				return redisRound(t.Context(), func(context.Context, time.Time) error { arrive(); return nil }, took)
+			},
+			"RabbitMQ": func() (round, error) {
+				return rabbitRound(t.Context(), func(context.Context, amqp.Publishing) (func(context.Context) error, error) {
+					arrive()
+					return func(context.Context) error { return nil }, nil
+				}, took)
+			},
+		} {
+			n = 0
+			synctest.Test(t, func(t *testing.T) {
+				took = make(chan time.Duration, fast)
+				if _, err := run(); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s, message %d lost: %v", name, lost, err)
+				}
+			})
+		}
 	}
 }
 

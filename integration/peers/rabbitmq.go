@@ -110,8 +110,8 @@ func rabbitRound(ctx context.Context, publish publishFunc, took chan time.Durati
 			return round{}, err
 		}
 	}
-	for range fast {
-		<-took
+	if err := arrivals(took); err != nil {
+		return round{}, err
 	}
 	r := round{perSecond: fast / time.Since(began).Seconds()}
 	var err error

@@ -8,15 +8,18 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 // onRedis enqueues tasks one after the other, with ten workers at work.
 func onRedis(addr string, tp *sdktrace.TracerProvider) (runner, func(), error) {
-	server := asynq.RedisClientOpt{Addr: addr}
+	server, err := asynqredis.Parse(addr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("peers: -redis or MQTRACE_REDIS_ADDR is %w", err)
+	}
 	name := fmt.Sprintf("mqtrace-peers-%d-%t", os.Getpid(), tp == nil)
 	client := asynq.NewClient(server)
 	enqueue := client.EnqueueContext
@@ -41,11 +44,10 @@ func onRedis(addr string, tp *sdktrace.TracerProvider) (runner, func(), error) {
 	}
 	end := func() {
 		worker.Shutdown()
-		inspector := asynq.NewInspector(server)
-		_ = inspector.DeleteQueue(name, true)
-		_ = inspector.Close()
 		_ = client.Close()
-		removeStatistics(addr, name)
+		if err := asynqredis.DeleteQueue(context.Background(), server, name); err != nil {
+			fmt.Fprintln(os.Stderr, "peers:", err)
+		}
 	}
 	send := func(ctx context.Context, sentAt time.Time) error {
 		payload := make([]byte, 512)
@@ -56,16 +58,6 @@ func onRedis(addr string, tp *sdktrace.TracerProvider) (runner, func(), error) {
 	return func(ctx context.Context) (round, error) { return redisRound(ctx, send, took) }, end, nil
 }
 
-// removeStatistics removes what asynq's DeleteQueue leaves.
-func removeStatistics(addr, queue string) {
-	client := redis.NewClient(&redis.Options{Addr: addr})
-	defer client.Close()
-	ctx := context.Background()
-	for keys := client.Scan(ctx, 0, "asynq:{"+queue+"}*", 100).Iterator(); keys.Next(ctx); {
-		client.Del(ctx, keys.Val())
-	}
-}
-
 func redisRound(ctx context.Context, send func(context.Context, time.Time) error, took chan time.Duration) (round, error) {
 	began := time.Now()
 	for range fast {
@@ -73,8 +65,8 @@ func redisRound(ctx context.Context, send func(context.Context, time.Time) error
 			return round{}, err
 		}
 	}
-	for range fast {
-		<-took
+	if err := arrivals(took); err != nil {
+		return round{}, err
 	}
 	r := round{perSecond: fast / time.Since(began).Seconds()}
 	var err error
