@@ -5,16 +5,16 @@
 # RabbitMQ, Redis, promtool, docker and the programs of integration/stack/build.sh it
 # checks more.
 #
-#   deploy/check.sh
+#   deploy/check.sh             all of it
+#   deploy/check.sh rabbitmq    compose, collector, parsers, rabbitmq, redis: those named
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly stack=${MQTRACE_STACK_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/mqtrace-stack}
-port=${MQTRACE_CHECK_PORT:-27672}
 work=$(mktemp -d)
 not_run=()
 
-export MQTRACE_RABBITMQ_DIR=$work/rabbitmq MQTRACE_EPMD_PORT=${MQTRACE_EPMD_PORT:-24369}
+export MQTRACE_RABBITMQ_DIR=$work/rabbitmq
 redis_pid=
 
 finish() {
@@ -85,12 +85,32 @@ parsers() {
 	skip 'Tempo, Loki and Grafana on their files'
 }
 
+taken() { { : <>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; }
+
+# free_ports sets port so that nobody listens where two nodes, what they talk to others on
+# (integration/rabbitmq.sh: PORT+10) and their epmd will. Runs at the same time begin to
+# look in different places, since their process numbers differ, and all look below the
+# ports that systems give to clients.
+free_ports() {
+	local block p
+	for block in $(seq $$ $(($$ + 374))); do
+		port=$((20000 + block % 375 * 32))
+		for p in 0 1 10 11 20; do
+			if taken $((port + p)); then continue 2; fi
+		done
+		export MQTRACE_EPMD_PORT=$((port + 20))
+		return
+	done
+	fail 'no free ports from 20000 to 32000'
+}
+
 # A node with the file as its configuration says what it made of it.
 rabbitmq() {
 	if [[ ! -x ${MQTRACE_RABBITMQ_BIN:-/usr/lib/rabbitmq/bin}/rabbitmq-server ]]; then
 		skip 'RabbitMQ on deploy/rabbitmq and deploy/scale'
 		return
 	fi
+	free_ports
 	node check deploy/rabbitmq/20-mqtrace.conf consumer_timeout
 	node scale deploy/scale/rabbitmq.conf cluster_partition_handling
 	integration/rabbitmq.sh ctl scale -q import_definitions "$PWD/deploy/scale/definitions.json" >/dev/null
@@ -133,9 +153,9 @@ redis() {
 	skip 'Redis on deploy/scale/redis.conf and sentinel.conf: make stack has them fail over'
 }
 
-compose
-collector
-parsers
-rabbitmq
-redis
+(($#)) || set -- compose collector parsers rabbitmq redis
+for check; do
+	[[ $check =~ ^(compose|collector|parsers|rabbitmq|redis)$ ]] || fail "there is no check $check"
+	"$check"
+done
 for what in "${not_run[@]}"; do printf 'NOT RUN: %s\n' "$what"; done
