@@ -26,9 +26,7 @@ func TestHelp(t *testing.T) {
 	for _, path := range all {
 		text := ok(t, append(slices.Clip(path), "-h")...)
 		name := strings.Join(append([]string{"help"}, path...), "-")
-		if name != "help-view" {
-			golden(t, name, text)
-		}
+		golden(t, name, text)
 		if !strings.Contains(text, "Examples:\n      ") {
 			t.Errorf("%s has no examples", name)
 		}

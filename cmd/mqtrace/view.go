@@ -29,9 +29,12 @@ func viewCommand() *cli.Command {
 		Name:      "view",
 		Usage:     "receive traces over OTLP and show them on a web page",
 		ArgsUsage: "[FILE.json...]",
-		Description: `Prints the address of the page, which is also what programs send their traces to:
+		Description: `Prints the address of the page, to which programs send their traces too:
 
-   export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
+   export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:4318/v1/traces
+
+It takes traces alone. A program whose metrics and logs have no other place to go wants
+OTEL_METRICS_EXPORTER=none and OTEL_LOGS_EXPORTER=none as well.
 
 Traces are kept in memory; the oldest are given up when there is no more room. Files are
 OTLP JSON, as the page saves them. The page and the traces have no password: whoever can

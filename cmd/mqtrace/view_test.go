@@ -100,7 +100,7 @@ func TestViewUsage(t *testing.T) {
 		"a memory of no size":  {[]string{"-max-memory", "much"}, exitUsage, "max-memory"},
 		"more than a machine":  {[]string{"-max-memory", "99999999"}, exitUsage, "from 1 to"},
 		"no such address":      {[]string{"-addr", "256.0.0.1:0"}, exitFailed, "256.0.0.1"},
-		"help has its example": {[]string{"-h"}, 0, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"},
+		"help has its example": {[]string{"-h"}, 0, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:4318/v1/traces"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder

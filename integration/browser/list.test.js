@@ -8,7 +8,8 @@ import { order, settlement, simple } from './traces.js';
 describe('the list', () => {
   test('says where to send traces, and shows them as they come', async () => {
     await open();
-    await page.getByText(`export OTEL_EXPORTER_OTLP_ENDPOINT=${base}`, { exact: true }).waitFor();
+    await page.getByText(`export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=${base}/v1/traces`, { exact: true }).waitFor();
+    await page.getByText('OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none', { exact: true }).waitFor();
     const { trace } = order(0);
     await send(base, trace);
     await shown(['POST /orders']);

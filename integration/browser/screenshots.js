@@ -45,7 +45,7 @@ const { traces, failed, batch, calm, many } = shop();
 await send(base, ...traces);
 
 const trace = `#/trace/${failed.trace.id}`;
-await shot('empty', empty, '#/', '.command', { height: 420 });
+await shot('empty', empty, '#/', '.command', { height: 480 });
 await shot('list', base, '#/', 'tbody tr');
 await shot('wait', base, `#/trace/${calm.id}`, '.row', { height: 360 });
 await shot('retries', base, trace, '.row');

@@ -91,6 +91,6 @@ export async function send(base, ...traces) {
 export function runExample(base) {
   execFileSync('go', ['run', './examples/order-notification'], {
     cwd: root, stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: base, MQTRACE_AMQP_URL: '', MQTRACE_REDIS_ADDR: '' },
+    env: { ...process.env, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${base}/v1/traces`, OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', MQTRACE_AMQP_URL: '', MQTRACE_REDIS_ADDR: '' },
   });
 }

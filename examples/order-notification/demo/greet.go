@@ -33,7 +33,7 @@ tok_unavailable and tok_panic. What waits in the queues:
 		env = append(env, "NAME_PREFIX="+s.backend.Prefix)
 	}
 	if url := s.receiver.URL(); url != "http://"+viewAddr {
-		env = append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+url)
+		env = append(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+url+"/v1/traces")
 	}
 	// The page takes traces alone.
 	env = append(env, "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none")

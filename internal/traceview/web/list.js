@@ -209,12 +209,14 @@ class List {
         el('p', {}, el('button', { type: 'button', click: () => this.#clear() }, 'Clear the search')));
       return;
     }
-    const line = `export OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}`;
+    const line = `export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=${location.origin}/v1/traces`;
     this.#empty.replaceChildren(el('h2', {}, 'No traces yet'),
       el('p', {}, 'Send them here over OTLP/HTTP. Most OpenTelemetry SDKs read this variable:'),
       el('p', { class: 'command' }, el('code', {}, line), copyButton(line, 'the line')),
-      el('p', { class: 'hint' }, 'Some also need ', el('code', {}, 'OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf'),
-        '. Or open a saved trace: drop an OTLP JSON file anywhere on this page.'));
+      el('p', { class: 'hint' }, 'Some also need ', el('code', {}, 'OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf'), '.'),
+      el('p', { class: 'hint' }, 'Traces alone are taken; ', el('code', {}, 'OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none'),
+        ' keeps metrics and logs from coming along.'),
+      el('p', { class: 'hint' }, 'Or open a saved trace: drop an OTLP JSON file anywhere on this page.'));
   }
 
   #clear() {
