@@ -63,7 +63,7 @@ func TestHostileMessages(t *testing.T) {
 
 func TestHostileTasks(t *testing.T) {
 	onRedis(t, func(t *testing.T, addr, queue string) {
-		client := asynq.NewClient(asynq.RedisClientOpt{Addr: addr})
+		client := asynq.NewClient(redisAt(t, addr))
 		defer client.Close()
 		// asynq keeps tasks as protobuf, whose strings are UTF-8.
 		text := strings.ToValidUTF8(hostile, "?")

@@ -12,7 +12,7 @@ import (
 // One task of each state that people look for, all in traceA but one.
 func TestPeekAsynq(t *testing.T) {
 	onRedis(t, func(t *testing.T, addr, queue string) {
-		redis := asynq.RedisClientOpt{Addr: addr}
+		redis := redisAt(t, addr)
 		client, inspector := asynq.NewClient(redis), asynq.NewInspector(redis)
 		defer client.Close()
 		defer inspector.Close()

@@ -95,7 +95,7 @@ func TestProbeAMQPUsage(t *testing.T) {
 
 func TestProbeAsynq(t *testing.T) {
 	onRedis(t, func(t *testing.T, addr, queue string) {
-		client := asynq.NewClient(asynq.RedisClientOpt{Addr: addr})
+		client := asynq.NewClient(redisAt(t, addr))
 		defer client.Close()
 		if _, err := client.Enqueue(asynq.NewTask("theirs", nil), asynq.Queue(queue)); err != nil {
 			t.Fatal(err)

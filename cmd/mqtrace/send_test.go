@@ -122,7 +122,7 @@ func TestSendAsynq(t *testing.T) {
 		golden(t, "send-asynq", sendNames(ok(t, send("-body", "{}", "-process-in", "1h")...), queue))
 		t.Setenv("TRACEPARENT", parentA)
 		golden(t, "send-asynq.json", sendNames(ok(t, send("-o", "json", "-task-id", "welcome-1", "-max-retry", "3", "-timeout", "1m", "-H", "a=b")...), queue))
-		inspector := asynq.NewInspector(asynq.RedisClientOpt{Addr: addr})
+		inspector := asynq.NewInspector(redisAt(t, addr))
 		defer inspector.Close()
 		info, err := inspector.GetTaskInfo(queue, "welcome-1")
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -147,16 +149,16 @@ func fill(t *testing.T, ch *amqp.Channel, queue string, messages ...amqp.Publish
 }
 
 // onRedis runs a test on miniredis and, where MQTRACE_REDIS_ADDR names one, on a real
-// Redis, with a queue that is removed after the test.
+// Redis, with a queue that is removed after the test, statistics included.
 func onRedis(t *testing.T, test func(t *testing.T, addr, queue string)) {
 	t.Helper()
 	with := func(addr string) func(t *testing.T) {
 		return func(t *testing.T) {
-			queue := unique()
+			queue, opt := unique(), redisAt(t, addr)
 			t.Cleanup(func() {
-				inspector := asynq.NewInspector(asynq.RedisClientOpt{Addr: addr})
-				_ = inspector.DeleteQueue(queue, true)
-				_ = inspector.Close()
+				if err := asynqredis.DeleteQueue(context.Background(), opt, queue); err != nil {
+					t.Error(err)
+				}
 			})
 			test(t, addr, queue)
 		}
@@ -165,4 +167,14 @@ func onRedis(t *testing.T, test func(t *testing.T, addr, queue string)) {
 	if addr := os.Getenv("MQTRACE_REDIS_ADDR"); addr != "" {
 		t.Run("Redis", with(addr))
 	}
+}
+
+// redisAt reads an address as -redis takes it.
+func redisAt(t *testing.T, addr string) asynq.RedisClientOpt {
+	t.Helper()
+	opt, err := asynqredis.Parse(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opt
 }

@@ -9,32 +9,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
-
-// deleteStatistics removes what asynq's DeleteQueue leaves.
-func deleteStatistics(t *testing.T, addr, queue string) {
-	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: addr})
-	defer client.Close()
-	ctx := context.Background()
-	keys := client.Scan(ctx, 0, "asynq:{"+queue+"}*", 100).Iterator()
-	for keys.Next(ctx) {
-		client.Del(ctx, keys.Val())
-	}
-	if err := keys.Err(); err != nil {
-		t.Error(err)
-	}
-}
 
 func TestWorkerOfAsynq025(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "worker")
@@ -47,19 +33,24 @@ func TestWorkerOfAsynq025(t *testing.T) {
 	if addr == "" {
 		addr = miniredis.RunT(t).Addr()
 	}
-	server := asynq.RedisClientOpt{Addr: addr}
+	server, err := asynqredis.Parse(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(addr, "://") {
+		addr = "redis://" + addr
+	}
 	queue := fmt.Sprintf("mqtrace-asynq025-%d", os.Getpid())
 	propagators := asynqtrace.WithPropagators(propagation.TraceContext{})
 	client := asynqtrace.NewClient(asynq.NewClient(server), propagators,
 		asynqtrace.WithTracerProvider(sdktrace.NewTracerProvider()))
 	inspector := asynq.NewInspector(server)
 	t.Cleanup(func() {
-		if err := inspector.DeleteQueue(queue, true); err != nil {
-			t.Error(err)
-		}
 		_ = client.Close()
 		_ = inspector.Close()
-		deleteStatistics(t, addr, queue)
+		if err := asynqredis.DeleteQueue(context.Background(), server, queue); err != nil {
+			t.Error(err)
+		}
 	})
 	info, err := client.Enqueue(asynq.NewTask("email:welcome", []byte("payload"), asynq.Queue(queue), asynq.TaskID("t1"), asynq.MaxRetry(5)))
 	if err != nil || !asynqtrace.SpanContextFromTaskInfo(info, propagators).IsValid() {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,14 @@ func newQueue(t *testing.T) (*redis.Client, string) {
 	if addr == "" {
 		t.Fatal("MQTRACE_REDIS_ADDR names no Redis")
 	}
-	client := redis.NewClient(&redis.Options{Addr: addr})
+	if !strings.Contains(addr, "://") {
+		addr = "redis://" + addr
+	}
+	opt, err := redis.ParseURL(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(opt)
 	queue := fmt.Sprintf("mqtrace-bullmq-%d-%d", os.Getpid(), time.Now().UnixNano())
 	t.Cleanup(func() {
 		ctx := context.Background()
@@ -60,14 +68,16 @@ func newQueue(t *testing.T) (*redis.Client, string) {
 
 func node(t *testing.T, client *redis.Client, mode, queue string) seen {
 	t.Helper()
-	host, port, err := net.SplitHostPort(client.Options().Addr)
+	redisOptions := client.Options()
+	host, port, err := net.SplitHostPort(redisOptions.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "interop.js", mode, host, port, queue)
-	cmd.Env = append(os.Environ(), "OTEL_SDK_DISABLED=false", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none")
+	cmd.Env = append(os.Environ(), "REDIS_USERNAME="+redisOptions.Username, "REDIS_PASSWORD="+redisOptions.Password, fmt.Sprint("REDIS_DB=", redisOptions.DB),
+		"OTEL_SDK_DISABLED=false", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -14,7 +14,9 @@ const { Queue, Worker } = require('bullmq');
 const { BullMQOtel } = require('bullmq-otel');
 
 const [mode, host, port, name] = process.argv.slice(2);
-const options = { connection: { host, port: Number(port) }, telemetry: new BullMQOtel('interop') };
+const { REDIS_USERNAME: username, REDIS_PASSWORD: password, REDIS_DB: db } = process.env;
+const connection = { host, port: Number(port), username: username || undefined, password: password || undefined, db: Number(db) };
+const options = { connection, telemetry: new BullMQOtel('interop') };
 
 const seen = (ctx, more) => {
   const span = trace.getSpan(ctx);

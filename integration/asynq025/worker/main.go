@@ -17,14 +17,19 @@ import (
 )
 
 func main() {
-	addr, queue := os.Args[1], os.Args[2]
-	srv := asynq.NewServer(asynq.RedisClientOpt{Addr: addr}, asynq.Config{
+	url, queue := os.Args[1], os.Args[2]
+	redis, err := asynq.ParseRedisURI(url)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	srv := asynq.NewServer(redis, asynq.Config{
 		Queues:                   map[string]int{queue: 1},
 		LogLevel:                 asynq.FatalLevel,
 		DelayedTaskCheckInterval: 100 * time.Millisecond,
 		RetryDelayFunc:           func(int, error, *asynq.Task) time.Duration { return time.Hour },
 	})
-	err := srv.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
+	err = srv.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
 		id, _ := asynq.GetTaskID(ctx)
 		fmt.Println(id, task.Type(), string(task.Payload()))
 		return errors.New("once")

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/probe"
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 // onRedis runs a test on an in-process Redis and, where MQTRACE_REDIS_ADDR names one,
@@ -31,24 +32,22 @@ func onRedis(t *testing.T, test func(t *testing.T, s *tasks)) {
 type tasks struct {
 	t     *testing.T
 	opt   asynq.RedisClientOpt
-	redis *redis.Client
+	redis redis.UniversalClient
 	queue string
 }
 
 func newTasks(t *testing.T, addr string) *tasks {
 	t.Helper()
-	s := &tasks{t, asynq.RedisClientOpt{Addr: addr}, redis.NewClient(&redis.Options{Addr: addr}),
+	opt, err := asynqredis.Parse(addr)
+	ok(t, err)
+	s := &tasks{t, opt, opt.MakeRedisClient().(redis.UniversalClient),
 		fmt.Sprintf("mqtrace-test-%d-%d", os.Getpid(), scenes.Add(1))}
 	client := asynq.NewClient(s.opt)
 	defer client.Close()
-	_, err := client.Enqueue(asynq.NewTask("theirs", nil), asynq.Queue(s.queue), asynq.ProcessIn(time.Hour))
+	_, err = client.Enqueue(asynq.NewTask("theirs", nil), asynq.Queue(s.queue), asynq.ProcessIn(time.Hour))
 	ok(t, err)
 	t.Cleanup(func() {
-		ctx := context.Background()
-		for key := range s.keys() {
-			s.redis.Del(ctx, key)
-		}
-		s.redis.SRem(ctx, "asynq:queues", s.queue)
+		ok(t, asynqredis.DeleteQueue(context.Background(), opt, s.queue))
 		_ = s.redis.Close()
 	})
 	return s
