@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/urfave/cli/v3"
 	"go.opentelemetry.io/otel"
@@ -78,6 +79,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode
 		return 0
 	}
 	text := strings.ReplaceAll(err.Error(), errUsage.Error(), "see "+helpOf(app, args))
+	var refused *amqp.Error
+	if errors.As(err, &refused) && refused.Server {
+		text = strings.ReplaceAll(text, refused.Error(), fmt.Sprintf("RabbitMQ says %s (%d)", refused.Reason, refused.Code))
+	}
 	fmt.Fprintln(stderr, "mqtrace:", printable(text))
 	switch {
 	case errors.Is(err, errUsage):
@@ -91,6 +96,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode
 
 func newApp(stdout, stderr io.Writer) *cli.Command {
 	cli.FlagStringer, cli.ShowCommandHelp = flagText, showCommandHelp
+	cli.UsageCommandHelp = "show all commands, or the help of one"
 	app := &cli.Command{
 		Name:                  "mqtrace",
 		Usage:                 "see the traces of message queues, and what is stuck in them",

@@ -89,6 +89,37 @@ func TestBroker(t *testing.T) {
 	}
 }
 
+// The other commands can be tried at once on what the broker makes at its start.
+func TestBrokerWithQueues(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"mqtrace", "broker", "-listen", "127.0.0.1:0", "-queue", "probe",
+			"-bind", "orders:order.*:orders", "-bind", "orders:a:b:orders", "-bind", "audit:#:orders"}, w, io.Discard)
+	}()
+	url := firstLine(t, r)
+	for _, sent := range [][]string{
+		{"-key", "probe"}, {"-exchange", "orders", "-key", "order.created"}, {"-exchange", "orders", "-key", "a:b"}, {"-exchange", "audit"},
+	} {
+		ok(t, append([]string{"send", "amqp", "-amqp", url}, sent...)...)
+	}
+	if out := ok(t, "peek", "amqp", "-amqp", url, "orders"); !strings.Contains(out, "3 of 3 messages") {
+		t.Error(out)
+	}
+	fails(t, exitFailed, "address already in use; -listen 127.0.0.1:0 takes a free port", "broker", "-listen", strings.Trim(url[strings.Index(url, "@")+1:], "/"))
+	fails(t, exitFailed, "address already in use; -addr 127.0.0.1:0 takes a free port", "view", "-addr", strings.Trim(url[strings.Index(url, "@")+1:], "/"))
+	fails(t, exitFailed, `send to exchange "nope" with key "k": RabbitMQ says NOT_FOUND - no exchange 'nope' in vhost '/' (404)`,
+		"send", "amqp", "-amqp", url, "-exchange", "nope", "-key", "k")
+	cancel()
+	if c := <-code; c != 0 {
+		t.Errorf("exit code %d", c)
+	}
+	fails(t, exitUsage, `"orders:x" is not EXCHANGE:KEY:QUEUE`, "broker", "-bind", "orders:x")
+	fails(t, exitUsage, `":k:q" is not EXCHANGE:KEY:QUEUE`, "broker", "-bind", ":k:q")
+	fails(t, exitFailed, `exchange "amq.x": RabbitMQ says ACCESS_REFUSED`, "broker", "-listen", "127.0.0.1:0", "-bind", "amq.x:k:q")
+}
+
 func TestBrokerStopsOnSignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		cmd := process(t, "broker", "-listen", "127.0.0.1:0")

@@ -59,7 +59,7 @@ Examples:
 			&cli.BoolFlag{Name: "roots", Usage: "make traces of messages without trace context, too"},
 			&cli.IntFlag{Name: "max-rate", Value: defaultTapRate, Usage: "make at most `N` spans a second, and count the rest", Validator: positive},
 			&cli.DurationFlag{Name: "interval", Value: defaultTapInterval, Usage: "print statistics every `DURATION`; 0 for at the end only", Validator: notNegative},
-			&cli.DurationFlag{Name: "for", Usage: "end after `DURATION`; 0 for never", Validator: notNegative},
+			&cli.DurationFlag{Name: "for", Usage: "end after `DURATION`, counted from when it listens; 0 for never", Validator: notNegative},
 			&cli.BoolFlag{Name: "turn-on", Usage: "turn the firehose on, and off again at the end"},
 			&cli.StringFlag{
 				Name: "management", Usage: "the `URL` of RabbitMQ's management API, with user and password if they are not those of -amqp",
@@ -111,20 +111,30 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 		return nil, err
 	}
 	defer t.Close()
-	if d := c.Duration("for"); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
 	off, err := ensureOn(ctx, c, t, firehose)
 	if err == nil {
-		err = t.Run(ctx)
+		err = runFor(ctx, t, c.Duration("for"))
 	}
 	if ctx.Err() != nil {
 		err = nil
 	}
 	stats := t.Stats()
 	return &stats, errors.Join(err, off())
+}
+
+// runFor runs a tap for a time that begins here and not earlier, since rabbitmqctl takes a
+// second or two.
+func runFor(ctx context.Context, t *tap.Tap, d time.Duration) error {
+	if d == 0 {
+		return t.Run(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	err := t.Run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 func tapConfig(c *cli.Command, provider *sdktrace.TracerProvider, report func(tap.Stats)) tap.Config {

@@ -141,7 +141,28 @@ func TestTapOff(t *testing.T) {
 		deaf := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "{}") }))
 		defer deaf.Close()
 		fails(t, exitFailed, "is it another RabbitMQ's?", "tap", "-amqp", s.URL, "-turn-on", "-management", deaf.URL)
-		fails(t, exitFailed, "still on", "tap", "-amqp", s.URL, "-turn-on", "-management", "http://u:geheim@127.0.0.1:1")
+		fails(t, exitFailed, "is it another RabbitMQ's?", "tap", "-amqp", s.URL, "-turn-on", "-management", deaf.URL, "-for", "1ms")
+		broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			_, _ = fmt.Fprint(w, "{}")
+		}))
+		defer broken.Close()
+		fails(t, exitFailed, "still on", "tap", "-amqp", s.URL, "-turn-on", "-management", broken.URL)
+		// Nobody was asked to turn it on there, so that nobody has to turn it off.
+		unknown := httptest.NewServer(http.NotFoundHandler())
+		defer unknown.Close()
+		for _, management := range []string{unknown.URL, "http://u:geheim@127.0.0.1:1"} {
+			r := tool(t, "tap", "-amqp", s.URL, "-turn-on", "-management", management)
+			if r.code != exitFailed || !strings.Contains(r.stderr, "turn the firehose on: ") || strings.Contains(r.stderr, "still on") || strings.Contains(r.stderr, "geheim") {
+				t.Errorf("exit code %d, %s", r.code, r.stderr)
+			}
+		}
+		t.Setenv("PATH", t.TempDir())
+		if r := tool(t, "tap", "-amqp", s.URL, "-turn-on"); r.code != exitFailed || !strings.Contains(r.stderr, "rabbitmqctl") || strings.Contains(r.stderr, "still on") {
+			t.Errorf("without rabbitmqctl: exit code %d, %s", r.code, r.stderr)
+		}
 	})
 }
 

@@ -51,6 +51,9 @@ func ensureOn(ctx context.Context, c *cli.Command, t *tap.Tap, firehose tap.Swit
 	setting, cancel := context.WithTimeout(ctx, switchTimeout)
 	defer cancel()
 	if err := firehose.Set(setting, true); err != nil {
+		if tap.NotAsked(err) {
+			off = func() error { return nil }
+		}
 		return off, fmt.Errorf("turn the firehose on: %w", err)
 	}
 	waiting, cancel := context.WithTimeout(ctx, firstTimeout)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -93,7 +94,11 @@ func readTraces(
 	case isURL(source):
 		return fetchTraces(ctx, c, source, id)
 	case notID == nil && len(source) == len(asked)*2:
-		return fetchTraces(ctx, c, c.String("view"), asked)
+		traces, found, err = fetchTraces(ctx, c, c.String("view"), asked)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			err = fmt.Errorf("%w; -view says which mqtrace view, or Jaeger, has the trace", err)
+		}
+		return traces, found, err
 	default:
 		traces, err = readFile(c, source)
 		return traces, len(traces), err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -80,6 +81,9 @@ func view(ctx context.Context, c *cli.Command) error {
 	server, err := traceview.Listen(c.String("addr"), store, opts...)
 	if errors.Is(err, traceview.ErrNotLoopback) {
 		return fmt.Errorf("%q is not an address of this machine alone; -allow-remote permits it: %w", c.String("addr"), errUsage)
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; -addr 127.0.0.1:0 takes a free port", err)
 	}
 	if err != nil {
 		return err

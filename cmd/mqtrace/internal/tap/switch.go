@@ -19,6 +19,17 @@ type Switch interface {
 	Set(ctx context.Context, on bool) error
 }
 
+// NotAsked tells of an error of a [Switch] that nobody was asked to turn anything, so that
+// nothing has changed.
+func NotAsked(err error) bool {
+	_, ok := errors.AsType[notAsked](err)
+	return ok || errors.Is(err, exec.ErrNotFound)
+}
+
+type notAsked struct{ error }
+
+func (e notAsked) Unwrap() error { return e.error }
+
 // Control is rabbitmqctl, which has to be the one of the node that is tapped.
 type Control struct {
 	// Command is the program and the first of its arguments.
@@ -62,7 +73,7 @@ const maxAnswer = 1 << 20
 func (m Management) Set(ctx context.Context, on bool) error {
 	answer, err := m.do(ctx, http.MethodGet, nil)
 	if err != nil {
-		return err
+		return notAsked{err}
 	}
 	var vhost struct {
 		Description      string   `json:"description"`
@@ -70,7 +81,7 @@ func (m Management) Set(ctx context.Context, on bool) error {
 		DefaultQueueType string   `json:"default_queue_type"`
 	}
 	if err := json.Unmarshal(answer, &vhost); err != nil {
-		return fmt.Errorf("read the virtual host from the management API: %w", err)
+		return notAsked{fmt.Errorf("read the virtual host from the management API: %w", err)}
 	}
 	settings := map[string]any{
 		"tracing": on, "description": vhost.Description, "tags": strings.Join(vhost.Tags, ","),
