@@ -2,7 +2,6 @@ package asynqtrace_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 func TestMain(m *testing.M) {
@@ -61,12 +61,17 @@ const patience = time.Minute
 
 func newEnv(t testing.TB, addr string) *env {
 	t.Helper()
+	opt, err := asynqredis.Parse(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// go-redis asks once more after three seconds, by default: a command may be carried
+	// out twice then, and a task conflicts with itself.
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = patience, patience, patience
 	e := &env{
 		SpanRecorder: tracetest.NewSpanRecorder(),
-		// go-redis asks once more after three seconds, by default: a command may be carried
-		// out twice then, and a task conflicts with itself.
-		redis: asynq.RedisClientOpt{Addr: addr, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience},
-		queue: fmt.Sprintf("mqtrace-%d-%d", os.Getpid(), sequence.Add(1)),
+		redis:        opt,
+		queue:        fmt.Sprintf("mqtrace-%d-%d", os.Getpid(), sequence.Add(1)),
 	}
 	e.provider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(e.SpanRecorder))
 	inspector := asynq.NewInspector(e.redis)
@@ -83,14 +88,7 @@ func newEnv(t testing.TB, addr string) *env {
 // deleteQueue removes what asynq's own DeleteQueue leaves too: statistics and locks.
 func (e *env) deleteQueue(t testing.TB) {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: e.redis.Addr})
-	defer client.Close()
-	ctx := context.Background()
-	keys := client.Scan(ctx, 0, "asynq:{"+e.queue+"}*", 100).Iterator()
-	for keys.Next(ctx) {
-		client.Del(ctx, keys.Val())
-	}
-	if err := errors.Join(keys.Err(), client.SRem(ctx, "asynq:queues", e.queue).Err()); err != nil {
+	if err := asynqredis.DeleteQueue(context.Background(), e.redis, e.queue); err != nil {
 		t.Error(err)
 	}
 }
