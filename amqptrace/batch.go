@@ -113,8 +113,8 @@ func (c *Consumer) batchAttributes(members []member, ds []*amqp.Delivery) ([]att
 	}
 	var links []trace.Link
 	for i, d := range ds {
-		if m := &members[i]; m.created.IsValid() {
-			links = append(links, trace.Link{SpanContext: m.created, Attributes: c.linkAttributes(m, d, same)})
+		if m := &members[i]; m.created != nil {
+			links = append(links, trace.Link{SpanContext: *m.created, Attributes: c.linkAttributes(m, d, same)})
 		}
 	}
 	return span, links

@@ -88,11 +88,11 @@ func (c *Consumer) Handler(
 func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context, *process) {
 	h := amqphistory.Read(d.Headers, c.queue, d.Redelivered)
 	continueTrace, traced := c.decide(d, h.Attempt)
-	headers := carrier.Table(d.Headers)
 	if !traced {
-		return c.instrumentation.Propagate(ctx, headers, continueTrace), nil
+		return c.instrumentation.Propagate(ctx, carrier.Table(d.Headers), continueTrace), nil
 	}
 	p := &process{consumer: c, start: c.process.Now(ctx)}
+	p.headers.Map = d.Headers
 	p.members = p.single[:]
 	m := &p.members[0]
 	p.count = m.take(p, d)
@@ -106,7 +106,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 		attributes = append(attributes, messaging.BodySize(len(d.Body)))
 	}
 	p.Context, p.span, m.created = c.process.StartConsumer(
-		ctx, r.SpanName, headers, continueTrace, attributes, &p.room)
+		ctx, r.SpanName, &p.headers, continueTrace, attributes, &p.room)
 	if h.Count > 0 && p.span.IsRecording() {
 		p.span.SetAttributes(deadLetterAttributes(&h)...)
 	}
@@ -144,9 +144,9 @@ func age(d *amqp.Delivery) (time.Duration, bool) {
 // arrived measures what is known of a message before it is processed, and returns
 // its time in the queue where that is asked for and known.
 func (c *Consumer) arrived(
-	p *process, d *amqp.Delivery, created trace.SpanContext,
+	p *process, d *amqp.Delivery, created *trace.SpanContext,
 ) (queueTime time.Duration, known bool) {
-	if !created.IsValid() {
+	if created == nil {
 		c.process.WithoutContext(p.Context, c.destination, 1)
 	}
 	if !c.shared.QueueTime {

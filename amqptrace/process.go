@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/internal/headers"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -24,6 +25,7 @@ type process struct {
 	count    int64    // messages that are counted as consumed here
 	members  []member // the messages
 	single   [1]member
+	headers  headers.Reader[any] // of a single one
 	room     messaging.Room
 
 	// A handler may pass a delivery on to a goroutine that settles it at any time.
@@ -104,7 +106,7 @@ type member struct {
 	process    *process
 	host       amqp.Acknowledger
 	tag        uint64
-	created    trace.SpanContext
+	created    *trace.SpanContext
 	settlement settlement           // guarded by the process
 	attributes []attribute.KeyValue // that the span of its settlement has of it too
 	silent     bool                 // left alone by a filter: no spans of its own
@@ -204,8 +206,8 @@ func (p *process) unsettled(by *member, tag uint64, multiple bool) []trace.Link 
 }
 
 func (m *member) appendLink(links []trace.Link) []trace.Link {
-	if m.created.IsValid() {
-		links = append(links, trace.Link{SpanContext: m.created})
+	if m.created != nil {
+		links = append(links, trace.Link{SpanContext: *m.created})
 	}
 	return links
 }

@@ -110,13 +110,13 @@ func (a *aggregator) describe(
 	for _, task := range tasks {
 		created := a.instrumentation.Created(ctx, carrier.Headers(task.Headers()))
 		switch {
-		case !created.IsValid():
+		case created == nil:
 			without++
 		case len(links) == maxLinks:
 			unlinked++
 		default:
 			links = append(links, trace.Link{
-				SpanContext: created, Attributes: []attribute.KeyValue{messaging.Text(taskTypeKey, task.Type())},
+				SpanContext: *created, Attributes: []attribute.KeyValue{messaging.Text(taskTypeKey, task.Type())},
 			})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/headers"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -55,18 +56,22 @@ func (w *worker) delivered(ctx context.Context, task *asynq.Task) process {
 	// What asynq's context tells is kept: the handler may go on after asynq has
 	// cancelled it.
 	p := process{worker: w, attempt: attemptOf(ctx)}
-	headers := carrier.Headers(task.Headers())
 	continueTrace, traced := w.decide(task, p.attempt)
 	if !traced {
-		p.ctx = w.instrumentation.Propagate(ctx, headers, continueTrace)
+		p.ctx = w.instrumentation.Propagate(ctx, carrier.Headers(task.Headers()), continueTrace)
 		return p
 	}
+	var m struct { // One allocation for all that is needed.
+		headers headers.Reader[string]
+		room    messaging.Room
+	}
+	m.headers.Map = task.Headers()
 	p.start = w.process.Now(ctx)
-	var created trace.SpanContext
+	var created *trace.SpanContext
 	r := w.route(p.attempt.queue, task.Type())
 	p.ctx, p.span, created = w.process.StartConsumer(
-		ctx, r.SpanName, headers, continueTrace, w.attributes(r, p.attempt), new(messaging.Room))
-	if !created.IsValid() {
+		ctx, r.SpanName, &m.headers, continueTrace, w.attributes(r, p.attempt), &m.room)
+	if created == nil {
 		w.process.WithoutContext(p.ctx, p.attempt.destination(), 1)
 	}
 	return p

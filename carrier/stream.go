@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/mqtrace/mqtrace/internal/headers"
 )
 
 // InjectStream returns a copy of values that carries the context of ctx, as fields of
@@ -48,11 +50,11 @@ func InjectStream(ctx context.Context, propagator propagation.TextMapPropagator,
 func isPairs[V any](s []V) bool { return len(s) > 0 && len(s)%2 == 0 }
 
 func injectPairs[V any](ctx context.Context, pairs []V, p propagation.TextMapPropagator) []V {
-	ctx, p = orDefaults(ctx, p)
+	ctx, p = headers.OrDefaults(ctx, p)
 	fields := p.Fields()
 	out := make([]V, 0, len(pairs)+2*len(fields))
 	for pair := range slices.Chunk(pairs, 2) {
-		if !isField(text(pair[0]), fields) {
+		if !headers.IsField(headers.Text(pair[0]), fields) {
 			out = append(out, pair...)
 		}
 	}

@@ -12,7 +12,8 @@ const module = "github.com/mqtrace/mqtrace/"
 // What a package of ours may not link, because a user of it would link it too, or
 // because the packages would grow together.
 var forbidden = map[string][]string{
-	"carrier":              {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
+	"carrier":              {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "amqptrace", module + "asynqtrace", module + "internal/messaging", module + "internal/amqp", module + "internal/traceview"},
+	"internal/headers":     {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
 	"internal/messaging":   {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/traceview"},
 	"amqptrace":            {"asynq", "redis", "otel/sdk", "otelslog", "exporters", "protobuf", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
 	"asynqtrace":           {"amqp091-go", "otel/sdk", "otelslog", "exporters", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},

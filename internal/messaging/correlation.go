@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Extractor reads the context that a message carries. [carrier.Table] and
-// [carrier.Headers] are extractors.
+// Extractor reads the context that a message carries. [carrier.Table], [carrier.Headers]
+// and [headers.Reader] are extractors.
 type Extractor interface {
 	Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context
 }
@@ -17,7 +17,7 @@ type Extractor interface {
 type correlation struct {
 	ctx     context.Context // the parent is its current span; it has the message's baggage
 	links   []trace.Link
-	created trace.SpanContext // the message's creation context, invalid where it has none
+	created *trace.SpanContext // the message's creation context, as its link has it, if any
 	newRoot bool
 }
 
@@ -48,9 +48,9 @@ func correlate(
 		ctx = trace.ContextWithSpan(ctx, nil)
 	}
 	c := correlation{ctx: message.Extract(ctx, p), newRoot: !continueTrace, links: links}
-	c.created = trace.SpanContextFromContext(c.ctx)
-	if c.created.IsValid() {
-		c.links = append(c.links, trace.Link{SpanContext: c.created})
+	if created := trace.SpanContextFromContext(c.ctx); created.IsValid() {
+		c.links = append(c.links, trace.Link{SpanContext: created})
+		c.created = &c.links[len(c.links)-1].SpanContext
 	}
 	switch {
 	case c.newRoot:

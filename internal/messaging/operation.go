@@ -95,11 +95,11 @@ type Room struct {
 }
 
 // StartConsumer starts the span of an operation on a message, tied to the message's
-// trace by the rule of the package, and tells which creation context the message has.
+// trace by the rule of the package, and tells which creation context the message has, if any.
 func (o *Operation) StartConsumer(
 	ctx context.Context, spanName string, message Extractor, continueTrace bool,
 	attributes []attribute.KeyValue, room *Room, more ...trace.SpanStartOption,
-) (context.Context, trace.Span, trace.SpanContext) {
+) (context.Context, trace.Span, *trace.SpanContext) {
 	c := correlate(ctx, message, o.instrumentation.Propagator, continueTrace, room.links[:0])
 	opts := append(room.opts[:0], more...)
 	if c.newRoot {
@@ -109,8 +109,8 @@ func (o *Operation) StartConsumer(
 	return ctx, span, c.created
 }
 
-// Created is the creation context that a message carries, invalid where it has none.
-func (i *Instrumentation) Created(ctx context.Context, message Extractor) trace.SpanContext {
+// Created is the creation context that a message carries, or nil.
+func (i *Instrumentation) Created(ctx context.Context, message Extractor) *trace.SpanContext {
 	c := correlate(ctx, message, i.Propagator, true, nil)
 	return c.created
 }

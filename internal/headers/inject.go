@@ -1,4 +1,4 @@
-package carrier
+package headers
 
 import (
 	"context"
@@ -8,10 +8,12 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-func inject[M ~map[string]V, V any](
+// Inject returns a copy of m that carries the context of ctx as p writes it and nothing
+// else under p's fields. A nil p stands for OpenTelemetry's global propagator.
+func Inject[M ~map[string]V, V any](
 	ctx context.Context, m M, p propagation.TextMapPropagator,
 ) M {
-	ctx, p = orDefaults(ctx, p)
+	ctx, p = OrDefaults(ctx, p)
 	fields := p.Fields()
 
 	var out M
@@ -23,7 +25,7 @@ func inject[M ~map[string]V, V any](
 		out = maps.Clone(m)
 		lengths := lengthsOf(fields)
 		for k := range m {
-			if lengths.has(k) && isField(k, fields) {
+			if lengths.has(k) && IsField(k, fields) {
 				delete(out, k)
 			}
 		}
@@ -32,9 +34,9 @@ func inject[M ~map[string]V, V any](
 	return out
 }
 
-// orDefaults makes a nil propagator the global one and a nil context one that a
+// OrDefaults makes a nil propagator the global one and a nil context one that a
 // propagator can work with.
-func orDefaults(
+func OrDefaults(
 	ctx context.Context, p propagation.TextMapPropagator,
 ) (context.Context, propagation.TextMapPropagator) {
 	if ctx == nil {
@@ -46,8 +48,8 @@ func orDefaults(
 	return ctx, p
 }
 
-// lengths is a set of the lengths that a field's key may have, one bit each, by which
-// nearly all headers are told apart. Longer keys than it has bits for share the last one.
+// lengths is a set of the lengths that a field's key may have, by which nearly all headers
+// are told apart. Lengths that are a multiple of 64 apart share a bit.
 type lengths uint64
 
 func lengthsOf(fields []string) lengths {
@@ -60,12 +62,12 @@ func lengthsOf(fields []string) lengths {
 
 func (s lengths) has(key string) bool { return s&bit(len(key)) != 0 }
 
-func bit(length int) lengths { return 1 << min(length, 63) }
+func bit(length int) lengths { return 1 << (uint(length) % 64) }
 
-// isField tells whether key is one of fields, in any letter case, directly or in
+// IsField tells whether key is one of fields, in any letter case, directly or in
 // the form that RabbitMQ gives to an AMQP 1.0 annotation. The latter would be
 // translated back for an AMQP 1.0 consumer and mislead it.
-func isField(key string, fields []string) bool {
+func IsField(key string, fields []string) bool {
 	for _, f := range fields {
 		switch len(key) {
 		case len(f):
@@ -87,8 +89,8 @@ type writer[V any] map[string]V
 
 var _ propagation.TextMapCarrier = writer[any]{}
 
-func (w writer[V]) Get(key string) string { return get(w, key) }
-func (w writer[V]) Keys() []string        { return keys(w) }
+func (w writer[V]) Get(key string) string { return Get(w, key) }
+func (w writer[V]) Keys() []string        { return Keys(w) }
 
 func (w writer[V]) Set(key, value string) {
 	switch key {
@@ -104,4 +106,18 @@ func (w writer[V]) Set(key, value string) {
 		value = limit(key, value)
 	}
 	w[key] = any(value).(V) //nolint:forcetypeassert // V is string or any
+}
+
+// Set stores value under key and removes keys that differ from it in letter case only.
+// It does nothing on a nil map.
+func Set[V any](m map[string]V, key, value string) {
+	if m == nil {
+		return
+	}
+	removeFolded(m, key)
+	if cut := limit(key, value); cut != "" || value == "" {
+		m[key] = any(cut).(V) //nolint:forcetypeassert // V is string or any
+	} else {
+		delete(m, key) // nothing of it is within the limits
+	}
 }

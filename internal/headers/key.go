@@ -1,4 +1,4 @@
-package carrier
+package headers
 
 // annotation is what RabbitMQ 4 puts before the name of an AMQP 1.0 message
 // annotation when it hands the message to an AMQP 0-9-1 consumer.
