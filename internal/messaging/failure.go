@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -71,8 +72,25 @@ func Is(err, target error) (is bool) {
 // programs in any language, and one such string in one span keeps the exporter from
 // sending all of its batch.
 func ValidText(s string) string {
-	if utf8.ValidString(s) {
-		return s // in a quarter of the time that ToValidUTF8 takes to find out
+	// From the quickest way to find out to the slowest, by a factor of three or four each.
+	if isASCII(s) || utf8.ValidString(s) {
+		return s
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// isASCII looks at eight bytes at a time: it is called for each message.
+func isASCII(s string) bool {
+	const high = 0x8080808080808080
+	for len(s) >= 8 {
+		if binary.LittleEndian.Uint64([]byte(s[:8]))&high != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	var rest byte
+	for i := range len(s) {
+		rest |= s[i]
+	}
+	return rest < utf8.RuneSelf
 }
