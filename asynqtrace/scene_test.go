@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -109,6 +110,10 @@ func (s *scene) tick(task *asynq.Task) {
 	close(entry)
 	s.until(1)
 	sch.Shutdown()
+	// The scheduler removes the history of those entries that it still has.
+	client := s.redis.MakeRedisClient().(redis.UniversalClient)
+	defer client.Close()
+	s.ok(client.Del(context.Background(), "asynq:scheduler_history:"+id).Err())
 }
 
 func (s *scene) ours() []sdktrace.ReadOnlySpan {
