@@ -72,7 +72,8 @@ func (o *Operation) Start(
 	if ctx == nil {
 		ctx = context.Background() // the hosts accept it, and so do we
 	}
-	return o.start(ctx, spanName, attributes, links, append(make([]trace.SpanStartOption, 0, 4), more...))
+	room := len(more) + 2 + min(len(links), 1) // start's own, and no more: it is made for each message
+	return o.start(ctx, spanName, attributes, links, append(make([]trace.SpanStartOption, 0, room), more...))
 }
 
 // start appends to opts.
