@@ -44,11 +44,10 @@ func (r *privateRedis) start(t *testing.T) {
 	}
 	client := redis.NewClient(&redis.Options{Addr: r.addr})
 	defer client.Close()
-	for range 200 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(50 * time.Millisecond) {
 		if client.Ping(context.Background()).Err() == nil {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatal("redis-server does not answer")
 }

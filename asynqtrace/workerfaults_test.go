@@ -46,11 +46,10 @@ func TestFaultWorkerKilled(t *testing.T) {
 	}
 	inspector := asynq.NewInspector(e.redis)
 	defer func() { _ = inspector.Close() }()
-	for range 1000 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(10 * time.Millisecond) {
 		if q, err := inspector.GetQueueInfo(e.queue); err == nil && q.Active == 5 {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	_ = worker.Process.Signal(syscall.SIGKILL)
 	_ = worker.Wait()

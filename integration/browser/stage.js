@@ -58,7 +58,7 @@ export class Stage {
   async page(base, options = {}) {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 760 }, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(5000 * slowdown);
+    page.setDefaultTimeout(60_000); // for what comes on a machine that does other things too
     if (slowdown > 1) await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: slowdown });
     page.on('pageerror', (error) => this.#note(`error: ${error}`));
     page.on('console', (message) => {

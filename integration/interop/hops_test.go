@@ -76,8 +76,8 @@ func (s *scene) stream() {
 				s.t.Errorf("headers %v are not a stream's", got.headers)
 			}
 			s.passed(way, got, published)
-		case <-time.After(20 * time.Second):
-			s.t.Fatal("nothing came for 20 s")
+		case <-time.After(patience):
+			s.t.Fatal("nothing came")
 		}
 		_ = ch.Close()
 	}

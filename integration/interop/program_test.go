@@ -83,7 +83,7 @@ func start(t *testing.T, url, name string, arg ...string) *program {
 	}
 	t.Cleanup(func() {
 		_ = stdin.Close()
-		stuck := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		stuck := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer stuck.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%s %v: %v", name, arg, err)

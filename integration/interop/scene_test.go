@@ -64,6 +64,9 @@ func sharedBroker(t *testing.T) *scene {
 	return newScene(t, url)
 }
 
+// patience is for what comes on a machine that does other things too.
+const patience = time.Minute
+
 var sequence atomic.Int64
 
 // queue declares one that is gone after the test.
@@ -80,7 +83,7 @@ func (s *scene) queue(arguments amqp.Table) string {
 // publish sends a message in the trace of sent and returns its span.
 func (s *scene) publish(exchange, key string, headers amqp.Table) tracetest.SpanStub {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(propagator.Extract(context.Background(), sent), 20*time.Second)
+	ctx, cancel := context.WithTimeout(propagator.Extract(context.Background(), sent), patience)
 	defer cancel()
 	msg := amqp.Publishing{Headers: headers, Body: []byte("order"), MessageId: "m1", CorrelationId: "c1"}
 	if err := amqptrace.NewPublisher(s.ch, s.opts...).PublishConfirmed(ctx, exchange, key, false, false, msg); err != nil {
@@ -130,7 +133,7 @@ func (s *scene) process(queue string, d amqp.Delivery, settle func(amqp.Delivery
 // get waits for a message.
 func (s *scene) get(queue string) amqp.Delivery {
 	s.t.Helper()
-	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
 		d, ok, err := s.ch.Get(queue, false)
 		if err != nil {
 			s.t.Fatal(err)
@@ -139,7 +142,7 @@ func (s *scene) get(queue string) amqp.Delivery {
 			return d
 		}
 	}
-	s.t.Fatalf("nothing came to %s for 20 s", queue)
+	s.t.Fatalf("nothing came to %s for %v", queue, patience)
 	return amqp.Delivery{}
 }
 

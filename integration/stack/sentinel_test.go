@@ -60,10 +60,10 @@ func TestRedisFailsOver(t *testing.T) {
 
 	// enqueue reports whether a task was enqueued; it is waited for until it was done.
 	tracer := sdktrace.NewTracerProvider().Tracer("")
-	enqueue := func(name string) bool {
+	enqueue := func(name string, within time.Duration) bool {
 		ctx, span := tracer.Start(t.Context(), "order")
 		defer span.End()
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		ctx, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		if _, err := client.EnqueueContext(ctx, asynq.NewTask("task", []byte(name))); err != nil {
 			return false
@@ -80,7 +80,7 @@ func TestRedisFailsOver(t *testing.T) {
 		}
 		return true
 	}
-	if !enqueue("before") {
+	if !enqueue("before", patience) {
 		t.Fatal("no task can be enqueued")
 	}
 	primary.kill(t)
@@ -88,7 +88,7 @@ func TestRedisFailsOver(t *testing.T) {
 	attempt := 0
 	eventually(t, "a task can be enqueued again", func() bool {
 		attempt++ // Redis may have taken one that asynq was told nothing of
-		return enqueue("after " + itoa(attempt))
+		return enqueue("after "+itoa(attempt), time.Second)
 	})
 	t.Logf("the first task after the loss was done %v after it", time.Since(killed).Round(time.Millisecond))
 }
