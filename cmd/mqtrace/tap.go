@@ -17,8 +17,8 @@ import (
 const (
 	defaultTapRate     = 1000
 	defaultTapInterval = 10 * time.Second
-	switchTimeout      = 20 * time.Second // for rabbitmqctl, which takes a second or two
-	firstTimeout       = 5 * time.Second  // for the first that comes from a firehose just turned on
+	switchTimeout      = time.Minute     // for rabbitmqctl, which takes a second or two where nothing else runs
+	firstTimeout       = 5 * time.Second // for the first that comes from a firehose just turned on
 	shutdownTimeout    = 10 * time.Second
 )
 

@@ -12,7 +12,7 @@ import (
 const (
 	// batchSize is the prefetch too: with less of it a batch would never fill up.
 	batchSize = 3
-	batchWait = time.Second
+	batchWait = 5 * time.Second
 )
 
 // consume processes messages in batches until the deliveries or ctx end. ctx has no

@@ -60,7 +60,7 @@ func failTasks(ctx context.Context, redis asynq.RedisClientOpt) error {
 func await(redis asynq.RedisClientOpt) error {
 	inspector := asynq.NewInspector(redis)
 	defer func() { _ = inspector.Close() }()
-	for range 1000 {
+	for range 6000 {
 		q, err := inspector.GetQueueInfo("default")
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@ func ExampleListen() {
 
 	fmt.Println(strings.HasPrefix(srv.URL(), "http://127.0.0.1:"))
 
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	// Stands for what an exporter would send.

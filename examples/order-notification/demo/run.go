@@ -18,7 +18,7 @@ import (
 )
 
 // traceTimeout is how long the demo waits for a trace to be complete.
-const traceTimeout = 15 * time.Second
+const traceTimeout = 30 * time.Second
 
 var errSampling = errors.New("the demo needs every trace, and the environment drops some: " +
 	"unset OTEL_SDK_DISABLED and set OTEL_TRACES_SAMPLER=parentbased_always_on")
