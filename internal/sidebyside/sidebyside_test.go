@@ -1,6 +1,7 @@
 package sidebyside_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -40,7 +41,9 @@ func TestRunReportsAllocations(t *testing.T) {
 			}
 		})
 	})
-	if r.Extra["floor-allocs/op"] != 0 || r.Extra["subject-allocs/op"] != 1 || r.Extra["ratio"] == 0 {
+	// What the runtime allocates meanwhile is a few hundredths.
+	floor, subject := math.Round(r.Extra["floor-allocs/op"]), math.Round(r.Extra["subject-allocs/op"])
+	if floor != 0 || subject != 1 || r.Extra["ratio"] == 0 {
 		t.Errorf("%v", r.Extra)
 	}
 }
