@@ -119,14 +119,17 @@ func TestBrokenConnectionRequeues(t *testing.T) {
 			publish(t, ch, "", q, amqp.Publishing{Body: []byte{byte('0' + i)}})
 		}
 		u := must[*url.URL](t)(url.Parse(server))
-		p := openPeer(t, u, nil)
+		p := openPeer(t, u, map[string]string{"vhost": must[amqp.URI](t)(amqp.ParseURI(server)).Vhost})
+		p.next(patience)
 		p.method(1, "channel.open", nil)
 		p.next(patience)
 		p.method(1, "basic.qos", map[string]string{"prefetch-count": "3"})
 		p.next(patience)
 		p.method(1, "basic.consume", map[string]string{"queue": q, "consumer-tag": "c"})
-		for range 4 { // consume-ok and three deliveries
-			p.next(patience)
+		for _, want := range []string{"basic.consume-ok", "basic.deliver", "basic.deliver", "basic.deliver"} {
+			if got, _ := p.next(patience); !strings.Contains(got, want) {
+				t.Fatalf("%q came, want %s", got, want)
+			}
 		}
 		p.sock.Close()
 		for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
