@@ -22,13 +22,13 @@ type Switch interface {
 // NotAsked tells of an error of a [Switch] that nobody was asked to turn anything, so that
 // nothing has changed.
 func NotAsked(err error) bool {
-	_, ok := errors.AsType[notAsked](err)
+	_, ok := errors.AsType[notAskedError](err)
 	return ok || errors.Is(err, exec.ErrNotFound)
 }
 
-type notAsked struct{ error }
+type notAskedError struct{ error }
 
-func (e notAsked) Unwrap() error { return e.error }
+func (e notAskedError) Unwrap() error { return e.error }
 
 // Control is rabbitmqctl, which has to be the one of the node that is tapped.
 type Control struct {
@@ -73,7 +73,7 @@ const maxAnswer = 1 << 20
 func (m Management) Set(ctx context.Context, on bool) error {
 	answer, err := m.do(ctx, http.MethodGet, nil)
 	if err != nil {
-		return notAsked{err}
+		return notAskedError{err}
 	}
 	var vhost struct {
 		Description      string   `json:"description"`
@@ -81,7 +81,7 @@ func (m Management) Set(ctx context.Context, on bool) error {
 		DefaultQueueType string   `json:"default_queue_type"`
 	}
 	if err := json.Unmarshal(answer, &vhost); err != nil {
-		return notAsked{fmt.Errorf("read the virtual host from the management API: %w", err)}
+		return notAskedError{fmt.Errorf("read the virtual host from the management API: %w", err)}
 	}
 	settings := map[string]any{
 		"tracing": on, "description": vhost.Description, "tags": strings.Join(vhost.Tags, ","),
