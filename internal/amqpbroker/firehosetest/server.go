@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
@@ -81,8 +84,9 @@ func Exit(code int) {
 var rabbit vhost //nolint:gochecknoglobals // what a process shares cannot be a test's
 
 type vhost struct {
-	name string // empty until a test needs it
-	on   bool
+	name   string // empty until a test needs it
+	rabbit string // where it is
+	on     bool
 }
 
 func (v *vhost) server(tb testing.TB, server string) Server {
@@ -99,8 +103,13 @@ func (v *vhost) server(tb testing.TB, server string) Server {
 		if err := control(definitions, "import_definitions"); err != nil {
 			tb.Fatal(err)
 		}
-		v.name = name
+		v.name, v.rabbit = name, server
 	}
+	unlock, err := lock(server)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(unlock)
 	u.Path = "/" + v.name
 	return Server{URL: u.String(), VHost: v.name}
 }
@@ -124,8 +133,36 @@ func (v *vhost) remove() error {
 	if v.name == "" {
 		return nil
 	}
+	unlock, err := lock(v.rabbit)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	// RabbitMQ remembers it by name, beyond the end of the virtual host.
 	return errors.Join(v.trace(false), control("", "delete_vhost", v.name))
+}
+
+// lock waits until no other process of these tests turns a firehose on or off: RabbitMQ
+// reads, changes and writes back the list of those that are on, and loses one of two
+// changes at once. What holds the lock is a queue that one connection alone can have.
+func lock(server string) (unlock func(), err error) {
+	conn, err := amqp.Dial(server)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		ch, err := conn.Channel()
+		if err == nil {
+			_, err = ch.QueueDeclare("mqtrace-test-firehose", false, false, true, false, nil)
+		}
+		if err == nil {
+			return func() { _ = conn.Close() }, nil
+		}
+		if failure, ok := errors.AsType[*amqp.Error](err); !ok || failure.Code != amqp.ResourceLocked {
+			return nil, errors.Join(err, conn.Close())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // Command is rabbitmqctl, or what stands in for it.
