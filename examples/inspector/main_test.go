@@ -53,7 +53,7 @@ func TestPagesAndTasksWithoutTrace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer demo.Close()
+		t.Cleanup(demo.Close) // after the queue is removed
 		addr = demo.Addr()
 	}
 	redis, err := asynqredis.Parse(addr)
