@@ -11,13 +11,13 @@ import (
 	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
-// dialTimeout is as long as RabbitMQ waits for a client's introduction.
+// dialTimeout is as long as RabbitMQ waits for a client's introduction, and what Redis has
+// to answer in, too.
 const dialTimeout = 10 * time.Second
 
 // amqpFlag and redisFlag say where the servers are. Their environment variables are
@@ -71,12 +71,8 @@ func dialRedis(ctx context.Context, c *cli.Command) (redis.UniversalClient, erro
 	if err != nil {
 		return nil, err
 	}
-	// As asynq makes its client, but one that fails at once and logs nothing.
-	client := redis.NewClient(&redis.Options{
-		Addr: opt.Addr, Username: opt.Username, Password: opt.Password, DB: opt.DB, TLSConfig: opt.TLSConfig,
-		DialTimeout: opt.DialTimeout, DialerRetries: 1, MaxRetries: -1,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	opt.ReadTimeout = dialTimeout
+	client := asynqredis.NewClient(opt)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {

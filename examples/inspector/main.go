@@ -8,16 +8,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 func main() {
@@ -36,12 +35,9 @@ func play(ctx context.Context, addr string, queues []string, out io.Writer) erro
 		defer demo.Close()
 		addr = demo.Addr()
 	}
-	if !strings.Contains(addr, "://") {
-		addr = "redis://" + addr
-	}
-	redis, err := asynq.ParseRedisURI(addr)
+	redis, err := asynqredis.Parse(addr)
 	if err != nil {
-		return errors.New("MQTRACE_REDIS_ADDR is neither host:port nor a valid redis:// URL") // err may quote a password
+		return fmt.Errorf("MQTRACE_REDIS_ADDR is %w", err)
 	}
 	inspector := asynq.NewInspector(redis)
 	defer func() { _ = inspector.Close() }()

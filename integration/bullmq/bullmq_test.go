@@ -47,8 +47,8 @@ func newQueue(t *testing.T) (*redis.Client, string) {
 		addr = "redis://" + addr
 	}
 	opt, err := redis.ParseURL(addr)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || opt.TLSConfig != nil {
+		t.Fatal("MQTRACE_REDIS_ADDR is neither host:port nor a redis:// URL") // err may quote a password
 	}
 	client := redis.NewClient(opt)
 	queue := fmt.Sprintf("mqtrace-bullmq-%d-%d", os.Getpid(), time.Now().UnixNano())

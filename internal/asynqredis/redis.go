@@ -1,4 +1,4 @@
-// Package asynqredis is what tools, tests and measurements know of asynq's Redis: how its
+// Package asynqredis is what the tool, the examples and tests know of asynq's Redis: how its
 // address is written, and how a queue goes with all that asynq keeps of it.
 package asynqredis
 
@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // ErrAddress says that an address cannot be read. It does not quote the address, which
@@ -17,26 +19,42 @@ import (
 var ErrAddress = errors.New("neither host:port nor a valid redis:// URL")
 
 // Parse reads what MQTRACE_REDIS_ADDR holds: host:port, or a redis:// or rediss:// URL
-// where there is a password, a database number or TLS. The error is [ErrAddress].
+// where there is a user, a password, a database number or TLS. The error is [ErrAddress].
+//
+// It is go-redis that reads the URL: asynq's parser knows no user.
 func Parse(text string) (asynq.RedisClientOpt, error) {
-	if !strings.Contains(text, "://") {
+	scheme, _, isURL := strings.Cut(text, "://")
+	if !isURL {
+		if _, _, err := net.SplitHostPort(text); err != nil {
+			return asynq.RedisClientOpt{}, ErrAddress
+		}
 		return asynq.RedisClientOpt{Addr: text}, nil
 	}
-	parsed, err := asynq.ParseRedisURI(strings.TrimSuffix(text, "/")) // It takes "" for a bad database number.
-	opt, ok := parsed.(asynq.RedisClientOpt)
-	if err != nil || !ok {
+	o, err := redis.ParseURL(text)
+	if err != nil || scheme != "redis" && scheme != "rediss" {
 		return asynq.RedisClientOpt{}, ErrAddress
 	}
-	return opt, nil
+	return asynq.RedisClientOpt{
+		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLSConfig,
+	}, nil
+}
+
+// NewClient returns a client that tries once, says nothing of its own and keeps to the
+// end of its caller's context, where asynq's goes on for longer than anybody looks at a
+// terminal.
+func NewClient(opt asynq.RedisClientOpt) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Network: opt.Network, Addr: opt.Addr, Username: opt.Username, Password: opt.Password, DB: opt.DB, TLSConfig: opt.TLSConfig,
+		DialTimeout: opt.DialTimeout, ReadTimeout: opt.ReadTimeout,
+		MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
 }
 
 // DeleteQueue removes a queue and what asynq's Inspector would leave of it in a Redis that
 // others use too: its statistics, which asynq keeps for 90 days, and locks.
 func DeleteQueue(ctx context.Context, opt asynq.RedisClientOpt, queue string) error {
-	client, ok := opt.MakeRedisClient().(redis.UniversalClient)
-	if !ok {
-		return errors.New("asynq's client is not one of go-redis")
-	}
+	client := NewClient(opt)
 	defer client.Close()
 	const pageSize = 1000
 	keys := client.Scan(ctx, 0, "asynq:{"+queue+"}*", pageSize).Iterator()

@@ -22,9 +22,10 @@ func TestParse(t *testing.T) {
 		"redis://127.0.0.1:6379":          {Addr: "127.0.0.1:6379"},
 		"redis://127.0.0.1:6379/3":        {Addr: "127.0.0.1:6379", DB: 3},
 		"redis://:secret@127.0.0.1:6379/": {Addr: "127.0.0.1:6379", Password: "secret"},
+		"redis://alice:secret@localhost":  {Addr: "localhost:6379", Username: "alice", Password: "secret"},
 	} {
 		got, err := asynqredis.Parse(text)
-		if err != nil || got.Addr != want.Addr || got.DB != want.DB || got.Password != want.Password || got.TLSConfig != nil {
+		if err != nil || got.Addr != want.Addr || got.DB != want.DB || got.Username != want.Username || got.Password != want.Password || got.TLSConfig != nil {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
@@ -33,6 +34,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, text := range []string{
 		"redis://:secret@host:no", "redis://:secret@host/no", "redis://:secret@host/%zz", "http://:secret@host", "redis-sentinel://:secret@host",
+		"unix://alice:secret@/socket", "localhost", "",
 	} {
 		_, err := asynqredis.Parse(text)
 		if !errors.Is(err, asynqredis.ErrAddress) || strings.Contains(err.Error(), "secret") {

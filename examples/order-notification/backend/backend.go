@@ -20,6 +20,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/rabbit"
 	"github.com/mqtrace/mqtrace/examples/order-notification/tasks"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 const (
@@ -166,7 +167,7 @@ func (b *Backend) Close(ctx context.Context) error {
 		errs = append(errs, b.deleteTopology(ctx))
 	}
 	if b.miniredis == nil {
-		errs = append(errs, tasks.DeleteQueue(ctx, b.Redis, b.EmailQueue()))
+		errs = append(errs, asynqredis.DeleteQueue(ctx, b.Redis, b.EmailQueue()))
 	}
 	return errors.Join(errs...)
 }

@@ -2,81 +2,38 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
+
+	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
-const (
-	dialTimeout = 10 * time.Second
-	pingTimeout = 10 * time.Second
-)
+// answerTimeout is how long Redis may take to be connected to and to answer.
+const answerTimeout = 10 * time.Second
 
 // ParseRedis reads what MQTRACE_REDIS_ADDR holds: host:port, or a redis:// or
-// rediss:// URL where there is a password, a database number or TLS.
+// rediss:// URL where there is a user, a password, a database number or TLS.
 func ParseRedis(text string) (asynq.RedisClientOpt, error) {
-	if !strings.Contains(text, "://") {
-		return asynq.RedisClientOpt{Addr: text, DialTimeout: dialTimeout}, nil
+	opt, err := asynqredis.Parse(text)
+	if err != nil {
+		return asynq.RedisClientOpt{}, fmt.Errorf("MQTRACE_REDIS_ADDR is %w", err)
 	}
-	parsed, err := asynq.ParseRedisURI(strings.TrimSuffix(text, "/")) // It takes "" for a bad database number.
-	opt, ok := parsed.(asynq.RedisClientOpt)
-	if err != nil || !ok {
-		// The parser's error quotes the URL, password included.
-		return asynq.RedisClientOpt{}, errors.New("MQTRACE_REDIS_ADDR is neither host:port nor a valid redis:// URL")
-	}
-	opt.DialTimeout = dialTimeout
+	opt.DialTimeout = answerTimeout
 	return opt, nil
 }
 
-// Ping reports whether Redis answers, within a few seconds: asynq would go on
-// trying for longer than anybody looks at a terminal.
+// Ping reports whether Redis answers, within ten seconds: asynq would go on trying for
+// longer than anybody looks at a terminal.
 func Ping(ctx context.Context, opt asynq.RedisClientOpt) error {
-	client := newClient(opt)
+	opt.ReadTimeout = answerTimeout
+	client := asynqredis.NewClient(opt)
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("connect to Redis at %s (MQTRACE_REDIS_ADDR): %w", opt.Addr, err)
 	}
 	return nil
-}
-
-// DeleteQueue removes every trace of a queue from a Redis that is shared with
-// others. asynq's Inspector would leave the statistics behind.
-func DeleteQueue(ctx context.Context, opt asynq.RedisClientOpt, queue string) error {
-	const pageSize = 100
-	client := newClient(opt)
-	defer client.Close()
-	keys := client.Scan(ctx, 0, "asynq:{"+queue+"}*", pageSize).Iterator()
-	for keys.Next(ctx) {
-		if err := client.Del(ctx, keys.Val()).Err(); err != nil {
-			return fmt.Errorf("delete queue %s: %w", queue, err)
-		}
-	}
-	if err := errors.Join(keys.Err(), client.SRem(ctx, "asynq:queues", queue).Err()); err != nil {
-		return fmt.Errorf("delete queue %s: %w", queue, err)
-	}
-	return nil
-}
-
-func newClient(opt asynq.RedisClientOpt) *redis.Client {
-	return redis.NewClient(&redis.Options{
-		Network:     opt.Network,
-		Addr:        opt.Addr,
-		Username:    opt.Username,
-		Password:    opt.Password,
-		DB:          opt.DB,
-		TLSConfig:   opt.TLSConfig,
-		DialTimeout: opt.DialTimeout,
-		ReadTimeout: pingTimeout,
-
-		// One attempt, bounded by the caller's context.
-		MaxRetries:            -1,
-		DialerRetries:         1,
-		ContextTimeoutEnabled: true,
-	})
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -18,7 +19,7 @@ import (
 
 func main() {
 	url, queue := os.Args[1], os.Args[2]
-	redis, err := asynq.ParseRedisURI(url)
+	redis, err := asynq.ParseRedisURI(strings.TrimSuffix(url, "/"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
