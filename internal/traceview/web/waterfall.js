@@ -181,6 +181,7 @@ export class Waterfall {
   // both are for what the first was on. There is no dblclick event where the element of
   // the second press is gone before its release.
   #press(event) {
+    if (event.button !== 0) return;
     if (event.detail > 1) {
       if (this.#pressed) event.preventDefault(); // would select a word of the details
       return;
@@ -195,7 +196,7 @@ export class Waterfall {
   }
 
   #release(event) {
-    if (event.detail === 2 && this.#pressed) this.#zoom(this.#zoomed === this.#pressed ? '' : this.#pressed);
+    if (event.button === 0 && event.detail === 2 && this.#pressed) this.#zoom(this.#zoomed === this.#pressed ? '' : this.#pressed);
   }
 
   #isSpan(id) {
