@@ -35,7 +35,8 @@ Examples:
 				Validator: checkBindings,
 			},
 		},
-		Action: serveBroker,
+		DisableSliceFlagSeparator: true, // keys may have commas
+		Action:                    serveBroker,
 	}
 }
 

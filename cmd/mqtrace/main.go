@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode
 	text := strings.ReplaceAll(err.Error(), errUsage.Error(), "see "+helpOf(app, args))
 	var refused *amqp.Error
 	if errors.As(err, &refused) && refused.Server {
-		text = strings.ReplaceAll(text, refused.Error(), fmt.Sprintf("RabbitMQ says %s (%d)", refused.Reason, refused.Code))
+		text = strings.ReplaceAll(text, refused.Error(), fmt.Sprintf("the broker says %s (%d)", refused.Reason, refused.Code))
 	}
 	fmt.Fprintln(stderr, "mqtrace:", printable(text))
 	switch {

@@ -148,11 +148,11 @@ func TestPeekKeepsNothing(t *testing.T) {
 		if code := run(t.Context(), []string{"mqtrace", "peek", "amqp", "-amqp", url, "-n", "100000", "-o", "json", queue}, &out, &stderr); code != 0 {
 			t.Fatalf("exit code %d, %s", code, stderr.String())
 		}
-		if out.most > before+count*size/2 {
+		if out.most == 0 || out.most > before+count*size/2 {
 			t.Errorf("the heap grew from %d to %d MiB", before>>20, out.most>>20)
 		}
-		if strings.Count(out.String(), `"body_bytes": 1048576`) != count {
-			t.Errorf("not all of %d messages in\n%.2000s", count, out.String())
+		if strings.Count(out.text.String(), `"body_bytes": 1048576`) != count {
+			t.Errorf("not all of %d messages in\n%.2000s", count, out.text.String())
 		}
 	})
 }
@@ -160,19 +160,18 @@ func TestPeekKeepsNothing(t *testing.T) {
 // scale weighs the heap while something is written to it now and then: who writes makes
 // no garbage meanwhile, as it would beside one that looks at the clock.
 type scale struct {
-	strings.Builder
-
+	text strings.Builder
 	next int
 	most uint64
 }
 
 func (s *scale) Write(p []byte) (int, error) {
 	const every = 5000
-	if s.Len() >= s.next {
-		s.next = s.Len() + every
+	if s.text.Len() >= s.next {
+		s.next = s.text.Len() + every
 		s.most = max(s.most, heap())
 	}
-	return s.Builder.Write(p)
+	return s.text.Write(p)
 }
 
 // heap is the memory in use, garbage aside.

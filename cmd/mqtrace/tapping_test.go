@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -29,8 +29,7 @@ type tapping struct {
 	t      *testing.T
 	store  *traceview.Store
 	view   *traceview.Server
-	stderr *bufio.Reader
-	said   strings.Builder // what was read of it
+	stderr *transcript
 	cancel context.CancelFunc
 	done   chan result
 }
@@ -45,12 +44,11 @@ func startTap(t *testing.T, args ...string) *tapping {
 	t.Cleanup(func() { _ = view.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	r, w := io.Pipe()
-	p := &tapping{t: t, store: store, view: view, stderr: bufio.NewReader(r), cancel: cancel, done: make(chan result, 1)}
+	p := &tapping{t: t, store: store, view: view, stderr: newTranscript(), cancel: cancel, done: make(chan result, 1)}
 	go func() {
 		var stdout strings.Builder
-		code := run(ctx, append([]string{"mqtrace", "tap", "-endpoint", view.URL()}, args...), &stdout, w)
-		_ = w.Close()
+		code := run(ctx, append([]string{"mqtrace", "tap", "-endpoint", view.URL()}, args...), &stdout, p.stderr)
+		p.stderr.end()
 		p.done <- result{code: code, stdout: stdout.String()}
 	}()
 	return p
@@ -60,13 +58,12 @@ func startTap(t *testing.T, args ...string) *tapping {
 func (p *tapping) await(text string) {
 	p.t.Helper()
 	for {
-		line, err := p.stderr.ReadString('\n')
-		p.said.WriteString(line)
+		line, ok := p.stderr.line()
+		if !ok {
+			p.t.Fatalf("ended without saying %q", text)
+		}
 		if strings.Contains(line, text) {
 			return
-		}
-		if err != nil {
-			p.t.Fatalf("ended without saying %q", text)
 		}
 	}
 }
@@ -76,13 +73,55 @@ func (p *tapping) await(text string) {
 func (p *tapping) end() result {
 	p.t.Helper()
 	p.cancel()
-	rest, err := io.ReadAll(p.stderr)
-	if err != nil {
-		p.t.Error(err)
-	}
 	r := <-p.done
-	r.stderr = p.said.String() + string(rest)
+	r.stderr = p.stderr.text
 	return r
+}
+
+// transcript is what a tap says, whether somebody reads it or not: a tap that could not
+// write would stand still.
+type transcript struct {
+	mu    sync.Mutex
+	more  *sync.Cond
+	text  string
+	read  int // of text
+	ended bool
+}
+
+func newTranscript() *transcript {
+	s := new(transcript)
+	s.more = sync.NewCond(&s.mu)
+	return s
+}
+
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text += string(p)
+	s.more.Broadcast()
+	return len(p), nil
+}
+
+func (s *transcript) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	s.more.Broadcast()
+}
+
+// line is the next line, once there is one.
+func (s *transcript) line() (line string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !strings.Contains(s.text[s.read:], "\n") {
+		if s.ended {
+			return "", false
+		}
+		s.more.Wait()
+	}
+	line, _, _ = strings.Cut(s.text[s.read:], "\n")
+	s.read += len(line) + 1
+	return line, true
 }
 
 // provider is that of a service which sends its spans to the same receiver.

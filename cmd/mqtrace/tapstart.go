@@ -72,7 +72,7 @@ func turnOff(ctx context.Context, c *cli.Command, firehose tap.Switch) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchTimeout)
 	defer cancel()
 	if err := firehose.Set(ctx, false); err != nil {
-		return fmt.Errorf("the firehose is still on, turn it off: %w", err)
+		return fmt.Errorf("the firehose may still be on, turn it off: %w", err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Switch turns the firehose of a virtual host on and off.
@@ -44,7 +45,9 @@ func (c Control) Set(ctx context.Context, on bool) error {
 		verb = "trace_on"
 	}
 	args := slices.Concat(c.Command[1:], []string{"-q", verb, "-p", c.VHost})
-	out, err := exec.CommandContext(ctx, c.Command[0], args...).CombinedOutput() //nolint:gosec // the user's own command
+	cmd := exec.CommandContext(ctx, c.Command[0], args...) //nolint:gosec // the user's own command
+	cmd.WaitDelay = time.Second                            // Debian's is a script: what it has started may keep the output open.
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s -p %s: %w %s", c.Command[0], verb, c.VHost, err, firstLine(out))
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
@@ -106,5 +107,16 @@ func TestControlCommand(t *testing.T) {
 		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "more")) {
 			t.Errorf("%q: %v", tt.command, err)
 		}
+	}
+}
+
+// What a script has started keeps its output open when the script is killed.
+func TestControlIsGivenUp(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	err := tap.Control{Command: []string{"sh", "-c", "sleep 20; :"}, VHost: "/"}.Set(ctx, true)
+	if took := time.Since(begun); err == nil || took > 15*time.Second {
+		t.Errorf("%v after %v", err, took)
 	}
 }
