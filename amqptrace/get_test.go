@@ -15,28 +15,6 @@ type getter struct{ d amqp.Delivery }
 
 func (g getter) Get(string, bool) (amqp.Delivery, bool, error) { return g.d, true, nil }
 
-// A loop that calls a handler processes each message once.
-func TestHandlerInALoop(t *testing.T) {
-	onURLs(t, func(t *testing.T, url string) {
-		s := newScene(t, url)
-		s.put("m1", nil)
-		ds := make(chan amqp.Delivery, 1)
-		ds <- s.take(s.q)
-		close(ds)
-		c := s.consumer(s.q)
-		handle := c.Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })
-		for ctx, d := range c.Deliveries(context.Background(), ds) {
-			s.ok(handle(ctx, d))
-		}
-		s.checkPoints([]string{"process.duration process Q", "process.duration process Q", "client.consumed.messages process Q"})
-		for _, span := range s.Ended() {
-			if got := attributes(span)["mqtrace.settlement"]; got != "ack" {
-				t.Errorf("settlement %v", got)
-			}
-		}
-	})
-}
-
 // The span of a Get covers the wait for the broker, although it is made after it.
 func TestGetTakesTime(t *testing.T) {
 	rec := newRecorder(t)

@@ -162,7 +162,7 @@ func TestHeartbeats(t *testing.T) {
 			defer p.sock.Close()
 			got, came := p.next(patience) // heartbeats are passed over
 			if took := time.Since(begun); !came || got != "closed" || took < 1500*time.Millisecond {
-				t.Errorf("%q after %v, want the end after two to three seconds", got, took)
+				t.Errorf("%q after %v, want the end after two seconds or more", got, took)
 			}
 		})
 		t.Run("heard", func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
@@ -50,12 +49,4 @@ func (p *peer) barrier() {
 		said = appendFrame(said, kind, channel, payload)
 	}
 	p.in = bufio.NewReader(io.MultiReader(bytes.NewReader(said), p.in))
-}
-
-// early tells whether an answer is one that RabbitMQ gives before it has come to what it
-// was told. The question may be asked again.
-func early(got, want string) bool {
-	empty := strings.HasSuffix(got, "basic.get-empty") && strings.Contains(want, "basic.get-ok")
-	counted := strings.Contains(got, "queue.declare-ok") && strings.Contains(want, "queue.declare-ok") && got != want
-	return empty || counted
 }

@@ -36,11 +36,13 @@ func (r *Reader[V]) Extract(ctx context.Context, p propagation.TextMapPropagator
 	return p.Extract(ctx, r)
 }
 
+// Keys is what a propagator calls during [Reader.Extract], like Set and Get.
 func (r *Reader[V]) Keys() []string { return Keys(r.Map) }
 
 // Set does nothing: extraction leaves the message alone.
 func (r *Reader[V]) Set(string, string) {}
 
+// Get reads one field.
 func (r *Reader[V]) Get(key string) string {
 	if f := r.w3c.of(key); f != nil {
 		return limit(key, f.get())

@@ -150,7 +150,7 @@ func lock(server string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for waiting := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		ch, err := conn.Channel()
 		if err == nil {
 			_, err = ch.QueueDeclare("mqtrace-test-firehose", false, false, true, false, nil)
@@ -161,9 +161,14 @@ func lock(server string) (unlock func(), err error) {
 		if failure, ok := errors.AsType[*amqp.Error](err); !ok || failure.Code != amqp.ResourceLocked {
 			return nil, errors.Join(err, conn.Close())
 		}
-		time.Sleep(50 * time.Millisecond)
+		if time.Since(waiting) > lockPatience {
+			return nil, errors.Join(errors.New("somebody else has the queue mqtrace-test-firehose for too long"), conn.Close())
+		}
 	}
 }
+
+// lockPatience is longer than all tests of a package take together.
+const lockPatience = 5 * time.Minute
 
 // Command is rabbitmqctl, or what stands in for it.
 func Command() []string {
