@@ -97,8 +97,14 @@ func (e *unwrapping) Unwrap() error { return e.inner }
 
 // One string that is no UTF-8 keeps an OTLP exporter from sending a whole batch.
 func TestAttributesAreUTF8(t *testing.T) {
+	for _, bad := range []string{"bad\xff", "\xffis bad, and more", "is goodüand\xff", "is not bad, but this \xff"} {
+		testAttributesAreUTF8(t, bad)
+	}
+}
+
+func testAttributesAreUTF8(t *testing.T, bad string) {
+	t.Helper()
 	rec := newRecorder(t)
-	bad := "bad\xff"
 	_ = amqptrace.NewPublisher(&channel{err: errors.New(bad)}, rec.options()...).PublishWithContext(
 		context.Background(), bad, bad, false, false, amqp.Publishing{MessageId: bad, CorrelationId: bad})
 	_ = amqptrace.NewConsumer(bad, rec.options()...).Handler(
