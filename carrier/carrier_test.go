@@ -127,3 +127,15 @@ func TestNilContext(t *testing.T) {
 		t.Errorf("text %q, %v", text, err)
 	}
 }
+
+// Many messages have no headers, and those cost nothing.
+func TestNothingToExtractAllocatesNothing(t *testing.T) {
+	for name, extract := range map[string]func(){
+		"Table":   func() { carrier.Table(nil).Extract(context.Background(), propagator) },
+		"Headers": func() { carrier.Headers(nil).Extract(context.Background(), propagator) },
+	} {
+		if n := testing.AllocsPerRun(100, extract); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

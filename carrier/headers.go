@@ -26,7 +26,7 @@ func (h Headers) Inject(ctx context.Context, propagator propagation.TextMapPropa
 // Where h carries nothing usable ctx comes back as it was. A nil propagator
 // stands for OpenTelemetry's global one.
 func (h Headers) Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context {
-	return (&headers.Reader[string]{Map: h}).Extract(ctx, propagator)
+	return headers.Extract(ctx, h, propagator)
 }
 
 // Get returns the value under key, which matches in any letter case, without

@@ -30,7 +30,7 @@ func (t Table) Inject(ctx context.Context, propagator propagation.TextMapPropaga
 // Where t carries nothing usable ctx comes back as it was. A nil propagator
 // stands for OpenTelemetry's global one.
 func (t Table) Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context {
-	return (&headers.Reader[any]{Map: t}).Extract(ctx, propagator)
+	return headers.Extract(ctx, t, propagator)
 }
 
 // Get returns the value under key, which matches in any letter case, without

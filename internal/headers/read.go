@@ -36,6 +36,14 @@ func (r *Reader[V]) Extract(ctx context.Context, p propagation.TextMapPropagator
 	return p.Extract(ctx, r)
 }
 
+// Extract is [Reader.Extract] for a map that is read once.
+func Extract[V any](ctx context.Context, m map[string]V, p propagation.TextMapPropagator) context.Context {
+	if len(m) == 0 {
+		return ctx // before a Reader is allocated
+	}
+	return (&Reader[V]{Map: m}).Extract(ctx, p)
+}
+
 // Keys is what a propagator calls during [Reader.Extract], like Set and Get.
 func (r *Reader[V]) Keys() []string { return Keys(r.Map) }
 
