@@ -2,6 +2,7 @@
 
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+MODULES       = integration/modules.sh
 COMPOSE       = go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 FILES        ?= docker-compose.yaml
 FUZZTIME     ?= 30s
@@ -11,26 +12,29 @@ BENCHCOUNT   ?= 3
 AMQP  = MQTRACE_AMQP_URL=$${MQTRACE_AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
 REDIS = MQTRACE_REDIS_ADDR=$${MQTRACE_REDIS_ADDR:-127.0.0.1:6379}
 
-.PHONY: all vet lint test race servers faults stack interop interop-node interop-packages compat browser screenshots fuzz bench compose config vuln ci
+.PHONY: all vet tidy lint test race servers faults stack interop interop-node interop-packages compat browser screenshots fuzz bench compose config vuln ci
 
 all: vet lint test
 
 vet:
-	go vet ./...
+	go vet work
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
-	go mod tidy -diff
+	$(MODULES) tidy -diff
+
+tidy:
+	$(MODULES) tidy
 
 lint:
-	$(GOLANGCI_LINT) run --build-tags faults,stack,interop ./...
+	$(MODULES) each $(GOLANGCI_LINT) run --build-tags faults,stack,interop ./...
 
 test:
-	go test ./...
+	go test work
 
 race:
-	go test -race ./...
+	go test -race work
 
 servers:
-	$(AMQP) $(REDIS) go test -race -count=1 ./...
+	$(AMQP) $(REDIS) go test -race -count=1 work
 
 # Starts RabbitMQ nodes and a Redis of its own, from Debian's packages. The soak breaks
 # nothing of theirs and is one of `make test`.
@@ -67,7 +71,7 @@ compat:
 # Redis, and valgrind for the column of instructions.
 .PHONY: peers
 peers:
-	cd integration/peers && $(AMQP) $(REDIS) go run . -o ../../docs
+	cd integration/peers && GOWORK=off $(AMQP) $(REDIS) go run . -o ../../docs
 
 # The page of mqtrace view, driven in /usr/bin/chromium, or where CHROMIUM says: needs
 # Node.js 20 with npm.
@@ -84,7 +88,7 @@ integration/browser/node_modules/.package-lock.json: integration/browser/package
 
 # go test -fuzz takes one target of one package at a time.
 fuzz:
-	@set -e; for p in $$(go list ./...); do \
+	@set -e; for p in $$(go list work); do \
 		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 			echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; \
 		done; \
@@ -102,7 +106,7 @@ compose:
 	$(COMPOSE) -format json $(FILES) | go run ./integration/composecheck
 
 vuln:
-	$(GOVULNCHECK) ./...
+	$(MODULES) each $(GOVULNCHECK) ./...
 
 ci:
 	.ci/run

@@ -18,7 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 	"github.com/mqtrace/mqtrace/internal/sidebyside"
 )
 

@@ -21,7 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 )
 
 func TestMain(m *testing.M) {

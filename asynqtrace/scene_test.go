@@ -18,7 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
-	"github.com/mqtrace/mqtrace/internal/messaging/metrictest"
+	"github.com/mqtrace/mqtrace/internal/messaging/messagingtest"
 )
 
 // A scene is a queue Q in a Redis, with all that is seen of it, and the caller's span.
@@ -223,7 +223,7 @@ func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 func (s *scene) points() []string {
 	s.Helper()
 	var got []string
-	for _, point := range metrictest.Points(s, s.metrics, asynqtrace.ScopeName, "asynq") {
+	for _, point := range messagingtest.Points(s, s.metrics, asynqtrace.ScopeName, "asynq") {
 		got = append(got, s.named(point))
 	}
 	slices.Sort(got)

@@ -70,7 +70,7 @@ collector() {
 # By Prometheus's parsers and documented keys, in a module of its own.
 parsers() {
 	local out
-	out=$(cd integration/configcheck && go test -count=1 . 2>&1) || fail "$out"
+	out=$(cd integration/configcheck && GOWORK=off go test -count=1 . 2>&1) || fail "$out"
 	(cd integration/configcheck && go run . ../../deploy)
 	if has promtool; then
 		promtool check rules deploy/prometheus/alerts.yml >/dev/null

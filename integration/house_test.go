@@ -12,15 +12,15 @@ const module = "github.com/mqtrace/mqtrace/"
 // What a package of ours may not link, because a user of it would link it too, or
 // because the packages would grow together.
 var forbidden = map[string][]string{
-	"carrier":              {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
-	"internal/headers":     {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
-	"internal/messaging":   {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/traceview"},
-	"amqptrace":            {"asynq", "redis", "otel/sdk", "otelslog", "exporters", "protobuf", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
-	"asynqtrace":           {"amqp091-go", "otel/sdk", "otelslog", "exporters", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
-	"internal/asynqredis":  {"amqp091-go", "otel", module},
-	"internal/amqphistory": {"asynq", "redis", "otel", module},
-	"internal/amqpbroker":  {"amqp091-go", "otel", "redis", module},
-	"internal/traceview":   {"amqp091-go", "asynq", "redis", "otel/sdk", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/messaging"},
+	"carrier":               {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
+	"internal/headers":      {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
+	"internal/messaging":    {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/traceview"},
+	"amqptrace":             {"asynq", "redis", "otel/sdk", "otelslog", "exporters", "protobuf", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
+	"asynqtrace":            {"amqp091-go", "otel/sdk", "otelslog", "exporters", "grpc", module + "internal/amqpbroker", module + "internal/traceview"},
+	"asynqtrace/asynqredis": {"amqp091-go", "otel", module},
+	"internal/amqphistory":  {"asynq", "redis", "otel", module},
+	"internal/amqpbroker":   {"amqp091-go", "otel", "redis", module},
+	"internal/traceview":    {"amqp091-go", "asynq", "redis", "otel/sdk", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/messaging"},
 }
 
 func TestArrowsOnlyFall(t *testing.T) {

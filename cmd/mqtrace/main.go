@@ -20,7 +20,7 @@ import (
 	"syscall"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 	"go.opentelemetry.io/otel"
 )
@@ -53,9 +53,14 @@ func endings() []os.Signal {
 // as an error, and what OpenTelemetry's exporter prints may hold credentials from its
 // environment variables.
 func quiet() {
-	logging.Disable()
+	redis.SetLogger(discard{})
 	setZero(otel.SetLogger)
 }
+
+// discard is a logger for go-redis.
+type discard struct{}
+
+func (discard) Printf(context.Context, string, ...any) {}
 
 // setZero sets the zero value, which of a logr.Logger discards everything.
 func setZero[T any](set func(T)) {

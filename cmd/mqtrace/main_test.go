@@ -14,7 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 )
 
 // asTool names the variable that has the test binary be the tool, for what concerns

@@ -15,8 +15,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 

@@ -18,9 +18,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 

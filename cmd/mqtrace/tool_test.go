@@ -16,8 +16,8 @@ import (
 	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 )
 
 func main() {

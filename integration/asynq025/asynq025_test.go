@@ -19,13 +19,14 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 )
 
 func TestWorkerOfAsynq025(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "worker")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	build.Dir = "worker"
+	build.Env = append(os.Environ(), "GOWORK=off") // a module of its own, for its older asynq
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -71,6 +71,19 @@ func WithMaxMessageSize(octets uint64) Option {
 	return func(c *config) { c.maxMessageSize = octets }
 }
 
+// WithHandshakeTimeout sets how long a new client may take to open its connection
+// before the broker drops it. By default, 10 seconds.
+func WithHandshakeTimeout(d time.Duration) Option {
+	return func(c *config) { c.handshakeTimeout = d }
+}
+
+// WithCloseGrace sets how long the broker waits for a client to answer when it closes
+// the client's connection, as [Broker.Close] does with all of them. By default, 2
+// seconds.
+func WithCloseGrace(d time.Duration) Option {
+	return func(c *config) { c.closeGrace = d }
+}
+
 // Broker is a running broker. All its methods may be called at any time, from any
 // goroutine.
 type Broker struct {

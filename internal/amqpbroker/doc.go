@@ -8,8 +8,9 @@
 //
 // It answers as RabbitMQ does, extensions included: confirms, dead-lettering with
 // x-death, TTLs, length limits, priorities, quorum queues' delivery counts, single
-// active consumers, direct reply-to. The conformance suite of this package runs
-// the same assertions against it and against RabbitMQ.
+// active consumers, direct reply-to. The conformance suite runs the same assertions
+// against it and against RabbitMQ: frame by frame in this package, with a client in
+// integration/amqpbroker.
 //
 // It is no message broker to run a service on. Nothing is kept on disk, there is
 // one virtual host, one user and one node, and it listens on loopback only unless

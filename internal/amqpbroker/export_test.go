@@ -48,18 +48,6 @@ func (b *Broker) Advance(c *Clock, d time.Duration) {
 	c.set(end)
 }
 
-// WithHandshakeTimeout and WithCloseGrace let a test wait for what the broker does by
-// itself, with no such limit to end a wait that should not be: no clock is needed then
-// to tell the one from the other.
-func WithHandshakeTimeout(d time.Duration) Option {
-	return func(c *config) { c.handshakeTimeout = d }
-}
-
-// WithCloseGrace is how long Close waits for a client that does not answer.
-func WithCloseGrace(d time.Duration) Option {
-	return func(c *config) { c.closeGrace = d }
-}
-
 // TopicMatch shows the matching of topic keys to the tests.
 func TopicMatch(pattern, key string) bool {
 	return topicMatch(topicWords(pattern), topicWords(key))

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
@@ -94,13 +92,11 @@ func checkClose(t *testing.T, kind byte, payload []byte) {
 
 // witness is somebody else on the same broker.
 type witness struct {
-	broker     *amqpbroker.Broker
-	url        *url.URL
-	conn       *amqp.Connection
-	ch         *amqp.Channel
-	queue      string
-	deliveries <-chan amqp.Delivery
-	uses       int
+	broker *amqpbroker.Broker
+	url    *url.URL
+	peer   *peer
+	queue  string
+	uses   int
 }
 
 // refresh takes a new broker now and then, since inputs leave queues behind.
@@ -109,25 +105,26 @@ func (w *witness) refresh(t *testing.T) {
 		return
 	}
 	w.stop()
-	w.broker = must[*amqpbroker.Broker](t)(amqpbroker.Start())
-	w.url = must[*url.URL](t)(url.Parse(w.broker.URL()))
-	w.conn = must[*amqp.Connection](t)(amqp.Dial(w.broker.URL()))
-	w.ch = must[*amqp.Channel](t)(w.conn.Channel())
-	w.queue = must[amqp.Queue](t)(w.ch.QueueDeclare("", false, true, true, false, nil)).Name
-	w.deliveries = must[<-chan amqp.Delivery](t)(w.ch.Consume(w.queue, "", true, false, false, false, nil))
+	var err error
+	if w.broker, err = amqpbroker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.url = parse(t, w.broker.URL())
+	w.peer = openPeer(t, w.url, nil) // for longer than t
+	w.peer.ask("channel.open", nil, "channel.open-ok")
+	w.queue = w.peer.declare()
+	w.peer.consume(w.queue, "witness")
 }
 
 func (w *witness) check(t *testing.T) {
 	t.Helper()
-	publish(t, w.ch, "", w.queue, amqp.Publishing{Body: []byte("still here")})
-	if d := receive(t, w.deliveries); string(d.Body) != "still here" {
-		t.Errorf("somebody else was sent %q", d.Body)
-	}
+	w.peer.t = t
+	wellServed(w.peer, w.queue)
 }
 
 func (w *witness) stop() {
 	if w.broker != nil {
-		_ = w.conn.Close()
+		w.peer.sock.Close()
 		_ = w.broker.Close()
 	}
 }

@@ -3,10 +3,9 @@ package amqpbroker_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"sync/atomic"
 	"testing"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // serverVariable names a RabbitMQ to hold the broker against.
@@ -14,7 +13,7 @@ const serverVariable = "MQTRACE_AMQP_URL"
 
 // eachServer runs f against the in-process broker, and against the real server
 // where one is named. That one must answer: a suite that skips proves nothing.
-func eachServer(t *testing.T, f func(t *testing.T, url string)) {
+func eachServer(t *testing.T, f func(t *testing.T, server string)) {
 	t.Run("amqpbroker", func(t *testing.T) { f(t, start(t).URL()) })
 	if os.Getenv(serverVariable) != "" {
 		t.Run("rabbitmq", func(t *testing.T) { f(t, realURL(t)) })
@@ -23,13 +22,12 @@ func eachServer(t *testing.T, f func(t *testing.T, url string)) {
 
 func realURL(t *testing.T) string {
 	t.Helper()
-	url := os.Getenv(serverVariable)
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatalf("%s=%q does not answer: %v", serverVariable, url, err)
+	server := os.Getenv(serverVariable)
+	connect(t, server) // fails the test where it is not let in
+	if serverVersion(t, server) == inProcess {
+		t.Fatalf("the server that %s names does not say its version", serverVariable)
 	}
-	_ = conn.Close()
-	return url
+	return server
 }
 
 var uniqueNumber atomic.Int64
@@ -42,16 +40,17 @@ func unique(kind string) string {
 // inProcess is the version of the in-process broker, which says none.
 const inProcess = "in process"
 
+var versionProperty = regexp.MustCompile(`[{,]version:S:([^,}]+)`)
+
 // serverVersion is what the server says it is.
-func serverVersion(t *testing.T, url string) string {
+func serverVersion(t *testing.T, server string) string {
 	t.Helper()
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if version, ok := conn.Properties["version"].(string); ok {
-		return version
+	p := openPeer(t, parse(t, server), map[string]string{"bare": ""})
+	defer p.sock.Close()
+	p.write([]byte("AMQP\x00\x00\x09\x01"))
+	start := p.expect("connection.start ")
+	if m := versionProperty.FindStringSubmatch(start); m != nil {
+		return m[1]
 	}
 	return inProcess
 }

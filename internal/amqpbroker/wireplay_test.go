@@ -25,11 +25,7 @@ type play struct {
 
 func newPlay(t *testing.T, server string) *play {
 	t.Helper()
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &play{t, u, map[string]*peer{}, map[string]string{}, map[string]string{}, time.Sleep}
+	return &play{t, parse(t, server), map[string]*peer{}, map[string]string{}, map[string]string{}, time.Sleep}
 }
 
 // end closes the connections and deletes what the scenario has made.

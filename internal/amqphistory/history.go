@@ -3,9 +3,8 @@
 package amqphistory
 
 import (
+	"reflect"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // MaxDeaths is how many entries of a message's dead-letter history are kept.
@@ -39,12 +38,12 @@ type Death struct {
 // queue that follow a delivery, the count that a quorum queue keeps, and the flag of
 // a message that was delivered and not settled. Headers are the sender's to write,
 // so nothing in them is taken for granted.
-func Read(headers amqp.Table, queue string, redelivered bool) History {
+func Read(headers map[string]any, queue string, redelivered bool) History {
 	h := History{Attempt: 1}
 	entries, _ := headers["x-death"].([]any)
 	for _, e := range entries {
-		t, ok := e.(amqp.Table)
-		if !ok {
+		t := table(e)
+		if t == nil {
 			continue
 		}
 		d := readDeath(t)
@@ -65,7 +64,18 @@ func Read(headers amqp.Table, queue string, redelivered bool) History {
 	return h
 }
 
-func readDeath(t amqp.Table) Death {
+// table returns v as a map if it is a table of whatever client library has decoded it,
+// such as amqp091-go's amqp.Table, or nil. This package knows no client library, so that
+// no user of it has to build one.
+func table(v any) map[string]any {
+	t := reflect.TypeFor[map[string]any]()
+	if r := reflect.ValueOf(v); r.IsValid() && r.CanConvert(t) {
+		return r.Convert(t).Interface().(map[string]any) //nolint:forcetypeassert // just converted
+	}
+	return nil
+}
+
+func readDeath(t map[string]any) Death {
 	var d Death
 	d.Queue = name(t["queue"])
 	d.Reason = name(t["reason"])

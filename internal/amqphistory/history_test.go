@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/mqtrace/mqtrace/internal/amqphistory"
 )
 
-func death(queue, reason string, count any) amqp.Table {
-	return amqp.Table{"queue": queue, "reason": reason, "count": count, "time": time.Unix(1700000000, 0)}
+// table is what a client library may call its tables; amqp091-go has one like it.
+type table map[string]any
+
+func death(queue, reason string, count any) table {
+	return table{"queue": queue, "reason": reason, "count": count, "time": time.Unix(1700000000, 0)}
 }
 
 func TestRead(t *testing.T) {
@@ -21,7 +22,7 @@ func TestRead(t *testing.T) {
 		long = append(long, death(fmt.Sprint("q", i), "expired", int64(1)))
 	}
 	for name, tt := range map[string]struct {
-		headers     amqp.Table
+		headers     table
 		redelivered bool
 		attempt     int
 		count       int64
@@ -29,18 +30,18 @@ func TestRead(t *testing.T) {
 	}{
 		"first":                   {nil, false, 1, 0, nil},
 		"redelivered":             {nil, true, 2, 0, nil},
-		"quorum, first":           {amqp.Table{"x-delivery-count": int64(0)}, false, 1, 0, nil},
-		"quorum, third":           {amqp.Table{"x-delivery-count": int64(2)}, true, 3, 0, nil},
-		"retry loop":              {amqp.Table{"x-death": []any{death("retry", "expired", int64(2)), death("q", "rejected", int64(2))}}, false, 3, 4, []string{"retry", "q"}},
-		"retry loop, redelivered": {amqp.Table{"x-death": []any{death("retry", "expired", int64(1)), death("q", "rejected", int64(1))}}, true, 3, 2, []string{"retry", "q"}},
-		"delivery limit":          {amqp.Table{"x-death": []any{death("q", "delivery_limit", int64(1))}}, false, 2, 1, []string{"q"}},
-		"expired unseen":          {amqp.Table{"x-death": []any{death("q", "expired", int64(5))}}, false, 1, 5, []string{"q"}},
-		"bounded":                 {amqp.Table{"x-death": long}, false, 1, 20, []string{"q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"}},
-		"hostile types": {amqp.Table{"x-death": []any{nil, "x", int64(1), amqp.Table{}, death("q", "rejected", "many")},
+		"quorum, first":           {table{"x-delivery-count": int64(0)}, false, 1, 0, nil},
+		"quorum, third":           {table{"x-delivery-count": int64(2)}, true, 3, 0, nil},
+		"retry loop":              {table{"x-death": []any{death("retry", "expired", int64(2)), death("q", "rejected", int64(2))}}, false, 3, 4, []string{"retry", "q"}},
+		"retry loop, redelivered": {table{"x-death": []any{death("retry", "expired", int64(1)), death("q", "rejected", int64(1))}}, true, 3, 2, []string{"retry", "q"}},
+		"delivery limit":          {table{"x-death": []any{death("q", "delivery_limit", int64(1))}}, false, 2, 1, []string{"q"}},
+		"expired unseen":          {table{"x-death": []any{death("q", "expired", int64(5))}}, false, 1, 5, []string{"q"}},
+		"bounded":                 {table{"x-death": long}, false, 1, 20, []string{"q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"}},
+		"hostile types": {table{"x-death": []any{nil, "x", int64(1), table{}, death("q", "rejected", "many")},
 			"x-delivery-count": "2"}, false, 2, 2, []string{"", "q"}},
-		"hostile numbers": {amqp.Table{"x-death": []any{death("q", "rejected", int64(-5)), death("q", "rejected", int64(1<<62))},
+		"hostile numbers": {table{"x-death": []any{death("q", "rejected", int64(-5)), death("q", "rejected", int64(1<<62))},
 			"x-delivery-count": int64(-1)}, false, 2 + 1<<30, 1 << 30, []string{"q", "q"}},
-		"no list": {amqp.Table{"x-death": "x"}, false, 1, 0, nil},
+		"no list": {table{"x-death": "x"}, false, 1, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := amqphistory.Read(tt.headers, "q", tt.redelivered)
@@ -56,7 +57,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestDeath(t *testing.T) {
-	headers := amqp.Table{"x-death": []any{death("q", "expired", int64(3)), amqp.Table{"time": "yesterday"}}}
+	headers := table{"x-death": []any{death("q", "expired", int64(3)), table{"time": "yesterday"}}}
 	want := []amqphistory.Death{
 		{Queue: "q", Reason: "expired", Count: 3, First: 1700000000},
 		{Count: 1}, // an entry is a death, whatever it says

@@ -15,12 +15,12 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
 
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
 	"github.com/mqtrace/mqtrace/examples/order-notification/events"
 	"github.com/mqtrace/mqtrace/examples/order-notification/rabbit"
 	"github.com/mqtrace/mqtrace/examples/order-notification/tasks"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 const (

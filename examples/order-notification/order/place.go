@@ -46,7 +46,8 @@ func (s *Service) carryOut(ctx context.Context, o Order) (Outcome, error) {
 	if err := s.pay(ctx, o); err != nil {
 		s.inventory.release(o.Items)
 		log.ErrorContext(ctx, "payment not made", "error", err)
-		if failed, ok := errors.AsType[*paymentError](err); ok {
+		var failed *paymentError
+		if errors.As(err, &failed) {
 			return failed.outcome, err
 		}
 		return PaymentFailed, err

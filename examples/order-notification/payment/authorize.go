@@ -49,7 +49,8 @@ func (s *Service) authorize(ctx context.Context, r Request) *failure {
 		}
 		return nil
 	}, attribute.String("order.id", r.OrderID), attribute.Int("payment.amount", r.Amount))
-	failed, _ := errors.AsType[*failure](err)
+	var failed *failure
+	_ = errors.As(err, &failed) // nil where err is none
 	return failed
 }
 

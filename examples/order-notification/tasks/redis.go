@@ -7,7 +7,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 )
 
 // answerTimeout is how long Redis may take to be connected to and to answer.

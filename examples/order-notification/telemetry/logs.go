@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -55,7 +56,32 @@ func logBatchOptions() []sdklog.BatchProcessorOption {
 // OTLP besides, where the record has the ids of the span in fields of its own.
 func withOTLP(log *slog.Logger, provider *sdklog.LoggerProvider) *slog.Logger {
 	bridge := otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(provider))
-	return slog.New(slog.NewMultiHandler(log.Handler(), levelHandler{bridge, LogLevel()}))
+	return slog.New(bothHandlers{log.Handler(), levelHandler{bridge, LogLevel()}})
+}
+
+// bothHandlers handles each record twice. Go 1.26 has slog.NewMultiHandler for it.
+type bothHandlers [2]slog.Handler
+
+func (h bothHandlers) Enabled(ctx context.Context, level slog.Level) bool {
+	return h[0].Enabled(ctx, level) || h[1].Enabled(ctx, level)
+}
+
+func (h bothHandlers) Handle(ctx context.Context, r slog.Record) error {
+	var errs [2]error
+	for i, handler := range h {
+		if handler.Enabled(ctx, r.Level) {
+			errs[i] = handler.Handle(ctx, r.Clone())
+		}
+	}
+	return errors.Join(errs[:]...)
+}
+
+func (h bothHandlers) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return bothHandlers{h[0].WithAttrs(attrs), h[1].WithAttrs(attrs)}
+}
+
+func (h bothHandlers) WithGroup(name string) slog.Handler {
+	return bothHandlers{h[0].WithGroup(name), h[1].WithGroup(name)}
 }
 
 // levelHandler holds back what is below its level. The bridge would send all.

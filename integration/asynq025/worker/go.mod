@@ -1,6 +1,6 @@
 module github.com/mqtrace/mqtrace/integration/asynq025/worker
 
-go 1.26.0
+go 1.25.0
 
 require github.com/hibiken/asynq v0.25.1
 

@@ -14,8 +14,8 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/probe"
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
 )
 
 // onRedis runs a test on an in-process Redis and, where MQTRACE_REDIS_ADDR names one,

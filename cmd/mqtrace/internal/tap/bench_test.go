@@ -9,8 +9,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 )
 
 // What a load has of it.

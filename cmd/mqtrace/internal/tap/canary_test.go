@@ -7,8 +7,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 )
 
 // control turns the firehose on or off as the tool does: RabbitMQ's by rabbitmqctl. The

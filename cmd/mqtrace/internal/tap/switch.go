@@ -23,8 +23,8 @@ type Switch interface {
 // NotAsked tells of an error of a [Switch] that nobody was asked to turn anything, so that
 // nothing has changed.
 func NotAsked(err error) bool {
-	_, ok := errors.AsType[notAskedError](err)
-	return ok || errors.Is(err, exec.ErrNotFound)
+	var notAsked notAskedError
+	return errors.As(err, &notAsked) || errors.Is(err, exec.ErrNotFound)
 }
 
 type notAskedError struct{ error }

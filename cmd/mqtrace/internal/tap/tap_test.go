@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.uber.org/goleak"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
 )
 
 func TestMain(m *testing.M) {

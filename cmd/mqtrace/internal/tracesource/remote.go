@@ -152,7 +152,8 @@ func (r *Remote) fetch(ctx context.Context, u url.URL) (io.ReadCloser, error) {
 	request.Header.Set("Accept", "application/json")
 	response, err := r.client.Do(request)
 	if err != nil {
-		if quoting, ok := errors.AsType[*url.Error](err); ok { // it quotes the user
+		var quoting *url.Error
+		if errors.As(err, &quoting) { // it quotes the user
 			err = quoting.Err
 		}
 		return nil, fmt.Errorf("ask %s: %w", public(u), err)

@@ -1,6 +1,6 @@
-// Package metrictest reads what the metrics of the trace packages have counted, for
+// Package messagingtest reads what the metrics of the trace packages have counted, for
 // their tests.
-package metrictest
+package messagingtest
 
 import (
 	"strings"

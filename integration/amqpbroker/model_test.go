@@ -3,14 +3,10 @@ package amqpbroker_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
 // TestOrderAgainstModel does what comes to mind to a queue and compares with a
@@ -65,44 +61,4 @@ func TestOrderAgainstModel(t *testing.T) {
 			unacked = slices.Delete(unacked, 0, i+1)
 		}
 	}
-}
-
-// FuzzTopicMatch compares with a regular expression.
-func FuzzTopicMatch(f *testing.F) {
-	for _, pattern := range []string{"", "#", "*", "a.#", "#.b", "a.*.c.#", "#.#", "#.b.#.d", "*.#.*"} {
-		for _, key := range []string{"", "a", "a.b", "a.b.c", ".", "a..c", "b.d.b.d"} {
-			f.Add(pattern, key)
-		}
-	}
-	f.Fuzz(func(t *testing.T, pattern, key string) {
-		if len(pattern) > 30 || len(key) > 30 || strings.ContainsAny(pattern+key, "\n") {
-			return
-		}
-		// Every word is written with a dot behind it, so that # can be none.
-		words := func(s string) string {
-			if s == "" {
-				return ""
-			}
-			return s + "."
-		}
-		expression := "^"
-		for word := range strings.SplitAfterSeq(words(pattern), ".") {
-			switch word {
-			case "":
-			case "#.":
-				expression += `([^.]*\.)*`
-			case "*.":
-				expression += `[^.]*\.`
-			default:
-				expression += regexp.QuoteMeta(word)
-			}
-		}
-		re, err := regexp.Compile(expression + "$")
-		if err != nil {
-			return // not UTF-8
-		}
-		if got, want := amqpbroker.TopicMatch(pattern, key), re.MatchString(words(key)); got != want {
-			t.Errorf("%q matches %q: %t, want %t", pattern, key, got, want)
-		}
-	})
 }

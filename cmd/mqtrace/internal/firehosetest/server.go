@@ -158,7 +158,8 @@ func lock(server string) (unlock func(), err error) {
 		if err == nil {
 			return func() { _ = conn.Close() }, nil
 		}
-		if failure, ok := errors.AsType[*amqp.Error](err); !ok || failure.Code != amqp.ResourceLocked {
+		var failure *amqp.Error
+		if !errors.As(err, &failure) || failure.Code != amqp.ResourceLocked {
 			return nil, errors.Join(err, conn.Close())
 		}
 		if time.Since(waiting) > lockPatience {

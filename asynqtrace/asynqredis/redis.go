@@ -1,5 +1,9 @@
-// Package asynqredis is what the tool, the examples and tests know of asynq's Redis: how its
-// address is written, and how a queue goes with all that asynq keeps of it.
+// Package asynqredis reads the address of asynq's Redis from one string, as an
+// environment variable holds it, and removes a queue with everything that asynq
+// keeps of it, for tests that share a Redis.
+//
+// It is part of this module because it needs nothing that asynq does not. Package
+// asynqtrace does not use it.
 package asynqredis
 
 import (
@@ -11,17 +15,16 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// ErrAddress says that an address cannot be read. It does not quote the address, which
+// ErrAddress means that an address cannot be read. It does not quote the address, which
 // may hold a password.
 var ErrAddress = errors.New("neither host:port nor a valid redis:// URL")
 
-// Parse reads what MQTRACE_REDIS_ADDR holds: host:port, or a redis:// or rediss:// URL
-// where there is a user, a password, a database number or TLS. The error is [ErrAddress].
+// Parse reads host:port, or a redis:// or rediss:// URL where there is a user, a
+// password, a database number or TLS. The error is [ErrAddress].
 //
-// It is go-redis that reads the URL: asynq's parser knows no user.
+// The URL is read by go-redis, because asynq.ParseRedisURI ignores the user.
 func Parse(text string) (asynq.RedisClientOpt, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL {
@@ -39,20 +42,18 @@ func Parse(text string) (asynq.RedisClientOpt, error) {
 	}, nil
 }
 
-// NewClient returns a client that tries once, says nothing of its own and keeps to the
-// end of its caller's context, where asynq's goes on for longer than anybody looks at a
-// terminal.
+// NewClient returns a client that tries once and stops when its caller's context ends,
+// where asynq's own client retries for longer than anyone watches a terminal.
 func NewClient(opt asynq.RedisClientOpt) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Network: opt.Network, Addr: opt.Addr, Username: opt.Username, Password: opt.Password, DB: opt.DB, TLSConfig: opt.TLSConfig,
 		DialTimeout: opt.DialTimeout, ReadTimeout: opt.ReadTimeout,
-		MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		MaxRetries: -1, ContextTimeoutEnabled: true,
 	})
 }
 
-// DeleteQueue removes a queue and what asynq's Inspector would leave of it in a Redis that
-// others use too: its statistics, which asynq keeps for 90 days, and locks.
+// DeleteQueue removes a queue and what asynq's Inspector would leave behind: its
+// statistics, which asynq keeps for 90 days, and its locks.
 func DeleteQueue(ctx context.Context, opt asynq.RedisClientOpt, queue string) error {
 	client := NewClient(opt)
 	defer client.Close()

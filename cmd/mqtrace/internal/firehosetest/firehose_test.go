@@ -1,4 +1,4 @@
-package amqpbroker_test
+package firehosetest_test
 
 import (
 	"fmt"
@@ -10,15 +10,19 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
 
-	"github.com/mqtrace/mqtrace/internal/amqpbroker/firehosetest"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 )
 
-// The firehose is turned on for a virtual host, which the wire scripts cannot do.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(firehosetest.Exit)) }
+
+// The firehose of the in-process broker is RabbitMQ's. It is turned on for a virtual
+// host, which the wire scripts of internal/amqpbroker cannot do.
 func TestFirehose(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		s.Trace(t, false)
-		_, ch := dial(t, s.URL)
+		ch := dial(t, s.URL)
 		q := must[amqp.Queue](t)(ch.QueueDeclare("", false, false, true, false, nil)).Name
 		ok(t, ch.ExchangeDeclare("x", "topic", false, true, false, false, nil))
 		ok(t, ch.QueueBind(q, "a.#", "x", false, nil))
@@ -66,7 +70,7 @@ type firehose struct {
 
 func openFirehose(t *testing.T, s firehosetest.Server) *firehose {
 	t.Helper()
-	_, ch := dial(t, s.URL)
+	ch := dial(t, s.URL)
 	q := must[amqp.Queue](t)(ch.QueueDeclare("", false, false, true, false, nil)).Name
 	ok(t, ch.QueueBind(q, "#", "amq.rabbitmq.trace", false, nil))
 	return &firehose{t, s, must[<-chan amqp.Delivery](t)(ch.Consume(q, "", false, true, false, false, nil))}
@@ -123,7 +127,7 @@ func show(t amqp.Table) string {
 func TestFirehoseOfItsOwnConsumer(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		s.Trace(t, true)
-		_, ch := dial(t, s.URL)
+		ch := dial(t, s.URL)
 		q := must[amqp.Queue](t)(ch.QueueDeclare("", false, false, true, false, nil)).Name
 		ok(t, ch.QueueBind(q, "#", "amq.rabbitmq.trace", false, nil))
 		deliveries := must[<-chan amqp.Delivery](t)(ch.Consume(q, "", false, false, false, false, nil))
@@ -141,13 +145,4 @@ func TestFirehoseOfItsOwnConsumer(t *testing.T) {
 			t.Errorf("%d messages are left", state.Messages)
 		}
 	})
-}
-
-func fetch(t *testing.T, ch *amqp.Channel, queue string) amqp.Delivery {
-	t.Helper()
-	d, found, err := ch.Get(queue, false)
-	if err != nil || !found {
-		t.Fatalf("nothing to get: %v", err)
-	}
-	return d
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 	"github.com/mqtrace/mqtrace/carrier"
-	"github.com/mqtrace/mqtrace/internal/messaging/metrictest"
+	"github.com/mqtrace/mqtrace/internal/messaging/messagingtest"
 )
 
 // A scene is a broker with a topic exchange X, a queue Q bound to it, a dead-letter
@@ -216,7 +216,7 @@ func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 func (s *scene) checkPoints(want []string) {
 	s.Helper()
 	var got []string
-	for _, point := range metrictest.Points(s, s.metrics, amqptrace.ScopeName, "rabbitmq") {
+	for _, point := range messagingtest.Points(s, s.metrics, amqptrace.ScopeName, "rabbitmq") {
 		got = append(got, s.names().Replace(point))
 	}
 	slices.Sort(got)

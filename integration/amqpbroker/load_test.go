@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"flag"
 	"os"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -41,14 +40,6 @@ func TestLoad(t *testing.T) {
 			t.Logf("%.0f messages a second", load(t, realURL(t), n))
 		})
 	}
-}
-
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // load returns messages a second.

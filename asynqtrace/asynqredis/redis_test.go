@@ -13,7 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/mqtrace/mqtrace/internal/asynqredis"
+	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 )
 
 func TestParse(t *testing.T) {
