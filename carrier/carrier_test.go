@@ -123,8 +123,8 @@ func TestNilContext(t *testing.T) {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		t.Error("nothing was extracted")
 	}
-	if text, err := carrier.MarshalText(none, propagator); err != nil || text != "{}" {
-		t.Errorf("text %q, %v", text, err)
+	if text := carrier.InjectText(none, propagator); text != "" {
+		t.Errorf("text %q", text)
 	}
 }
 

@@ -1,15 +1,13 @@
 // Package carrier moves OpenTelemetry context in and out of message headers.
 //
-// Four shapes are covered, one for each place where a message keeps text:
+// It covers three shapes:
 //
 //   - [Table], a map[string]any: the headers of an AMQP 0-9-1 message
-//     (amqp091-go's amqp.Table).
+//     (amqp091-go's amqp.Table), or the values of an entry of a Redis stream.
 //   - [Headers], a map[string]string: the headers of an asynq task, or any other
 //     string map.
-//   - [MarshalText] and [UnmarshalText], a JSON object in a string: a column of
+//   - [InjectText] and [ExtractText], a JSON object in a string: a column of
 //     an outbox table, or the metadata of a job.
-//   - [InjectStream]: the fields of an entry of a Redis stream, which are read as
-//     [Table] or [Headers].
 //
 // The first two write with Inject and read with Extract:
 //

@@ -41,17 +41,13 @@ func ExampleHeaders() {
 	// Output: ab0000000000000000000000000000cd
 }
 
-func ExampleMarshalText() {
+func ExampleInjectText() {
 	// With the order, in one database transaction:
-	column, err := carrier.MarshalText(exampleContext(), propagation.TraceContext{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	column := carrier.InjectText(exampleContext(), propagation.TraceContext{})
 	fmt.Println(column)
 
 	// In the relay that publishes the row later:
-	ctx := carrier.UnmarshalText(context.Background(), propagation.TraceContext{}, column)
+	ctx := carrier.ExtractText(context.Background(), propagation.TraceContext{}, column)
 	fmt.Println(trace.SpanContextFromContext(ctx).SpanID())
 	// Output:
 	// {"traceparent":"00-ab0000000000000000000000000000cd-0000000000000001-01"}

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/propagation"
-
-	"github.com/mqtrace/mqtrace/internal/headers"
 )
 
 // Headers carries context in a map[string]string, the type of asynq's task
@@ -19,28 +17,28 @@ var _ propagation.TextMapCarrier = Headers{}
 // is left out of the copy. h itself is not changed and may be nil. A nil
 // propagator stands for OpenTelemetry's global one.
 func (h Headers) Inject(ctx context.Context, propagator propagation.TextMapPropagator) Headers {
-	return headers.Inject(ctx, h, propagator)
+	return inject(ctx, h, propagator)
 }
 
 // Extract returns ctx with the context that h carries, as propagator reads it.
 // Where h carries nothing usable ctx comes back as it was. A nil propagator
 // stands for OpenTelemetry's global one.
 func (h Headers) Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context {
-	return headers.Extract(ctx, h, propagator)
+	return extract(ctx, h, propagator)
 }
 
 // Get returns the value under key, which matches in any letter case, without
 // surrounding spaces and tabs. It is empty where there is none, or where keys
 // that differ in letter case only hold different values.
-func (h Headers) Get(key string) string { return headers.Get(h, key) }
+func (h Headers) Get(key string) string { return get(h, key) }
 
 // Set stores value under key and removes keys that differ from it in letter case
 // only. Unlike [Headers.Inject] it writes to h. A nil Headers cannot hold a
 // value: Set does nothing on it.
 func (h Headers) Set(key, value string) {
-	headers.Set(h, key, value)
+	set(h, key, value)
 }
 
 // Keys returns the keys that [Headers.Get] has a value for, in no particular
 // order.
-func (h Headers) Keys() []string { return headers.Keys(h) }
+func (h Headers) Keys() []string { return keys(h) }

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/propagation"
-
-	"github.com/mqtrace/mqtrace/internal/headers"
 )
 
 // Table carries context in a map[string]any, the type of AMQP 0-9-1 headers.
@@ -23,28 +21,28 @@ var _ propagation.TextMapCarrier = Table{}
 // t itself is not changed and may be nil. A nil propagator stands for
 // OpenTelemetry's global one.
 func (t Table) Inject(ctx context.Context, propagator propagation.TextMapPropagator) Table {
-	return headers.Inject(ctx, t, propagator)
+	return inject(ctx, t, propagator)
 }
 
 // Extract returns ctx with the context that t carries, as propagator reads it.
 // Where t carries nothing usable ctx comes back as it was. A nil propagator
 // stands for OpenTelemetry's global one.
 func (t Table) Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context {
-	return headers.Extract(ctx, t, propagator)
+	return extract(ctx, t, propagator)
 }
 
 // Get returns the value under key, which matches in any letter case, without
 // surrounding spaces and tabs. It is empty where there is none, where it is
 // neither a string nor a []byte, or where keys that differ in letter case only
 // hold different values.
-func (t Table) Get(key string) string { return headers.Get(t, key) }
+func (t Table) Get(key string) string { return get(t, key) }
 
 // Set stores value under key and removes keys that differ from it in letter case
 // only. Unlike [Table.Inject] it writes to t. A nil Table cannot hold a value:
 // Set does nothing on it.
 func (t Table) Set(key, value string) {
-	headers.Set(t, key, value)
+	set(t, key, value)
 }
 
 // Keys returns the keys that [Table.Get] has a value for, in no particular order.
-func (t Table) Keys() []string { return headers.Keys(t) }
+func (t Table) Keys() []string { return keys(t) }

@@ -9,31 +9,31 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// MarshalText returns the context of ctx, as propagator writes it, as a JSON
-// object of strings on one line, such as
+// InjectText returns the context of ctx, as propagator writes it, as a JSON object of
+// strings on one line, such as
 //
 //	{"baggage":"tenant.id=t1","traceparent":"00-…-01"}
 //
-// to be kept in a row of an outbox table or in the metadata of a job. The object
-// is empty where ctx carries nothing. A nil propagator stands for OpenTelemetry's
-// global one. The error is that of encoding/json and does not occur with string
-// fields; it is there so that the signature need not change with the encoding.
-func MarshalText(ctx context.Context, propagator propagation.TextMapPropagator) (string, error) {
+// for a row of an outbox table or the metadata of a job. It returns "" where there is
+// nothing to carry. A nil propagator stands for OpenTelemetry's global one.
+func InjectText(ctx context.Context, propagator propagation.TextMapPropagator) string {
+	h := Headers(nil).Inject(ctx, propagator)
+	if len(h) == 0 {
+		return ""
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // no HTML is near, and "&" is common in baggage
-	if err := enc.Encode(Headers(nil).Inject(ctx, propagator)); err != nil {
-		return "", err
-	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	enc.SetEscapeHTML(false) // "&" is common in baggage, and this is not for HTML
+	_ = enc.Encode(h)        // a map of strings has an encoding, and a Buffer takes it
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// UnmarshalText returns ctx with the context that text, written by [MarshalText]
-// or by another tool that keeps the fields in a JSON object, carries. Members that
-// are no strings are passed over. Where text is no JSON object, or carries nothing
-// usable, ctx comes back as it was. A nil propagator stands for OpenTelemetry's
-// global one.
-func UnmarshalText(ctx context.Context, propagator propagation.TextMapPropagator, text string) context.Context {
+// ExtractText returns ctx with the context that text carries, which [InjectText] has
+// written, or another program that keeps the fields in a JSON object. Members of the
+// object that are not strings are ignored. ExtractText returns ctx unchanged if text is
+// not a JSON object or carries nothing usable. A nil propagator stands for
+// OpenTelemetry's global one.
+func ExtractText(ctx context.Context, propagator propagation.TextMapPropagator, text string) context.Context {
 	if text == "" {
 		return ctx
 	}

@@ -23,13 +23,8 @@ const (
 // without the other. The trace context is a text column of the event's row:
 //
 //	CREATE TABLE outbox (id BIGSERIAL, key TEXT, body BYTEA, trace_context TEXT)
-func save(ctx context.Context, t *table, order []byte) error {
-	text, err := carrier.MarshalText(ctx, otel.GetTextMapPropagator())
-	if err != nil {
-		return err
-	}
-	t.insert(row{key: orderCreated, body: order, traceContext: text})
-	return nil
+func save(ctx context.Context, t *table, order []byte) {
+	t.insert(row{key: orderCreated, body: order, traceContext: carrier.InjectText(ctx, otel.GetTextMapPropagator())})
 }
 
 // relay publishes the rows and deletes what the broker has confirmed. A relay that dies
@@ -61,7 +56,7 @@ func publish(ctx context.Context, pub *amqptrace.Publisher, exchange string, r r
 	defer cancel()
 	// The publish goes on where the request was. Were there a span in ctx, of the relay's
 	// round for instance, it would be replaced: a round handles rows of many requests.
-	ctx = carrier.UnmarshalText(ctx, otel.GetTextMapPropagator(), r.traceContext)
+	ctx = carrier.ExtractText(ctx, otel.GetTextMapPropagator(), r.traceContext)
 	return pub.PublishConfirmed(ctx, exchange, r.key, true, false, amqp.Publishing{
 		DeliveryMode: amqp.Persistent, Timestamp: r.at, Body: r.body,
 	})

@@ -68,11 +68,8 @@ func (s *stream) play(ctx context.Context, out io.Writer) error {
 	if err := s.client.XGroupCreateMkStream(ctx, s.name, group, "0").Err(); err != nil {
 		return err
 	}
-	// The three shapes in which go-redis takes an entry's values.
-	for _, values := range []any{
-		map[string]any{"order": 1, "total": 12.5}, //nolint:goconst // three shapes of one entry
-		[]any{"order", 2, "total", 7},
-		[]string{"order", "3", "total", "9"},
+	for _, values := range []map[string]any{
+		{"order": 1, "total": 12.5}, {"order": 2, "total": 7}, {"order": 3, "total": 9},
 	} {
 		ctx, request := s.tracer.Start(ctx, "POST /orders")
 		err := s.add(ctx, values)
@@ -100,12 +97,12 @@ type stream struct {
 const group = "billing"
 
 // add adds an entry that carries the trace of ctx.
-func (s *stream) add(ctx context.Context, values any) error {
+func (s *stream) add(ctx context.Context, values map[string]any) error {
 	ctx, span := s.tracer.Start(ctx, "add orders", trace.WithSpanKind(trace.SpanKindProducer))
 	defer span.End()
 	return ended(span, s.client.XAdd(ctx, &redis.XAddArgs{
 		Stream: s.name,
-		Values: carrier.InjectStream(ctx, s.propagator, values),
+		Values: map[string]any(carrier.Table(values).Inject(ctx, s.propagator)),
 	}).Err())
 }
 

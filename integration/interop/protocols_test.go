@@ -121,7 +121,7 @@ func (s *scene) amqp10(port string) {
 
 // mqtt has no headers to lose; a string in the message's body is the way.
 func (s *scene) mqtt(port string) {
-	const client, inBody = "MQTT 3.1.1, Node mqtt", "MQTT 3.1.1, Node mqtt, `MarshalText` in the body"
+	const client, inBody = "MQTT 3.1.1, Node mqtt", "MQTT 3.1.1, Node mqtt, `InjectText` in the body"
 	p := start(s.t, s.url, "node", "mqtt.js", port)
 	topic, queue := "mqtrace.interop", s.queue(nil)
 	if err := s.ch.QueueBind(queue, topic+".up", "amq.topic", false, nil); err != nil {
@@ -133,10 +133,7 @@ func (s *scene) mqtt(port string) {
 	p.do("publish", args{"topic": "mqtrace/interop/up", "body": "order"})
 	arrived(s, client, s.consume(queue, ack))
 
-	text, err := carrier.MarshalText(propagator.Extract(context.Background(), sent), propagator)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	text := carrier.InjectText(propagator.Extract(context.Background(), sent), propagator)
 	p.do("subscribe", args{"topic": "mqtrace/interop/down"})
 	if err := s.ch.PublishWithContext(s.t.Context(), "amq.topic", topic+".down", false, false, amqp.Publishing{Body: []byte(text)}); err != nil {
 		s.t.Fatal(err)
@@ -149,7 +146,7 @@ func (s *scene) mqtt(port string) {
 
 func (s *scene) marshalled(client, direction, body string) {
 	s.t.Helper()
-	ctx := carrier.UnmarshalText(context.Background(), propagator, body)
+	ctx := carrier.ExtractText(context.Background(), propagator, body)
 	again := carrier.Headers(nil).Inject(ctx, propagator)
 	traces.saw(s.t, client, direction, lostUnless(again["traceparent"] == sent["traceparent"]),
 		lostUnless(again["tracestate"] == sent["tracestate"]), lostUnless(maps.Equal(tags(again["baggage"]), bag)), "–")
