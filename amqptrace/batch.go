@@ -2,13 +2,12 @@ package amqptrace
 
 import (
 	"context"
+	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/mqtrace/mqtrace/carrier"
-	"github.com/mqtrace/mqtrace/internal/amqphistory"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -48,113 +47,72 @@ func (c *Consumer) startBatch(
 		ctx = context.Background()
 	}
 	p := &process{consumer: c, start: c.process.Now(ctx)}
-	copies := make([]amqp.Delivery, len(ds))
-	copy(copies, ds)
-	p.members = make([]member, 0, len(ds)) // never grown: deliveries hold pointers to members
-	traced := make([]*amqp.Delivery, 0, len(ds))
-	newTrace := true // unless a message's trace is to be continued
+	copies := slices.Clone(ds)
+	p.messages = make([]acknowledger, 0, len(ds)) // never grown: deliveries have pointers into it
+	arrivals := make([]arrival, 0, len(ds))
+	continueTrace := false // unless a message's trace is to be continued
 	for i := range copies {
 		d := &copies[i]
-		h := amqphistory.Read(d.Headers, c.queue, d.Redelivered)
-		continueTrace, ok := c.decide(d, h.Attempt)
-		if !ok {
+		var a arrival
+		c.inspect(ctx, d, &a)
+		if !a.traced {
 			// Settling it may settle others.
-			(&member{silent: true}).take(p, d)
+			(&acknowledger{silent: true}).wrap(p, d, &a)
 			continue
 		}
-		newTrace = newTrace && !continueTrace
-		p.members = append(p.members, member{})
-		m := &p.members[len(p.members)-1]
-		p.count += m.take(p, d)
-		m.attempt = h.Attempt
-		m.attributes = c.appendDelivery(nil, d)
-		m.created = c.instrumentation.Created(ctx, carrier.Table(d.Headers))
-		traced = append(traced, d)
+		continueTrace = continueTrace || a.continueTrace
+		p.messages = append(p.messages, acknowledger{})
+		p.count += p.messages[len(p.messages)-1].wrap(p, d, &a)
+		arrivals = append(arrivals, a)
 	}
-	if len(traced) == 0 {
+	if len(arrivals) == 0 {
 		return ctx, copies, nil
 	}
-	common, links := c.batchAttributes(p.members, traced)
-	var opts []trace.SpanStartOption
-	if newTrace {
-		opts = append(opts, trace.WithNewRoot())
-		if ambient := trace.SpanContextFromContext(ctx); ambient.IsValid() {
-			links = append(links, trace.Link{SpanContext: ambient})
-		}
-		ctx = trace.ContextWithSpan(ctx, nil) // for tracers that know nothing of roots
+	shared, links := c.describeBatch(arrivals)
+	var origin messaging.Origin
+	origin.ReadBatch(ctx)
+	ctx, p.span = c.process.StartConsumer(&origin, continueTrace,
+		messaging.SpanStart{Name: c.processSpanName, Shared: shared, Links: links})
+	p.ctx = handlerContext{ctx, p}
+	for i := range arrivals {
+		c.measure(ctx, &arrivals[i])
 	}
-	p.Context, p.span = c.process.Start(ctx, c.processSpanName, common, links, opts...)
-	for i, d := range traced {
-		c.arrived(p, d, p.members[i].created)
-	}
-	return p, copies, p
+	return &p.ctx, copies, p
 }
 
-// batchAttributes divides what is known of the messages: what is equal for all of
+// describeBatch divides what is known of the messages: what is equal for all of
 // them goes on the span and the rest on the links.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-receiving
-func (c *Consumer) batchAttributes(members []member, ds []*amqp.Delivery) ([]attribute.KeyValue, []trace.Link) {
-	span := append(c.process.Attributes(5), messaging.BatchMessageCount(len(ds)))
-	if c.destination.Template {
-		span = append(span, messaging.DestinationTemplate(c.destination.Name))
+func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValue, links []trace.Link) {
+	each := make([][]attribute.KeyValue, len(arrivals))
+	for i := range arrivals {
+		each[i] = c.comparable(&arrivals[i])
 	}
-	first, same := ds[0], compare(members, ds)
-	if same.name {
-		span = append(span, messaging.DestinationName(destinationName(first.Exchange, first.RoutingKey, c.queue)))
-	}
-	if same.key && first.RoutingKey != "" {
-		span = append(span, routingKey(first.RoutingKey))
-	}
-	if same.conversation {
-		span = appendMessage(span, "", first.CorrelationId)
-	}
-	if same.attempt {
-		span = append(span, messaging.Attempt(members[0].attempt))
-	}
-	var links []trace.Link
-	for i, d := range ds {
-		if m := &members[i]; m.created != nil {
-			links = append(links, trace.Link{SpanContext: *m.created, Attributes: c.linkAttributes(m, d, same)})
+	equal := slices.DeleteFunc(slices.Clone(each[0]), func(kv attribute.KeyValue) bool {
+		return slices.ContainsFunc(each, func(other []attribute.KeyValue) bool { return !slices.Contains(other, kv) })
+	})
+	for i := range arrivals {
+		a := &arrivals[i]
+		if !a.origin.Created.IsValid() {
+			continue
 		}
+		own := slices.DeleteFunc(each[i], func(kv attribute.KeyValue) bool { return slices.Contains(equal, kv) })
+		own = appendIDs(append(own, deliveryTag(a.tag)), a.messageID, "")
+		if c.shared.QueueTime && a.ageKnown {
+			own = append(own, messaging.QueueTimeAttribute(a.age.Seconds()))
+		}
+		links = append(links, trace.Link{SpanContext: a.origin.Created, Attributes: own})
 	}
-	return span, links
+	shared = append(slices.Clone(c.process.Attributes), messaging.BatchMessageCount(len(arrivals)))
+	return append(shared, equal...), links
 }
 
-// similarity is what all messages of a batch have in common.
-type similarity struct{ name, key, conversation, attempt bool }
-
-func compare(members []member, ds []*amqp.Delivery) similarity {
-	first, same := ds[0], similarity{true, true, true, true}
-	for i, d := range ds[1:] {
-		same.name = same.name && d.Exchange == first.Exchange && d.RoutingKey == first.RoutingKey
-		same.key = same.key && d.RoutingKey == first.RoutingKey
-		same.conversation = same.conversation && d.CorrelationId == first.CorrelationId
-		same.attempt = same.attempt && members[1+i].attempt == members[0].attempt
+// comparable returns the attributes that several messages may have in common.
+func (c *Consumer) comparable(a *arrival) []attribute.KeyValue {
+	attributes := append(c.appendDestination(nil, &a.names), messaging.Attempt(a.history.Attempt))
+	attributes = appendIDs(attributes, "", a.correlationID)
+	if c.bodySize {
+		attributes = append(attributes, messaging.BodySize(a.size))
 	}
-	return same
-}
-
-// linkAttributes are what a message does not have in common with all of its batch.
-func (c *Consumer) linkAttributes(m *member, d *amqp.Delivery, same similarity) []attribute.KeyValue {
-	own := make([]attribute.KeyValue, 0, 7)
-	if !same.name {
-		own = append(own, messaging.DestinationName(destinationName(d.Exchange, d.RoutingKey, c.queue)))
-	}
-	if !same.key && d.RoutingKey != "" {
-		own = append(own, routingKey(d.RoutingKey))
-	}
-	own = append(own, deliveryTag(d.DeliveryTag))
-	if !same.attempt {
-		own = append(own, messaging.Attempt(m.attempt))
-	}
-	if c.shared.QueueTime {
-		if a, known := age(d); known {
-			own = append(own, messaging.QueueTimeAttribute(a.Seconds()))
-		}
-	}
-	conversation := d.CorrelationId
-	if same.conversation {
-		conversation = ""
-	}
-	return appendMessage(own, d.MessageId, conversation)
+	return append(attributes, deadLetterAttributes(&a.history)...)
 }

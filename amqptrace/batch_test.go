@@ -46,7 +46,7 @@ func TestBatchOfDifferentMessages(t *testing.T) {
 		"messaging.batch.message_count": int64(3), "mqtrace.settlement": "ack", "mqtrace.attempt": int64(1),
 	})
 	if own := span.Links()[1].Attributes; len(own) != 4 || own[0].Value.AsString() != "x:b:q" || own[1].Value.AsString() != "b" ||
-		own[2].Value.AsInt64() != 2 || own[3].Value.AsString() != "c2" {
+		own[2].Value.AsString() != "c2" || own[3].Value.AsInt64() != 2 {
 		t.Errorf("the second link has %v", own)
 	}
 	if err := amqptrace.NewConsumer("q", rec.options()...).BatchHandler(func(context.Context, []amqp.Delivery) error {
@@ -170,4 +170,34 @@ func TestBatchArrives(t *testing.T) {
 			"mqtrace.queue_time process Q", "mqtrace.messages.without_context process Q",
 		})
 	})
+}
+
+// A batch knows of its messages what a single one's span knows: what differs is on the
+// links, and what they have in common on the span.
+func TestBatchKnowsDeathsAndSizes(t *testing.T) {
+	rec := newRecorder(t)
+	headers, _ := message(t)
+	dead, _ := message(t)
+	dead["x-death"] = []any{amqp.Table{"queue": "q", "reason": "rejected", "count": int64(2)}}
+	batch := []amqp.Delivery{
+		{Exchange: "x", RoutingKey: "a", DeliveryTag: 1, Headers: headers, Body: []byte("12345")},
+		{Exchange: "x", RoutingKey: "a", DeliveryTag: 2, Headers: dead, Body: []byte("12345")},
+	}
+	_ = amqptrace.NewConsumer("q", rec.options(amqptrace.WithBodySize())...).BatchHandler(
+		func(context.Context, []amqp.Delivery) error { return nil })(context.Background(), batch)
+	span := rec.only(t)
+	if got := attributes(span); got["messaging.message.body.size"] != int64(5) || got["messaging.destination.name"] != "x:a:q" {
+		t.Errorf("the span has %v", got)
+	}
+	links := span.Links()
+	first, second := attribute.NewSet(links[0].Attributes...), attribute.NewSet(links[1].Attributes...)
+	if first.HasValue("mqtrace.dead_letter.count") || first.HasValue("messaging.message.body.size") {
+		t.Errorf("the first link has %v", links[0].Attributes)
+	}
+	if v, _ := second.Value("mqtrace.dead_letter.count"); v.AsInt64() != 2 {
+		t.Errorf("the second link has %v", links[1].Attributes)
+	}
+	if v, _ := second.Value("mqtrace.attempt"); v.AsInt64() != 3 {
+		t.Errorf("the second link has %v", links[1].Attributes)
+	}
 }

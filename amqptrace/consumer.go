@@ -3,14 +3,10 @@ package amqptrace
 import (
 	"context"
 	"slices"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
-	"github.com/mqtrace/mqtrace/carrier"
-	"github.com/mqtrace/mqtrace/internal/amqphistory"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -25,14 +21,13 @@ type Consumer struct {
 	instrumentation *messaging.Instrumentation
 	process         *messaging.Operation
 	processSpanName string
-	common          int // attributes of all process spans, before those of their delivery
-	routes          messaging.Routes
+	routes          messaging.Cache[[2]string, []attribute.KeyValue] // by exchange and routing key
 	get             *messaging.Operation
 	settle          settleOperations
 }
 
-// NewConsumer returns a consumer for the messages of a queue. A delivery does not
-// tell which queue it came from, so the name has to be given here.
+// NewConsumer returns a consumer for the messages of a queue. The name of the queue is
+// needed because a delivery does not have it.
 func NewConsumer(queue string, opts ...Option) *Consumer {
 	c := newConfig(opts)
 	i := c.instrumentation()
@@ -45,7 +40,6 @@ func NewConsumer(queue string, opts ...Option) *Consumer {
 		instrumentation: i,
 		process:         process,
 		processSpanName: process.SpanName(d.Name),
-		common:          len(process.Attributes(0)),
 		get:             i.Operation("get", messaging.Receive),
 		settle:          newSettleOperations(i),
 	}
@@ -83,96 +77,44 @@ func (c *Consumer) Handler(
 	}
 }
 
-// start starts the span of processing d and puts itself between d and its
-// acknowledger. The process is nil where the message is not traced.
+// start starts the span of processing d, and wraps the acknowledger of d. The process is
+// nil if the message is not traced.
 func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context, *process) {
-	h := amqphistory.Read(d.Headers, c.queue, d.Redelivered)
-	continueTrace, traced := c.decide(d, h.Attempt)
-	if !traced {
-		return c.instrumentation.Propagate(ctx, carrier.Table(d.Headers), continueTrace), nil
+	var a arrival
+	c.inspect(ctx, d, &a)
+	if !a.traced {
+		if r, ok := d.Acknowledger.(received); ok {
+			d.Acknowledger = r.Acknowledger
+		}
+		return a.origin.Context(a.continueTrace), nil
 	}
 	p := &process{consumer: c, start: c.process.Now(ctx)}
-	p.headers.Map = d.Headers
-	p.members = p.single[:]
-	m := &p.members[0]
-	p.count = m.take(p, d)
-	r := c.route(d)
-	room := 2 + messageRoom(d.MessageId, d.CorrelationId, c.bodySize) // two: delivery tag, attempt
-	attributes := append(r.Attributes(room), deliveryTag(d.DeliveryTag))
-	attributes = appendMessage(attributes, d.MessageId, d.CorrelationId)
-	m.attributes = slices.Clip(attributes[c.common:])
-	attributes = append(attributes, messaging.Attempt(h.Attempt))
+	p.count = p.single[0].wrap(p, d, &a)
+	p.messages = p.single[:]
+
+	var room [5]attribute.KeyValue
+	own := append(room[:0], deliveryTag(a.tag), messaging.Attempt(a.history.Attempt))
+	own = appendIDs(own, a.messageID, a.correlationID)
 	if c.bodySize {
-		attributes = append(attributes, messaging.BodySize(len(d.Body)))
+		own = append(own, messaging.BodySize(a.size))
 	}
-	p.Context, p.span, m.created = c.process.StartConsumer(
-		ctx, r.SpanName, &p.headers, continueTrace, attributes, &p.room)
-	if h.Count > 0 && p.span.IsRecording() {
-		p.span.SetAttributes(deadLetterAttributes(&h)...)
+	started := messaging.SpanStart{Name: c.processSpanName, Shared: c.route(&a.names)}
+	ctx, p.span = c.process.StartConsumer(&a.origin, a.continueTrace, started, own...)
+	p.ctx = handlerContext{ctx, p}
+	if a.history.Count > 0 && p.span.IsRecording() {
+		p.span.SetAttributes(deadLetterAttributes(&a.history)...)
 	}
-	if age, known := c.arrived(p, d, m.created); known {
-		p.span.SetAttributes(messaging.QueueTimeAttribute(age.Seconds()))
+	if c.shared.QueueTime && a.ageKnown {
+		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
 	}
-	return p, p
+	c.measure(ctx, &a)
+	return &p.ctx, p
 }
 
-// route is what the process spans of all messages with one exchange and routing key have.
-func (c *Consumer) route(d *amqp.Delivery) *messaging.Route {
-	if r := c.routes.Find(d.Exchange, d.RoutingKey); r != nil {
-		return r
-	}
-	return c.routes.Add(d.Exchange, d.RoutingKey, c.processSpanName,
-		c.appendDestination(c.process.Attributes(3), d))
-}
-
-// decide asks the user's functions about a message, if there are any.
-func (c *Consumer) decide(d *amqp.Delivery, attempt int) (continueTrace, traced bool) {
-	if c.filter == nil && c.relation == nil {
-		return true, true
-	}
-	m := Message{
-		Queue: c.queue, Exchange: d.Exchange, RoutingKey: d.RoutingKey, Headers: d.Headers, Attempt: attempt,
-	}
-	m.Age, m.AgeKnown = age(d)
-	return c.relation == nil || c.relation(m), c.filter == nil || c.filter(m)
-}
-
-func age(d *amqp.Delivery) (time.Duration, bool) {
-	return messaging.Age(carrier.Table(d.Headers).Get(messaging.SentAtHeader), d.Timestamp, time.Now())
-}
-
-// arrived measures what is known of a message before it is processed, and returns
-// its time in the queue where that is asked for and known.
-func (c *Consumer) arrived(
-	p *process, d *amqp.Delivery, created *trace.SpanContext,
-) (queueTime time.Duration, known bool) {
-	if created == nil {
-		c.process.WithoutContext(p.Context, c.destination, 1)
-	}
-	if !c.shared.QueueTime {
-		return 0, false
-	}
-	if queueTime, known = age(d); known {
-		c.process.QueueTime(p.Context, queueTime.Seconds(), c.destination)
-	}
-	return queueTime, known
-}
-
-// appendDelivery appends what every span of a delivery has.
-func (c *Consumer) appendDelivery(attributes []attribute.KeyValue, d *amqp.Delivery) []attribute.KeyValue {
-	attributes = c.appendDestination(attributes, d)
-	attributes = append(attributes, deliveryTag(d.DeliveryTag))
-	return appendMessage(attributes, d.MessageId, d.CorrelationId)
-}
-
-func (c *Consumer) appendDestination(attributes []attribute.KeyValue, d *amqp.Delivery) []attribute.KeyValue {
-	attributes = append(attributes,
-		messaging.DestinationName(destinationName(d.Exchange, d.RoutingKey, c.queue)))
-	if c.destination.Template {
-		attributes = append(attributes, messaging.DestinationTemplate(c.destination.Name))
-	}
-	if d.RoutingKey != "" {
-		attributes = append(attributes, routingKey(d.RoutingKey))
-	}
-	return attributes
+// route returns the attributes that the process spans of all messages with one exchange and
+// routing key have.
+func (c *Consumer) route(n *names) []attribute.KeyValue {
+	return c.routes.Get([2]string{n.exchange, n.routingKey}, func() []attribute.KeyValue {
+		return c.appendDestination(slices.Clone(c.process.Attributes), n)
+	})
 }

@@ -5,10 +5,7 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.opentelemetry.io/otel/trace"
 
-	"github.com/mqtrace/mqtrace/carrier"
-	"github.com/mqtrace/mqtrace/internal/amqphistory"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -19,8 +16,13 @@ type Getter interface {
 
 var _ Getter = (*amqp.Channel)(nil)
 
-// received marks a delivery that Get has counted as consumed.
-type received struct{ amqp.Acknowledger }
+// received marks a delivery that Get has counted as consumed and decided about.
+type received struct {
+	amqp.Acknowledger
+
+	by *Consumer
+	decision
+}
 
 // Get takes one message from the consumer's queue by the channel's method of that
 // name, with a CLIENT span "get" for the time that it took. There is no span where the
@@ -37,29 +39,29 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	}
 	// The span is made after the answer, since a link to the message has to be given
 	// at its start.
-	headers := carrier.Table(d.Headers)
-	h := amqphistory.Read(d.Headers, c.queue, d.Redelivered)
-	continueTrace, traced := c.decide(&d, h.Attempt)
-	if !traced {
+	var a arrival
+	c.inspect(ctx, &d, &a)
+	if ok && d.Acknowledger != nil { // else settling it is the host's own error
+		d.Acknowledger = received{d.Acknowledger, c, a.decision}
+	}
+	if !a.traced {
 		return d, ok, err
 	}
-	attributes := c.get.Attributes(6)
-	if ok {
-		attributes = c.appendDelivery(attributes, &d)
-	} else {
-		attributes = c.appendDestination(attributes, &d)
-	}
-	ctx, span, _ := c.get.StartConsumer(
-		ctx, c.get.SpanName(c.destination.Name), headers, continueTrace, attributes, new(messaging.Room), trace.WithTimestamp(start))
-	failure, count := "", int64(0)
-	if err != nil {
-		failure = fail(span, err)
-	}
+	own := c.appendDestination(nil, &a.names)
+	count := int64(0)
 	if ok {
 		count = 1
-		if d.Acknowledger != nil { // else settling it is the host's own error
-			d.Acknowledger = received{d.Acknowledger}
+		own = appendIDs(append(own, deliveryTag(a.tag)), a.messageID, a.correlationID)
+		if c.bodySize {
+			own = append(own, messaging.BodySize(a.size))
 		}
+	}
+	ctx, span := c.get.StartConsumer(&a.origin, a.continueTrace, messaging.SpanStart{
+		Name: c.get.SpanName(c.destination.Name), Shared: c.get.Attributes, At: start,
+	}, own...)
+	failure := ""
+	if err != nil {
+		failure = fail(span, err)
 	}
 	c.get.Done(ctx, start, c.destination, failure, count)
 	span.End()

@@ -46,3 +46,64 @@ func TestGetWithoutAcknowledger(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// What Get has asked the user's functions, the handler does not ask again. Another
+// consumer has functions of its own.
+func TestGetAndHandlerAskOnce(t *testing.T) {
+	rec := newRecorder(t)
+	asked := map[string]int{}
+	relation := amqptrace.WithRelation(func(amqptrace.Message) bool { asked["relation"]++; return false })
+	filter := amqptrace.WithFilter(func(amqptrace.Message) bool { asked["filter"]++; return true })
+	c := amqptrace.NewConsumer("q", rec.options(relation, filter)...)
+	headers, _ := message(t)
+	host := &acknowledger{}
+	d, _, err := c.Get(context.Background(), getter{amqp.Delivery{Acknowledger: host, DeliveryTag: 1, Headers: headers}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) }
+	if err := c.Handler(handle)(context.Background(), d); err != nil {
+		t.Fatal(err)
+	}
+	if asked["relation"] != 1 || asked["filter"] != 1 {
+		t.Errorf("asked %v, want once each", asked)
+	}
+	if n := len(rec.Ended()); n != 2 || rec.Ended()[1].Parent().IsValid() {
+		t.Errorf("%d spans; the second must be a root", n)
+	}
+	other := 0
+	_ = amqptrace.NewConsumer("q", rec.options(amqptrace.WithFilter(func(amqptrace.Message) bool { other++; return true }))...).
+		Handler(handle)(context.Background(), d)
+	if other != 1 {
+		t.Errorf("another consumer's filter was asked %d times", other)
+	}
+}
+
+// A message that the filter leaves alone has the host's own acknowledger in its handler.
+func TestGetOfAFilteredMessage(t *testing.T) {
+	rec := newRecorder(t)
+	asked := 0
+	c := amqptrace.NewConsumer("q", rec.options(amqptrace.WithFilter(func(amqptrace.Message) bool { asked++; return false }))...)
+	host := &acknowledger{}
+	d, _, _ := c.Get(context.Background(), getter{amqp.Delivery{Acknowledger: host, DeliveryTag: 1}}, false)
+	_ = c.Handler(func(_ context.Context, d amqp.Delivery) error {
+		if d.Acknowledger != amqp.Acknowledger(host) {
+			t.Errorf("the acknowledger is %T", d.Acknowledger)
+		}
+		return nil
+	})(context.Background(), d)
+	if asked != 1 || len(rec.Ended()) != 0 {
+		t.Errorf("asked %d times, %d spans", asked, len(rec.Ended()))
+	}
+}
+
+func TestGetKnowsTheBodySize(t *testing.T) {
+	rec := newRecorder(t)
+	c := amqptrace.NewConsumer("q", rec.options(amqptrace.WithBodySize())...)
+	if _, _, err := c.Get(context.Background(), getter{amqp.Delivery{Body: []byte("order")}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := attributes(rec.only(t))["messaging.message.body.size"]; got != int64(5) {
+		t.Errorf("body size %v", got)
+	}
+}

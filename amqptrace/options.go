@@ -13,6 +13,9 @@ import (
 // metrics.
 const ScopeName = "github.com/mqtrace/mqtrace/amqptrace"
 
+// Version is the version of this module, and of the instrumentation scope.
+const Version = messaging.Version
+
 // Option configures a [Publisher] or a [Consumer].
 type Option interface {
 	apply(*config)
@@ -122,8 +125,8 @@ func WithQueueTime() Option {
 // WithRelation decides for each consumed message whether its span continues the
 // trace of the message or starts one of its own: [ContinueTrace], [NewTrace],
 // [ContinueWithin] or a function of your own. The message's creation context is
-// linked and its baggage handed on in every case. Publishers ignore the option, and a
-// nil relation is ignored. By default, ContinueTrace.
+// linked and its baggage handed on in every case. A nil relation is ignored, and a
+// publisher ignores the option. By default, ContinueTrace.
 func WithRelation(relation Relation) Option {
 	return optionFunc(func(c *config) {
 		if relation != nil {
@@ -143,8 +146,8 @@ func WithBaggageKeys(keys ...string) Option {
 }
 
 // WithServer sets the broker's address (server.address), a host name or an IP
-// address, and port (server.port); a port of 0 is left out. An amqp.Channel does
-// not tell which connection it belongs to. By default, spans and metrics have
+// address, and port (server.port); a port of 0 is left out. It is needed because an
+// amqp.Channel does not expose its connection. By default, spans and metrics have
 // neither.
 func WithServer(address string, port int) Option {
 	return optionFunc(func(c *config) { c.address, c.port = address, port })
@@ -152,21 +155,24 @@ func WithServer(address string, port int) Option {
 
 // WithSettleSpans gives each ack, nack and reject a CLIENT span of its own and a
 // point of messaging.client.operation.duration. AMQP's settlements are written and
-// not answered, so such a span tells little beside the settlement that the process
-// span records, and it doubles the number of a consumer's spans. By default, only
-// settlements that come after their process span has ended have one.
+// not answered, so such a span adds little to the settlement that the process span
+// records, and it doubles the number of a consumer's spans. A publisher ignores the
+// option. By default, only settlements that come after their process span has ended have
+// a span.
 func WithSettleSpans() Option {
 	return optionFunc(func(c *config) { c.settleSpans = true })
 }
 
-// WithEmptyReceives gives [Consumer.Get] a span also where the queue was empty. By
-// default, it has one only where there was a message or an error.
+// WithEmptyReceives gives [Consumer.Get] a span also if the queue was empty. The other
+// methods of a consumer, and a publisher, ignore the option. By default, Get has a span
+// only if there was a message or an error.
 func WithEmptyReceives() Option {
 	return optionFunc(func(c *config) { c.emptyReceives = true })
 }
 
-// WithBodySize adds the size of the body in bytes (messaging.message.body.size) to
-// the spans of single messages. By default, they are without.
+// WithBodySize adds the size of the body in bytes (messaging.message.body.size) to the
+// spans of messages, and to the links of a batch. Spans of settlements never have it. By
+// default, it is left out.
 func WithBodySize() Option {
 	return optionFunc(func(c *config) { c.bodySize = true })
 }

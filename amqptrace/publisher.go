@@ -1,7 +1,9 @@
 package amqptrace
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -37,7 +39,7 @@ type Publisher struct {
 	stamp           bool
 	instrumentation *messaging.Instrumentation
 	publish         *messaging.Operation
-	routes          messaging.Routes
+	routes          messaging.Cache[[2]string, *route] // by exchange and routing key
 
 	returns  returns
 	closings closings
@@ -104,17 +106,20 @@ type sending struct {
 // start starts the span of a publish.
 func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.Publishing) (context.Context, sending) {
 	s := sending{publish: p.publish}
-	if p.filter == nil || p.filter(Message{Exchange: exchange, RoutingKey: key, Headers: msg.Headers}) {
-		s.destination = messaging.Destination{Name: exchange}
-		if exchange == "" {
-			s.destination.Name = defaultExchange
-		}
-		s.start = p.publish.Now(ctx)
-		r := p.route(exchange, key, s.destination.Name)
-		ctx, s.span = p.publish.Start(ctx, r.SpanName, p.attributes(r, msg), nil)
-		s.ctx = ctx
+	if p.filter != nil && !p.filter(Message{Exchange: exchange, RoutingKey: key, Headers: msg.Headers}) {
+		return ctx, s
 	}
-	return ctx, s
+	s.start = p.publish.Now(ctx)
+	r := p.route(exchange, key)
+	s.destination = r.destination
+
+	var room [3]attribute.KeyValue
+	own := appendIDs(room[:0], msg.MessageId, msg.CorrelationId)
+	if p.bodySize {
+		own = append(own, messaging.BodySize(len(msg.Body)))
+	}
+	s.ctx, s.span = p.publish.Start(ctx, messaging.SpanStart{Name: r.spanName, Shared: r.attributes}, own...)
+	return s.ctx, s
 }
 
 // inject gives msg a copy of its headers with the span's context.
@@ -126,9 +131,10 @@ func (p *Publisher) inject(ctx context.Context, msg *amqp.Publishing) {
 	msg.Headers = amqp.Table(headers)
 }
 
-// end ends the span with the outcome of the publish and measures it. returned is
-// false where the channel, or the propagator before it, did not return but panicked. It has to be called from a
-// closure: a deferred span.End recovers a panic and raises it again from another place.
+// end ends the span with the outcome of the publish and measures it. returned is false
+// if the channel, or the propagator before it, did not return but panicked. It has to be
+// called from a closure: a deferred span.End recovers a panic and raises it again from
+// another place.
 func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	if s.span == nil {
 		return
@@ -153,44 +159,20 @@ func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 }
 
 // route is what the spans of all messages to an exchange with one routing key have.
-func (p *Publisher) route(exchange, key, destination string) *messaging.Route {
-	if r := p.routes.Find(exchange, key); r != nil {
-		return r
-	}
-	attributes := p.publish.Attributes(2)
-	attributes = append(attributes, messaging.DestinationName(destinationName(exchange, key, "")))
-	if key != "" {
-		attributes = append(attributes, routingKey(key))
-	}
-	return p.routes.Add(exchange, key, p.publish.SpanName(destination), attributes)
+type route struct {
+	destination messaging.Destination
+	spanName    string
+	attributes  []attribute.KeyValue
 }
 
-func (p *Publisher) attributes(r *messaging.Route, msg *amqp.Publishing) []attribute.KeyValue {
-	attributes := r.Attributes(messageRoom(msg.MessageId, msg.CorrelationId, p.bodySize))
-	if p.bodySize {
-		attributes = append(attributes, messaging.BodySize(len(msg.Body)))
-	}
-	return appendMessage(attributes, msg.MessageId, msg.CorrelationId)
-}
-
-// messageRoom is how many attributes a message has of its own. Attributes are made for
-// each message, and what is larger than need be costs time.
-func messageRoom(messageID, correlationID string, bodySize bool) int {
-	n := 0
-	for _, has := range [...]bool{messageID != "", correlationID != "", bodySize} {
-		if has {
-			n++
+func (p *Publisher) route(exchange, key string) *route {
+	return p.routes.Get([2]string{exchange, key}, func() *route {
+		r := &route{destination: messaging.Destination{Name: cmp.Or(exchange, defaultExchange)}}
+		r.spanName = p.publish.SpanName(r.destination.Name)
+		r.attributes = append(slices.Clone(p.publish.Attributes), messaging.DestinationName(destinationName(exchange, key, "")))
+		if key != "" {
+			r.attributes = append(r.attributes, routingKey(key))
 		}
-	}
-	return n
-}
-
-func appendMessage(attributes []attribute.KeyValue, messageID, correlationID string) []attribute.KeyValue {
-	if messageID != "" {
-		attributes = append(attributes, messaging.MessageID(messageID))
-	}
-	if correlationID != "" {
-		attributes = append(attributes, messaging.ConversationID(correlationID))
-	}
-	return attributes
+		return r
+	})
 }

@@ -80,7 +80,7 @@ func TestPublishPanicOfTheHost(t *testing.T) {
 			t.Errorf("status %v, events %v", span.Status(), span.Events())
 		}
 		_, file, _, _ := runtime.Caller(2) // past this function and panic itself
-		if !strings.HasSuffix(file, "trace_test.go") {
+		if !strings.HasSuffix(file, "helpers_test.go") {
 			t.Errorf("the panic comes from %s", file)
 		}
 	}()

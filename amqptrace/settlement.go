@@ -11,9 +11,9 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// settlement is how a delivery was settled. Requeueing is told apart from giving
-// the message up, whichever method did it. A later one says more than an earlier one
-// of what went wrong.
+// settlement is how a delivery was settled. Requeueing differs from giving the message
+// up, whichever method did it. A later constant says more of what went wrong than an
+// earlier one.
 type settlement uint8
 
 const (
@@ -55,11 +55,19 @@ func (s settlement) String() string {
 	}
 }
 
-// gaveUp tells whether the consumer gave the message up: it is dead-lettered or
+// gaveUp reports whether the consumer gave the message up: it is dead-lettered or
 // dropped. A requeued one will be tried again and is no failure.
 func (s settlement) gaveUp() bool { return s == nackedForGood || s == rejectedForGood }
 
 func (s settlement) attribute() attribute.KeyValue { return settlementKey.String(s.String()) }
+
+// settlementAttributes are what SetAttributes takes, ready for use.
+var settlementAttributes = func() (all [rejectedForGood + 1][]attribute.KeyValue) {
+	for s := range all {
+		all[s] = []attribute.KeyValue{settlement(s).attribute()}
+	}
+	return all
+}()
 
 // forward settles with the host.
 func (s settlement) forward(host amqp.Acknowledger, tag uint64, multiple bool) error {
@@ -112,13 +120,15 @@ type settling struct {
 
 // start starts the span of a settlement: a child of the process span, linked to the
 // creation contexts of the messages that it settles.
-func (o *settleOperations) start(by *member, s settlement, links []trace.Link) settling {
+func (o *settleOperations) start(by *acknowledger, s settlement, links []trace.Link) settling {
 	p, op := by.process, o.of(s)
-	c := p.consumer
-	attributes := append(op.Attributes(len(by.attributes)+1), by.attributes...)
-	attributes = append(attributes, s.attribute())
-	st := settling{process: p, operation: op, destination: c.destination, start: op.Now(p.Context)}
-	st.ctx, st.span = op.Start(p.Context, op.SpanName(c.destination.Name), attributes, links)
+	c, ctx := p.consumer, p.ctx.Context
+	own := append(c.appendDestination(nil, &by.names), deliveryTag(by.tag), s.attribute())
+	own = appendIDs(own, by.messageID, by.correlationID)
+	st := settling{process: p, operation: op, destination: c.destination, start: op.Now(ctx)}
+	st.ctx, st.span = op.Start(ctx, messaging.SpanStart{
+		Name: op.SpanName(c.destination.Name), Shared: op.Attributes, Links: links,
+	}, own...)
 	return st
 }
 

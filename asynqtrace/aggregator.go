@@ -70,8 +70,10 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	}
 	ctx := context.Background()
 	s := sending{enqueue: a.aggregate, start: a.aggregate.Now(ctx), to: target{queue: a.queue}}
-	attributes, links := a.describe(ctx, group, traced)
-	s.ctx, s.span = a.aggregate.Start(ctx, a.spanName, attributes, links, trace.WithNewRoot())
+	own, links := a.describe(ctx, group, traced)
+	s.ctx, s.span = a.aggregate.Start(ctx, messaging.SpanStart{
+		Name: a.spanName, Shared: a.aggregate.Attributes, Links: links, NewRoot: true,
+	}, own...)
 	returned := false
 	defer func() { s.end(nil, nil, returned) }()
 	aggregated = a.next.Aggregate(group, tasks)
@@ -92,7 +94,7 @@ func (a *aggregator) traced(tasks []*asynq.Task) []*asynq.Task {
 	var traced []*asynq.Task
 	for _, task := range tasks {
 		m := Message{Queue: a.queue, Type: task.Type(), Headers: task.Headers()}
-		m.Age, m.AgeKnown = ageOf(task)
+		m.Age, m.AgeKnown = ageOf(task.Headers())
 		if a.filter(m) {
 			traced = append(traced, task)
 		}
@@ -108,23 +110,23 @@ func (a *aggregator) describe(
 	links := make([]trace.Link, 0, min(len(tasks), maxLinks))
 	unlinked, without := 0, int64(0)
 	for _, task := range tasks {
-		created := a.instrumentation.Created(ctx, carrier.Headers(task.Headers()))
+		var origin messaging.Origin
+		origin.Read(ctx, carrier.Headers(task.Headers()), a.instrumentation.Propagator)
 		switch {
-		case created == nil:
+		case !origin.Created.IsValid():
 			without++
 		case len(links) == maxLinks:
 			unlinked++
 		default:
 			links = append(links, trace.Link{
-				SpanContext: *created, Attributes: []attribute.KeyValue{messaging.Text(taskTypeKey, task.Type())},
+				SpanContext: origin.Created, Attributes: []attribute.KeyValue{messaging.Text(taskTypeKey, task.Type())},
 			})
 		}
 	}
 	if without > 0 {
 		a.aggregate.WithoutContext(ctx, messaging.Destination{Name: a.queue}, without)
 	}
-	attributes := append(a.aggregate.Attributes(4),
-		messaging.Text(groupKey, group), messaging.BatchMessageCount(len(tasks)))
+	attributes := []attribute.KeyValue{messaging.Text(groupKey, group), messaging.BatchMessageCount(len(tasks))}
 	if a.queue != "" {
 		attributes = append(attributes, messaging.DestinationName(a.queue))
 	}

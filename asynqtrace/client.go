@@ -40,7 +40,7 @@ func (c *Client) EnqueueContext(
 	if task == nil {
 		return c.Client.EnqueueContext(ctx, task, opts...) // asynq's error
 	}
-	s := c.producer.send(ctx, task, opts)
+	s := c.producer.send(ctx, task, opts, false)
 	var info *asynq.TaskInfo
 	var err error
 	returned := false

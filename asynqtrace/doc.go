@@ -67,9 +67,14 @@
 // their trace is lost for later attempts on newer workers too. Nothing else of the task
 // is. Upgrade workers before clients and schedulers.
 //
-// This package sets the headers of a copy of a task in place, since asynq 0.26 has no
-// option for them. Where a later asynq lays its tasks out in another way, OpenTelemetry's
-// error handler is told so once and tasks are enqueued untouched, without a trace.
+// # A private field
+//
+// asynq 0.26 has no way to add headers to a task that keeps the task's options. So this
+// package copies the task and sets the private field headers of the copy, at an offset
+// that it finds by reflection and whose type it checks. If a later release of asynq has
+// no such field, the package reports that once to OpenTelemetry's error handler. Tasks are
+// then enqueued as they are, without trace context, and everything else goes on: spans of
+// enqueues and attempts are recorded, the latter in traces of their own.
 //
 // # redisotel
 //

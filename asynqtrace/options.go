@@ -13,6 +13,9 @@ import (
 // metrics.
 const ScopeName = "github.com/mqtrace/mqtrace/asynqtrace"
 
+// Version is the version of this module, and of the instrumentation scope.
+const Version = messaging.Version
+
 // Option configures a [Client], the [Middleware], a [Config] or [SchedulerOpts].
 type Option interface {
 	apply(*config)
@@ -111,8 +114,8 @@ func WithQueueTime() Option {
 // WithRelation decides for each attempt whether its span continues the trace of the
 // task or starts one of its own: [ContinueTrace], [NewTrace], [ContinueWithin] or a
 // function of your own. The task's creation context is linked and its baggage handed
-// on in every case. What enqueues ignores the option, and a nil relation is ignored.
-// By default, ContinueTrace.
+// on in every case. A nil relation is ignored; [NewClient], [SchedulerOpts] and
+// [Inject] ignore the option. By default, ContinueTrace.
 func WithRelation(relation Relation) Option {
 	return optionFunc(func(c *config) {
 		if relation != nil {
@@ -133,9 +136,10 @@ func WithBaggageKeys(keys ...string) Option {
 
 // WithErrorOnlyWhenExhausted makes only the failed attempt after which asynq gives a
 // task up an error, on its span and in the metrics. An attempt that will be tried
-// again has the status Unset and no error.type; asynq.task.outcome tells what it was.
-// It keeps samplers and alerts that go by errors for the tasks that need somebody. By
-// default, every failed attempt is an error.
+// again has the status Unset and no error.type; asynq.task.outcome says how it ended.
+// Samplers and alerts that go by errors then see only tasks that need attention.
+// [NewClient], [SchedulerOpts] and [Inject] ignore the option. By default, every failed
+// attempt is an error.
 func WithErrorOnlyWhenExhausted() Option {
 	return optionFunc(func(c *config) { c.errorOnlyWhenExhausted = true })
 }

@@ -9,7 +9,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
-	"github.com/mqtrace/mqtrace/internal/headers"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -19,7 +18,7 @@ type worker struct {
 
 	instrumentation *messaging.Instrumentation
 	process         *messaging.Operation
-	routes          messaging.Routes
+	routes          messaging.Cache[[2]string, route] // by queue and type
 }
 
 func newWorker(opts []Option) *worker {
@@ -37,73 +36,72 @@ type process struct {
 	attempt attempt
 }
 
-// begin starts the span of an attempt whose handler is about to be called, where the
-// task is traced. ctx is asynq's own.
+// An arrival is what is known of a task before it is processed. It is read once.
+type arrival struct {
+	attempt
+
+	taskType      string
+	origin        messaging.Origin
+	continueTrace bool
+	traced        bool
+	age           time.Duration
+	ageKnown      bool // always false where nobody asks for it
+}
+
+// arrive reads what is known of a task. ctx is asynq's own.
+func (w *worker) arrive(ctx context.Context, task *asynq.Task) arrival {
+	headers := carrier.Headers(task.Headers())
+	a := arrival{attempt: attemptOf(ctx), taskType: task.Type()}
+	a.origin.Read(ctx, headers, w.instrumentation.Propagator)
+	if w.filter != nil || w.relation != nil || w.shared.QueueTime {
+		a.age, a.ageKnown = ageOf(headers)
+	}
+	m := Message{
+		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers,
+		Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
+	}
+	a.continueTrace = w.relation == nil || w.relation(m)
+	a.traced = w.filter == nil || w.filter(m)
+	return a
+}
+
+// begin starts the span of an attempt whose handler is about to be called, unless the
+// task is not traced. ctx is asynq's own.
 func (w *worker) begin(ctx context.Context, task *asynq.Task) process {
-	p := w.delivered(ctx, task)
-	if p.span == nil || !w.shared.QueueTime {
-		return p
+	a := w.arrive(ctx, task)
+	if !a.traced {
+		return process{ctx: a.origin.Context(a.continueTrace)}
 	}
-	if age, known := ageOf(task); known {
-		w.process.QueueTime(p.ctx, age.Seconds(), p.attempt.destination())
-		p.span.SetAttributes(messaging.QueueTimeAttribute(age.Seconds()))
-	}
-	return p
-}
-
-// delivered starts the span of a task that asynq has taken from its queue.
-func (w *worker) delivered(ctx context.Context, task *asynq.Task) process {
-	// What asynq's context tells is kept: the handler may go on after asynq has
-	// cancelled it.
-	p := process{worker: w, attempt: attemptOf(ctx)}
-	continueTrace, traced := w.decide(task, p.attempt)
-	if !traced {
-		p.ctx = w.instrumentation.Propagate(ctx, carrier.Headers(task.Headers()), continueTrace)
-		return p
-	}
-	var m struct { // One allocation for all that is needed.
-		headers headers.Reader[string]
-		room    messaging.Room
-	}
-	m.headers.Map = task.Headers()
-	p.start = w.process.Now(ctx)
-	var created *trace.SpanContext
-	r := w.route(p.attempt.queue, task.Type())
-	p.ctx, p.span, created = w.process.StartConsumer(
-		ctx, r.SpanName, &m.headers, continueTrace, w.attributes(r, p.attempt), &m.room)
-	if created == nil {
-		w.process.WithoutContext(p.ctx, p.attempt.destination(), 1)
+	p := w.start(ctx, &a)
+	if w.shared.QueueTime && a.ageKnown {
+		w.process.QueueTime(p.ctx, a.age.Seconds(), a.destination())
+		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
 	}
 	return p
 }
 
-// decide asks the user's functions about a task, if there are any.
-func (w *worker) decide(task *asynq.Task, a attempt) (continueTrace, traced bool) {
-	if w.filter == nil && w.relation == nil {
-		return true, true
-	}
-	m := Message{Queue: a.queue, Type: task.Type(), ID: a.taskID, Headers: task.Headers(), Attempt: a.retried + 1}
-	m.Age, m.AgeKnown = ageOf(task)
-	return w.relation == nil || w.relation(m), w.filter == nil || w.filter(m)
-}
-
-// route is what the spans of all attempts at tasks of a type have, in one queue.
-func (w *worker) route(queue, taskType string) *messaging.Route {
-	if r := w.routes.Find(queue, taskType); r != nil {
-		return r
-	}
-	return w.routes.Add(queue, taskType, w.process.SpanName(queue), taskAttributes(w.process, queue, taskType))
-}
-
-func (w *worker) attributes(r *messaging.Route, a attempt) []attribute.KeyValue {
-	attributes := r.Attributes(3)
+// start starts the span of a task that asynq has taken from its queue.
+func (w *worker) start(ctx context.Context, a *arrival) process {
+	// What asynq's context has of the attempt is kept: the handler may go on after asynq
+	// has cancelled it.
+	p := process{worker: w, attempt: a.attempt, start: w.process.Now(ctx)}
+	r := w.routes.Get([2]string{a.queue, a.taskType}, func() route {
+		return newRoute(w.process, a.queue, a.taskType)
+	})
+	var room [3]attribute.KeyValue
+	own := room[:0]
 	if a.taskID != "" {
-		attributes = append(attributes, messaging.MessageID(a.taskID))
+		own = append(own, messaging.MessageID(a.taskID))
 	}
 	if a.known {
-		attributes = append(attributes, retryCountKey.Int(a.retried), maxRetryKey.Int(a.maxRetry))
+		own = append(own, retryCountKey.Int(a.retried), maxRetryKey.Int(a.maxRetry))
 	}
-	return attributes
+	p.ctx, p.span = w.process.StartConsumer(&a.origin, a.continueTrace,
+		messaging.SpanStart{Name: r.spanName, Shared: r.attributes}, own...)
+	if !a.origin.Created.IsValid() {
+		w.process.WithoutContext(p.ctx, a.destination(), 1)
+	}
+	return p
 }
 
 // end ends the span and measures the attempt. err is the handler's error; returned is

@@ -3,6 +3,8 @@ package asynqtrace
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -20,13 +22,13 @@ type producer struct {
 
 	instrumentation *messaging.Instrumentation
 	enqueue         *messaging.Operation
-	routes          *messaging.Routes
+	routes          *messaging.Cache[[2]string, route] // by queue and type
 }
 
 func newProducer(opts []Option) producer {
 	c := newConfig(opts)
 	i := c.instrumentation()
-	return producer{config: c, instrumentation: i, enqueue: i.Operation("enqueue", messaging.Send), routes: new(messaging.Routes)}
+	return producer{config: c, instrumentation: i, enqueue: i.Operation("enqueue", messaging.Send), routes: new(messaging.Cache[[2]string, route])}
 }
 
 // sending is one enqueue under way.
@@ -38,10 +40,8 @@ type sending struct {
 	to      target
 }
 
-// send starts the span of an enqueue, where the task is traced.
-func (p *producer) send(
-	ctx context.Context, task *asynq.Task, opts []asynq.Option, more ...trace.SpanStartOption,
-) sending {
+// send starts the span of an enqueue, unless the task is not traced.
+func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Option, newRoot bool) sending {
 	s := sending{ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts)}
 	if p.filter != nil && !p.filter(Message{
 		Queue: s.to.queue, Type: task.Type(), ID: s.to.id, Headers: task.Headers(),
@@ -49,29 +49,31 @@ func (p *producer) send(
 		return s
 	}
 	s.start = p.enqueue.Now(ctx)
-	r := p.route(s.to.queue, task.Type())
-	attributes := r.Attributes(1)
+	r := p.routes.Get([2]string{s.to.queue, task.Type()}, func() route {
+		return newRoute(p.enqueue, s.to.queue, task.Type())
+	})
+	var room [1]attribute.KeyValue
+	own := room[:0]
 	if s.to.id != "" {
-		attributes = append(attributes, messaging.MessageID(s.to.id))
+		own = append(own, messaging.MessageID(s.to.id))
 	}
-	s.ctx, s.span = p.enqueue.Start(ctx, r.SpanName, attributes, nil, more...)
+	s.ctx, s.span = p.enqueue.Start(ctx,
+		messaging.SpanStart{Name: r.spanName, Shared: r.attributes, NewRoot: newRoot}, own...)
 	return s
 }
 
-// route is what the spans of all tasks of a type have that go to one queue.
-func (p *producer) route(queue, taskType string) *messaging.Route {
-	if r := p.routes.Find(queue, taskType); r != nil {
-		return r
-	}
-	return p.routes.Add(queue, taskType, p.enqueue.SpanName(queue), taskAttributes(p.enqueue, queue, taskType))
+// route is what all spans of an operation have that are for one queue and one type of task.
+type route struct {
+	spanName   string
+	attributes []attribute.KeyValue
 }
 
-func taskAttributes(o *messaging.Operation, queue, taskType string) []attribute.KeyValue {
-	attributes := append(o.Attributes(2), messaging.Text(taskTypeKey, taskType))
+func newRoute(o *messaging.Operation, queue, taskType string) route {
+	r := route{o.SpanName(queue), append(slices.Clone(o.Attributes), messaging.Text(taskTypeKey, taskType))}
 	if queue != "" {
-		attributes = append(attributes, messaging.DestinationName(queue))
+		r.attributes = append(r.attributes, messaging.DestinationName(queue))
 	}
-	return attributes
+	return r
 }
 
 // headers returns a copy of the task's headers with the context of ctx.
@@ -132,5 +134,41 @@ func (s *sending) accepted(info *asynq.TaskInfo) {
 	}
 	if s.to.id == "" && recording {
 		s.span.SetAttributes(messaging.MessageID(info.ID))
+	}
+}
+
+// defaultQueue is where asynq puts a task that names no queue.
+const defaultQueue = "default"
+
+// target is where a task goes, as far as its options say.
+type target struct{ queue, id string }
+
+// targetOf reads the options that the task was made with and those of the call.
+func targetOf(task *asynq.Task, opts []asynq.Option) target {
+	var to target
+	if l, err := layout(); err == nil {
+		to.queue = defaultQueue
+		to.read(l.optionsOf(task))
+	}
+	to.read(opts)
+	return to
+}
+
+// The types of the options that asynq goes by. It passes over options of other types,
+// whatever their Type method answers.
+var (
+	queueOption  = reflect.TypeOf(asynq.Queue(""))
+	taskIDOption = reflect.TypeOf(asynq.TaskID(""))
+)
+
+// read reads options, of which, as in asynq, the last counts.
+func (t *target) read(opts []asynq.Option) {
+	for _, o := range opts {
+		switch reflect.TypeOf(o) {
+		case queueOption:
+			t.queue, _ = o.Value().(string)
+		case taskIDOption:
+			t.id, _ = o.Value().(string)
+		}
 	}
 }

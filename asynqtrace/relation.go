@@ -3,8 +3,6 @@ package asynqtrace
 import (
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/mqtrace/mqtrace/carrier"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
@@ -58,7 +56,7 @@ func ContinueWithin(age time.Duration) Relation {
 	return func(m Message) bool { return !m.AgeKnown || m.Age <= age }
 }
 
-// ageOf is the time since a task was enqueued, which nothing but its stamp tells.
-func ageOf(task *asynq.Task) (time.Duration, bool) {
-	return messaging.Age(carrier.Headers(task.Headers()).Get(messaging.SentAtHeader), time.Time{}, time.Now())
+// ageOf returns the time since a task was enqueued, which only its stamp says.
+func ageOf(headers carrier.Headers) (time.Duration, bool) {
+	return messaging.Age(headers.Get(messaging.SentAtHeader), time.Time{}, time.Now())
 }

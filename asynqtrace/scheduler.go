@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/hibiken/asynq"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // SchedulerOpts returns a copy of host, which may be nil, whose hooks give each tick
@@ -64,7 +63,7 @@ func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
 	if task == nil {
 		return // asynq has an error for it
 	}
-	s.tick.sending = s.send(context.Background(), task, opts, trace.WithNewRoot())
+	s.tick.sending = s.send(context.Background(), task, opts, true)
 	if l, err := layout(); err == nil {
 		s.tick.task, s.tick.headers = task, task.Headers()
 		l.setHeaders(task, s.headers(s.tick.ctx, task))

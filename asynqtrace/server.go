@@ -2,10 +2,11 @@ package asynqtrace
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/hibiken/asynq"
-
-	"github.com/mqtrace/mqtrace/carrier"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config returns cfg with a BaseContext, an ErrorHandler and, where cfg has one, a
@@ -69,13 +70,61 @@ func (w *worker) failed(ctx context.Context, task *asynq.Task, err error) contex
 	if ctx, ok := h.carryOver(ctx); ok {
 		return ctx
 	}
-	if ctx.Err() == nil || !h.claim() {
+	a := w.arrive(ctx, task)
+	if !a.traced || ctx.Err() == nil || !h.claim() {
 		// There is no middleware, or it has not got so far yet.
-		continueTrace, _ := w.decide(task, attemptOf(ctx))
-		return w.instrumentation.Propagate(ctx, carrier.Headers(task.Headers()), continueTrace)
+		return a.origin.Context(a.continueTrace)
 	}
-	p := w.delivered(ctx, task)
+	p := w.start(ctx, &a)
 	h.put(p.ctx)
 	p.end(err, true)
 	return p.ctx
+}
+
+// holder carries the context of an attempt from the middleware to the error handler,
+// which gets asynq's context and not the handler's. It is put into the base context,
+// which asynq asks for anew for each task.
+//
+// It is atomic because asynq calls the error handler while the handler may still run:
+// after a deadline, a lost lease and a cancellation.
+type holder struct {
+	context atomic.Pointer[held]
+}
+
+type held struct{ ctx context.Context }
+
+type holderKey struct{}
+
+func withHolder(ctx context.Context) context.Context {
+	return context.WithValue(ctx, holderKey{}, new(holder))
+}
+
+// holderOf returns nil where the server was not configured by Config. All methods
+// work on that.
+func holderOf(ctx context.Context) *holder {
+	h, _ := ctx.Value(holderKey{}).(*holder)
+	return h
+}
+
+func (h *holder) put(ctx context.Context) {
+	if h != nil {
+		h.context.Store(&held{ctx})
+	}
+}
+
+// claim keeps an empty holder from being claimed by another.
+func (h *holder) claim() bool { return h != nil && h.context.CompareAndSwap(nil, &held{}) }
+
+// carryOver returns ctx with the span and the baggage that were put, if any. The span
+// may have ended or not.
+func (h *holder) carryOver(ctx context.Context) (context.Context, bool) {
+	if h == nil {
+		return ctx, false
+	}
+	of := h.context.Load()
+	if of == nil || of.ctx == nil {
+		return ctx, false
+	}
+	ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(of.ctx))
+	return baggage.ContextWithBaggage(ctx, baggage.FromContext(of.ctx)), true
 }

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// taskLayout tells where asynq.Task keeps its headers and its options.
+// taskLayout is where asynq.Task has its headers and its options.
 //
 // asynq 0.26 offers no way to add headers to a task: NewTask makes none, and a task
 // rebuilt by NewTaskWithHeaders loses the options of the first one, its queue, its

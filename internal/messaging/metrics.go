@@ -3,8 +3,6 @@ package messaging
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -76,16 +74,16 @@ func (o *Operation) Done(ctx context.Context, start time.Time, to Destination, e
 	if start.IsZero() {
 		return
 	}
-	o.duration.Record(ctx, time.Since(start).Seconds(), o.cache.get(o, to, errorType).record...)
+	o.duration.Record(ctx, time.Since(start).Seconds(), o.measurement(to, errorType).record...)
 	if n > 0 {
 		o.Count(ctx, to, errorType, n)
 	}
 }
 
-// Count is Done for an operation of which nobody knows how long it took.
+// Count is Done for an operation whose duration is not known.
 func (o *Operation) Count(ctx context.Context, to Destination, errorType string, n int64) {
 	if o.counter.Enabled(ctx) {
-		o.counter.Add(ctx, n, o.cache.get(o, to, errorType).add...)
+		o.counter.Add(ctx, n, o.measurement(to, errorType).add...)
 	}
 }
 
@@ -93,61 +91,40 @@ func (o *Operation) Count(ctx context.Context, to Destination, errorType string,
 // its processing.
 func (o *Operation) QueueTime(ctx context.Context, seconds float64, from Destination) {
 	if h := o.instrumentation.instruments.queueTime; h.Enabled(ctx) {
-		h.Record(ctx, seconds, o.cache.get(o, from, "").record...)
+		h.Record(ctx, seconds, o.measurement(from, "").record...)
 	}
 }
 
 // WithoutContext counts messages that carried no trace context that could be used.
 func (o *Operation) WithoutContext(ctx context.Context, from Destination, n int64) {
 	if c := o.instrumentation.instruments.withoutContext; c.Enabled(ctx) {
-		c.Add(ctx, n, o.cache.get(o, from, "").add...)
+		c.Add(ctx, n, o.measurement(from, "").add...)
 	}
 }
 
-// measurement is the attributes of a metric point, ready for use.
+// measurement is the attributes of a metric point, ready for use: making an attribute set
+// costs more than the rest of a measurement.
 type measurement struct {
 	record []metric.RecordOption
 	add    []metric.AddOption
 }
-
-// measurements keeps the attribute sets of an operation, since making one costs more
-// than all else. It stops growing at maxMeasurements: exchanges and error types are
-// few, and where they are not, memory matters more.
-type measurements struct {
-	known sync.Map // measurementKey -> *measurement
-	size  atomic.Int32
-}
-
-const maxMeasurements = 1000
 
 type measurementKey struct {
 	destination Destination
 	errorType   string
 }
 
-func (c *measurements) get(o *Operation, d Destination, errorType string) *measurement {
-	key := measurementKey{d, errorType}
-	if m, ok := c.known.Load(key); ok {
-		return m.(*measurement) //nolint:forcetypeassert // nothing else is stored
-	}
-	m := o.newMeasurement(d, errorType)
-	if c.size.Load() < maxMeasurements {
-		if _, loaded := c.known.LoadOrStore(key, m); !loaded {
-			c.size.Add(1)
+func (o *Operation) measurement(d Destination, errorType string) *measurement {
+	return o.measurements.Get(measurementKey{d, errorType}, func() *measurement {
+		attributes := make([]attribute.KeyValue, 0, len(o.instrumentation.identity)+3)
+		attributes = append(append(attributes, o.instrumentation.identity...), operationName(o.name))
+		if d.Name != "" {
+			attributes = append(attributes, d.attribute())
 		}
-	}
-	return m
-}
-
-func (o *Operation) newMeasurement(d Destination, errorType string) *measurement {
-	attributes := make([]attribute.KeyValue, 0, len(o.instrumentation.identity)+3)
-	attributes = append(append(attributes, o.instrumentation.identity...), operationName(o.name))
-	if d.Name != "" {
-		attributes = append(attributes, d.attribute())
-	}
-	if errorType != "" {
-		attributes = append(attributes, errorTypeAttribute(errorType))
-	}
-	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
-	return &measurement{record: []metric.RecordOption{set}, add: []metric.AddOption{set}}
+		if errorType != "" {
+			attributes = append(attributes, errorTypeAttribute(errorType))
+		}
+		set := metric.WithAttributeSet(attribute.NewSet(attributes...))
+		return &measurement{record: []metric.RecordOption{set}, add: []metric.AddOption{set}}
+	})
 }

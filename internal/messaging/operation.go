@@ -3,6 +3,7 @@ package messaging
 import (
 	"context"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -12,28 +13,29 @@ import (
 
 // An Operation starts the spans of one operation, such as publish or process, and
 // measures it. It holds what those spans and measurements have in common, so that
-// nothing of it is worked out for each message.
+// it is worked out once and not for each message.
 type Operation struct {
+	// Attributes are those of all the operation's spans. They must not be changed.
+	Attributes []attribute.KeyValue
+
 	instrumentation *Instrumentation
 	name            string
 	kind            trace.SpanStartOption
-	attributes      []attribute.KeyValue
-
-	duration metric.Float64Histogram
-	counter  metric.Int64Counter
-	cache    measurements
+	duration        metric.Float64Histogram
+	counter         metric.Int64Counter
+	measurements    Cache[measurementKey, *measurement]
 }
 
 // Operation describes the operation that the messaging system calls name.
 func (i *Instrumentation) Operation(name string, kind OperationKind) *Operation {
 	o := &Operation{
+		Attributes: slices.Concat(i.attributes,
+			[]attribute.KeyValue{operationName(name), kind.operationType}),
 		instrumentation: i,
 		name:            name,
 		kind:            trace.WithSpanKind(kind.spanKind),
-		attributes: slices.Concat(i.attributes,
-			[]attribute.KeyValue{operationName(name), kind.operationType}),
-		duration: i.instruments.operationDuration,
-		counter:  metricnoop.Int64Counter{},
+		duration:        i.instruments.operationDuration,
+		counter:         metricnoop.Int64Counter{},
 	}
 	switch kind {
 	case Send:
@@ -56,69 +58,59 @@ func (o *Operation) SpanName(destination string) string {
 	return o.name + " " + ValidText(destination)
 }
 
-// Attributes returns a new slice of the attributes that all of the operation's
-// spans have, with room for n further ones. They are given at the start of a span
-// because samplers see no later ones.
-func (o *Operation) Attributes(n int) []attribute.KeyValue {
-	return append(make([]attribute.KeyValue, 0, len(o.attributes)+n), o.attributes...)
+// A SpanStart is what a span starts with. All that is known then is given then, because
+// samplers see nothing that comes later.
+type SpanStart struct {
+	Name string
+	// Shared are attributes that the span has in common with others, those of the
+	// operation among them. They are not changed.
+	Shared  []attribute.KeyValue
+	Links   []trace.Link
+	NewRoot bool
+	// At is the time of the start, zero for the present.
+	At time.Time
 }
 
-// Start starts a span whose parent is the current span of ctx, with links that the
-// caller knows.
-func (o *Operation) Start(
-	ctx context.Context, spanName string, attributes []attribute.KeyValue, links []trace.Link,
-	more ...trace.SpanStartOption,
-) (context.Context, trace.Span) {
+// Start starts a span whose parent is the current span of ctx, unless it is a new root.
+func (o *Operation) Start(ctx context.Context, s SpanStart, own ...attribute.KeyValue) (context.Context, trace.Span) {
 	if ctx == nil {
 		ctx = context.Background() // the hosts accept it, and so do we
 	}
-	room := len(more) + 2 + min(len(links), 1) // start's own, and no more: it is made for each message
-	return o.start(ctx, spanName, attributes, links, append(make([]trace.SpanStartOption, 0, room), more...))
+	return o.start(ctx, s, new(given), s.Links, own)
 }
 
-// start appends to opts.
-func (o *Operation) start(
-	ctx context.Context, spanName string, attributes []attribute.KeyValue, links []trace.Link,
-	opts []trace.SpanStartOption,
-) (context.Context, trace.Span) {
-	opts = append(opts, o.kind, trace.WithAttributes(attributes...))
-	if len(links) > 0 {
-		opts = append(opts, trace.WithLinks(links...))
-	}
-	return o.instrumentation.tracer.Start(ctx, spanName, opts...)
-}
-
-// Room is what StartConsumer needs for a message. It is for a part of what its caller
-// allocates for the message anyway, since each allocation costs more than its size.
-type Room struct {
-	links [1]trace.Link
-	opts  [3]trace.SpanStartOption
-}
-
-// StartConsumer starts the span of an operation on a message, tied to the message's
-// trace by the rule of the package, and tells which creation context the message has, if any.
+// StartConsumer starts the span of an operation on messages of an origin, which is tied to
+// their trace by the rule of the package.
 func (o *Operation) StartConsumer(
-	ctx context.Context, spanName string, message Extractor, continueTrace bool,
-	attributes []attribute.KeyValue, room *Room, more ...trace.SpanStartOption,
-) (context.Context, trace.Span, *trace.SpanContext) {
-	c := correlate(ctx, message, o.instrumentation.Propagator, continueTrace, room.links[:0])
-	opts := append(room.opts[:0], more...)
-	if c.newRoot {
-		opts = append(opts, trace.WithNewRoot())
+	from *Origin, continueTrace bool, s SpanStart, own ...attribute.KeyValue,
+) (context.Context, trace.Span) {
+	s.NewRoot = !continueTrace
+	g := new(given)
+	ctx, links := from.correlate(continueTrace, append(g.links[:0], s.Links...))
+	return o.start(ctx, s, g, links, own)
+}
+
+// given is what a tracer is given. Behind its interface all of it has to be allocated,
+// which is done at once as far as it fits.
+type given struct {
+	attributes [12]attribute.KeyValue
+	links      [2]trace.Link
+	options    [5]trace.SpanStartOption
+}
+
+func (o *Operation) start(
+	ctx context.Context, s SpanStart, g *given, links []trace.Link, own []attribute.KeyValue,
+) (context.Context, trace.Span) {
+	attributes := append(append(g.attributes[:0], s.Shared...), own...)
+	options := append(g.options[:0], o.kind, trace.WithAttributes(attributes...))
+	if len(links) > 0 {
+		options = append(options, trace.WithLinks(links...))
 	}
-	ctx, span := o.start(c.ctx, spanName, attributes, c.links, opts)
-	return ctx, span, c.created
-}
-
-// Created is the creation context that a message carries, or nil.
-func (i *Instrumentation) Created(ctx context.Context, message Extractor) *trace.SpanContext {
-	c := correlate(ctx, message, i.Propagator, true, nil)
-	return c.created
-}
-
-// Propagate returns ctx as StartConsumer does, but for the span: it is for messages
-// that are not traced here and whose trace goes on all the same.
-func (i *Instrumentation) Propagate(ctx context.Context, message Extractor, continueTrace bool) context.Context {
-	c := correlate(ctx, message, i.Propagator, continueTrace, nil)
-	return c.ctx
+	if s.NewRoot {
+		options = append(options, trace.WithNewRoot())
+	}
+	if !s.At.IsZero() {
+		options = append(options, trace.WithTimestamp(s.At))
+	}
+	return o.instrumentation.tracer.Start(ctx, s.Name, options...)
 }

@@ -1,4 +1,4 @@
 package messaging
 
-// Version is the version of this module, given with each instrumentation scope.
+// Version is the version of all modules, given with each instrumentation scope.
 const Version = "0.1.0-dev"

@@ -1,0 +1,102 @@
+package amqptrace
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/amqphistory"
+	"github.com/mqtrace/mqtrace/internal/messaging"
+)
+
+// An arrival is what is known of a delivery before it is processed. It is read once, and
+// serves the user's functions, the span and the measurements of every kind of consumer.
+type arrival struct {
+	names
+
+	origin  messaging.Origin
+	history amqphistory.History
+	decision
+	size     int // of the body, in bytes
+	age      time.Duration
+	ageKnown bool // always false where nobody asks for it
+}
+
+// names are what tells a message from others.
+type names struct {
+	exchange, routingKey     string
+	messageID, correlationID string
+	tag                      uint64
+}
+
+// decision is what the user's functions say of a message.
+type decision struct{ continueTrace, traced bool }
+
+// inspect reads into a what is known of a delivery that is consumed in ctx.
+func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
+	headers := carrier.Table(d.Headers)
+	a.exchange, a.routingKey = d.Exchange, d.RoutingKey
+	a.messageID, a.correlationID, a.tag = d.MessageId, d.CorrelationId, d.DeliveryTag
+	a.size = len(d.Body)
+	a.origin.Read(ctx, headers, c.instrumentation.Propagator)
+	a.history = amqphistory.Read(d.Headers, c.queue, d.Redelivered)
+	a.decision = decision{continueTrace: true, traced: true}
+	decides := c.filter != nil || c.relation != nil
+	if decides || c.shared.QueueTime {
+		a.age, a.ageKnown = messaging.Age(headers.Get(messaging.SentAtHeader), d.Timestamp, time.Now())
+	}
+	if r, ok := d.Acknowledger.(received); ok && r.by == c {
+		a.decision = r.decision // asked by Get
+	} else if decides {
+		a.decision = c.decide(a, d.Headers)
+	}
+}
+
+// decide asks the user's functions about a message.
+func (c *Consumer) decide(a *arrival, headers amqp.Table) decision {
+	m := Message{
+		Queue: c.queue, Exchange: a.exchange, RoutingKey: a.routingKey, Headers: headers,
+		Age: a.age, AgeKnown: a.ageKnown, Attempt: a.history.Attempt,
+	}
+	return decision{
+		continueTrace: c.relation == nil || c.relation(m),
+		traced:        c.filter == nil || c.filter(m),
+	}
+}
+
+// measure measures what is known of a message that is about to be processed.
+func (c *Consumer) measure(ctx context.Context, a *arrival) {
+	if !a.origin.Created.IsValid() {
+		c.process.WithoutContext(ctx, c.destination, 1)
+	}
+	if c.shared.QueueTime && a.ageKnown {
+		c.process.QueueTime(ctx, a.age.Seconds(), c.destination)
+	}
+}
+
+// appendIDs appends the attributes of a message's identifiers.
+func appendIDs(attributes []attribute.KeyValue, messageID, correlationID string) []attribute.KeyValue {
+	if messageID != "" {
+		attributes = append(attributes, messaging.MessageID(messageID))
+	}
+	if correlationID != "" {
+		attributes = append(attributes, messaging.ConversationID(correlationID))
+	}
+	return attributes
+}
+
+// appendDestination appends the attributes of where a message came from.
+func (c *Consumer) appendDestination(attributes []attribute.KeyValue, n *names) []attribute.KeyValue {
+	attributes = append(attributes,
+		messaging.DestinationName(destinationName(n.exchange, n.routingKey, c.queue)))
+	if c.destination.Template {
+		attributes = append(attributes, messaging.DestinationTemplate(c.destination.Name))
+	}
+	if n.routingKey != "" {
+		attributes = append(attributes, routingKey(n.routingKey))
+	}
+	return attributes
+}

@@ -1,0 +1,86 @@
+package messaging
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Extractor reads the context that a message carries. [carrier.Table] and
+// [carrier.Headers] are extractors.
+type Extractor interface {
+	Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context
+}
+
+// An Origin is where a consumed message comes from, as far as traces know: the context
+// that it was created in and the span in whose context it is consumed.
+type Origin struct {
+	// Created is the message's creation context. It is invalid if the message carries
+	// none that can be used.
+	Created trace.SpanContext
+
+	ctx     context.Context // the consumer's, with the message's baggage and, as current span, Created
+	ambient trace.Span      // nil if there is none
+}
+
+// Read reads the origin of a message that is consumed in ctx.
+func (o *Origin) Read(ctx context.Context, message Extractor, p propagation.TextMapPropagator) {
+	o.ReadBatch(ctx)
+	o.ctx = message.Extract(o.ctx, p)
+	o.Created = trace.SpanContextFromContext(o.ctx)
+}
+
+// ReadBatch reads the origin of several messages that are consumed in ctx together. It
+// has no creation context: they may be of many traces.
+func (o *Origin) ReadBatch(ctx context.Context) {
+	if ctx == nil {
+		ctx = context.Background() // the hosts accept it, and so do we
+	}
+	o.ctx = ctx
+	if ambient := trace.SpanFromContext(ctx); ambient.SpanContext().IsValid() {
+		o.ambient = ambient
+		// A propagator that finds nothing returns the context that it was given.
+		// Without this the ambient span would pass for the message's own.
+		o.ctx = trace.ContextWithSpan(ctx, nil)
+	}
+}
+
+// correlate is the rule that ties the span of a consumed message to its trace:
+//
+// The message's creation context is always linked; the parent is the ambient span
+// if there is one, else the creation context.
+//
+// A message whose trace is not to be continued gets a new root instead of a parent,
+// and the ambient span is linked too. The link and the baggage stay in every case.
+//
+// Links are the conventions' default and the creation context as parent is what
+// they allow for the processing of a single message.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#consumer-spans
+//
+// It returns the context whose current span is the parent, and links with those of the
+// rule appended.
+func (o *Origin) correlate(continueTrace bool, links []trace.Link) (context.Context, []trace.Link) {
+	if o.Created.IsValid() {
+		links = append(links, trace.Link{SpanContext: o.Created})
+	}
+	switch {
+	case !continueTrace:
+		if o.ambient != nil {
+			links = append(links, trace.Link{SpanContext: o.ambient.SpanContext()})
+		}
+		// For tracers that know no roots, such as the no-op one.
+		return trace.ContextWithSpan(o.ctx, nil), links
+	case o.ambient != nil:
+		return trace.ContextWithSpan(o.ctx, o.ambient), links
+	default:
+		return o.ctx, links
+	}
+}
+
+// Context returns the context to handle a message in that is not traced here: the trace
+// goes on all the same, or ends where a new one would have begun.
+func (o *Origin) Context(continueTrace bool) context.Context {
+	ctx, _ := o.correlate(continueTrace, nil)
+	return ctx
+}
