@@ -63,7 +63,8 @@ interop-node: interop-packages
 interop-packages:
 	for d in interop bullmq; do (cd integration/$$d && npm install --no-save --no-audit --no-fund --silent) || exit 1; done
 
-# The oldest amqp091-go, asynq and OpenTelemetry that the README names, and the newest.
+# The oldest Go, OpenTelemetry, amqp091-go and asynq that the README names, the newest, and
+# what asynq will release next.
 compat:
 	integration/compat.sh
 

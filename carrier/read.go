@@ -39,7 +39,7 @@ func isPlain[V any](m map[string]V) bool {
 			switch k {
 			case traceparent, tracestate, baggage:
 				s, ok := any(v).(string)
-				if !ok || s != trim(s) || s != limit(k, s) {
+				if !ok || hasBlanks(s) || len(s) > maxBaggageMembers && k == baggage {
 					return false
 				}
 			default:
@@ -233,10 +233,13 @@ func text[V any](v V) string {
 // trim looks before it calls: strings.Trim works out the set of characters each time,
 // and nearly no value has one of them.
 func trim(s string) string {
-	if s == "" || !isBlank(s[0]) && !isBlank(s[len(s)-1]) {
+	if !hasBlanks(s) {
 		return s
 	}
 	return strings.Trim(s, " \t")
 }
+
+// hasBlanks reports whether s begins or ends with a space or a tab.
+func hasBlanks(s string) bool { return s != "" && (isBlank(s[0]) || isBlank(s[len(s)-1])) }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }

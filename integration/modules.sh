@@ -39,7 +39,7 @@ modfile() { # DIR FILE
 tidy() { # [-diff]
 	local dir sibling work status=0
 	work=$(mktemp -d)
-	trap 'rm -rf "$work"' RETURN
+	trap "rm -rf '$work'" EXIT
 	for dir in $(inside); do
 		modfile "$dir" "$work/go.mod"
 		(cd "$dir" && GOWORK=off go mod tidy -modfile="$work/go.mod")

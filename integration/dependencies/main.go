@@ -1,5 +1,5 @@
-// Dependencies writes docs/dependencies.md: the modules that a program links which
-// imports carrier, amqptrace or asynqtrace, with their versions and licences.
+// Dependencies writes docs/dependencies.md: the modules that come with carrier, amqptrace
+// and asynqtrace, with their versions and licences.
 //
 //	go run ./integration/dependencies > docs/dependencies.md
 package main
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,29 +23,41 @@ import (
 
 const root = "github.com/mqtrace/mqtrace"
 
-var packages = []string{"carrier", "amqptrace", "asynqtrace"}
+// packages are what programs import, and the directories of their modules.
+var packages = []struct{ name, module string }{
+	{"carrier", "."},
+	{"amqptrace", "amqptrace"},
+	{"asynqtrace", "asynqtrace"},
+}
 
 //go:embed dependencies.md.tmpl
 var page string
 
-// module is one that is linked.
+// A section is what comes with a package.
+type section struct {
+	Name string
+	Rows []*module
+}
+
+// A module is a dependency.
 type module struct {
 	Path    string `json:"Path"` // as go list writes it
 	Version string `json:"Version"`
 	Dir     string `json:"Dir"`
-	Direct  bool   `json:"-"` // imported by a package of ours
 	Licence string `json:"-"`
-	linked  map[string]bool
+	Use     use    `json:"-"`
 }
 
-// Uses are marks for the packages that link the module.
-func (m *module) Uses() string {
-	cells := make([]string, 0, len(packages))
-	for _, p := range packages {
-		cells = append(cells, map[bool]string{true: "yes", false: "–"}[m.linked[p]])
-	}
-	return strings.Join(cells, " | ")
-}
+// A use is why a module is there, the strongest reason first.
+type use int
+
+const (
+	imported use = iota
+	linked
+	tests
+)
+
+func (u use) String() string { return [...]string{"imported", "linked", "tests"}[u] }
 
 func main() {
 	if err := write(os.Stdout); err != nil {
@@ -54,42 +67,79 @@ func main() {
 }
 
 func write(w io.Writer) error {
-	modules := make(map[string]*module)
+	workspace, err := command("", "go", "env", "GOWORK")
+	if err != nil {
+		return err
+	}
+	top := filepath.Dir(strings.TrimSpace(string(workspace)))
+	var sections []section
 	for _, p := range packages {
-		if err := add(modules, p); err != nil {
-			return err
+		rows, err := dependencies(top, p.module, root+"/"+p.name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
+		sections = append(sections, section{p.name, rows})
 	}
-	rows := make([]*module, 0, len(modules))
-	for _, m := range modules {
-		var err error
-		if m.Licence, err = licence(m.Dir); err != nil {
-			return fmt.Errorf("%s: %w", m.Path, err)
-		}
-		rows = append(rows, m)
-	}
-	slices.SortFunc(rows, func(a, b *module) int {
-		if a.Direct != b.Direct {
-			return map[bool]int{true: -1, false: 1}[a.Direct]
-		}
-		return cmp.Compare(a.Path, b.Path)
-	})
-	return template.Must(template.New("page").Parse(page)).Execute(w, rows)
+	return template.Must(template.New("page").Parse(page)).Execute(w, sections)
 }
 
-// add asks the go command, for one system, so that every machine has the same answer.
-func add(modules map[string]*module, pkg string) error {
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Module", root+"/"+pkg) //nolint:gosec,noctx // one of packages; it ends by itself
+// dependencies are what a package and the tests of its module need, by go.mod alone.
+func dependencies(top, dir, pkg string) ([]*module, error) {
+	temp, err := os.MkdirTemp("", "dependencies-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	file := filepath.Join(temp, "go.mod")
+	if _, err := command(top, "integration/modules.sh", "modfile", dir, file); err != nil {
+		return nil, err
+	}
+	modules := make(map[string]*module)
+	for _, args := range [][]string{{pkg}, {"-test", "./..."}} {
+		args = append([]string{"list", "-modfile=" + file, "-deps", "-json=ImportPath,Imports,Module"}, args...)
+		out, err := command(filepath.Join(top, dir), "go", args...)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(modules, out, args[len(args)-1] == pkg); err != nil {
+			return nil, err
+		}
+	}
+	rows := slices.SortedFunc(maps.Values(modules), func(a, b *module) int {
+		return cmp.Or(cmp.Compare(a.Use, b.Use), cmp.Compare(a.Path, b.Path))
+	})
+	for _, m := range rows {
+		if m.Licence, err = licence(m.Dir); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Path, err)
+		}
+	}
+	return rows, nil
+}
+
+// command runs outside the workspace, for one system, so that every machine has the same
+// answer.
+func command(dir, name string, args ...string) ([]byte, error) {
+	cmd := exec.Command(name, args...) //nolint:gosec,noctx // what is written above; it ends by itself
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	if dir != "" {
+		cmd.Env = append(cmd.Env, "GOWORK=off")
+	}
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
 	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("go list: %w: %s", err, problems.String())
+		return nil, fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, problems.String())
 	}
+	return out, nil
+}
+
+// add reads what go list has written about packages that are linked, or about those of
+// tests as well.
+func add(modules map[string]*module, list []byte, isLinked bool) error {
 	owner := make(map[string]*module) // of a package
 	var ours []string                 // imports
-	dec := json.NewDecoder(bytes.NewReader(out))
+	dec := json.NewDecoder(bytes.NewReader(list))
 	for {
 		var listed struct {
 			ImportPath string   `json:"ImportPath"`
@@ -103,20 +153,19 @@ func add(modules map[string]*module, pkg string) error {
 		}
 		switch m := listed.Module; {
 		case m == nil: // the standard library
-		case m.Path == root:
+		case strings.HasPrefix(m.Path+"/", root+"/"):
 			ours = append(ours, listed.Imports...)
+		case modules[m.Path] == nil:
+			m.Use = map[bool]use{true: linked, false: tests}[isLinked]
+			modules[m.Path] = m
+			fallthrough
 		default:
-			if modules[m.Path] == nil {
-				m.linked = make(map[string]bool)
-				modules[m.Path] = m
-			}
-			modules[m.Path].linked[pkg] = true
 			owner[listed.ImportPath] = modules[m.Path]
 		}
 	}
 	for _, path := range ours {
-		if m := owner[path]; m != nil {
-			m.Direct = true
+		if m := owner[path]; m != nil && isLinked {
+			m.Use = imported
 		}
 	}
 	return nil
