@@ -81,12 +81,13 @@
 // # Attempts
 //
 // mqtrace.attempt counts the deliveries of a message to its queue from 1. It adds up
-// what RabbitMQ tells: the message's deaths in this queue after a rejection or at the
-// delivery limit (x-death), the count of a quorum queue (x-delivery-count), or the
-// redelivered flag, which is one further attempt at least. So it never says more than
-// there were, and sometimes less: a quorum queue counts anew for a message that comes
-// back by way of a dead-letter exchange, and each death in it is then one attempt,
-// however many deliveries led to it.
+// the message's deaths in this queue after a rejection or at the delivery limit (x-death),
+// and, for a message marked as redelivered, the counts of a quorum queue
+// (x-acquired-count from RabbitMQ 4.3 on, x-delivery-count before), or one further attempt
+// where there are none. So it never says more than there were, and sometimes less: a classic
+// queue does not count, a quorum queue counts anew for a message that comes back by way of
+// a dead-letter exchange, and RabbitMQ 4 takes mark and counts along when it dead-letters a
+// message.
 //
 // A message that came by way of a dead-letter exchange has mqtrace.dead_letter.count and, for the latest eight
 // queues and reasons, .queues, .reasons, .counts and .times (of the first death there).

@@ -95,6 +95,20 @@ func consume(t testing.TB, ch *amqp.Channel, queue string) <-chan amqp.Delivery 
 	return ds
 }
 
+// get waits for a message with basic.get, which takes no other one meanwhile.
+func get(t testing.TB, ch *amqp.Channel, queue string) amqp.Delivery {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
+		if d, ok, err := ch.Get(queue, false); err != nil {
+			t.Fatal(err)
+		} else if ok {
+			return d
+		}
+	}
+	t.Fatal("no message in ", queue)
+	return amqp.Delivery{}
+}
+
 // patience is for what comes on a machine that does other things too.
 const patience = time.Minute
 

@@ -15,7 +15,7 @@ func death(queue, reason string, count any) amqp.Table {
 	return amqp.Table{"queue": queue, "reason": reason, "count": count, "time": time.Unix(1700000000, 0)}
 }
 
-// What the headers tell is tested with the package that reads them, internal/amqphistory.
+// What the headers mean is tested with the package that reads them, internal/amqphistory.
 func TestHistoryAttributes(t *testing.T) {
 	headers := amqp.Table{"x-death": []any{
 		death("retry", "expired", int64(2)),
@@ -84,6 +84,74 @@ func TestRetryLoop(t *testing.T) {
 		}
 		if got := attributes(spans[3])["mqtrace.dead_letter.count"]; got != int64(4) {
 			t.Errorf("dead-lettered %v times, want 4", got)
+		}
+	})
+}
+
+// A quorum queue's message is delivered six times, given back by a nack, a reject and the
+// end of a channel by turns, and each delivery has its number. The headers that say so
+// differ by release.
+func TestAttemptsInAQuorumQueue(t *testing.T) {
+	onURLs(t, func(t *testing.T, url string) {
+		queue := unique("quorum")
+		ch := open(t, url)
+		if _, err := ch.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = open(t, url).QueueDelete(queue, false, false, false) })
+		if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{}); err != nil {
+			t.Fatal(err)
+		}
+		rec := newRecorder(t)
+		handler := func(handle func(amqp.Delivery) error) func(context.Context, amqp.Delivery) error {
+			return amqptrace.NewConsumer(queue, rec.options()...).Handler(
+				func(_ context.Context, d amqp.Delivery) error { return handle(d) })
+		}
+		for attempt := 1; attempt <= 6; attempt++ {
+			ch := open(t, url)
+			d := get(t, ch, queue)
+			err := handler(func(d amqp.Delivery) error {
+				switch attempt % 3 {
+				case 1:
+					return d.Nack(false, true)
+				case 2:
+					return d.Reject(true)
+				default:
+					return ch.Close()
+				}
+			})(t.Context(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = ch.Close()
+			if got := attributes(rec.Ended()[attempt-1])["mqtrace.attempt"]; got != int64(attempt) {
+				t.Errorf("delivery %d is attempt %v; it has %v", attempt, got, d.Headers)
+			}
+		}
+	})
+}
+
+// Counts travel with a message that a program publishes again, and are another queue's then.
+func TestCopiedCountsAreNotBelieved(t *testing.T) {
+	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
+		queue := unique("parked")
+		if err := declare(ch, queue, nil); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = ch.QueueDelete(queue, false, false, false) })
+		headers := amqp.Table{"x-acquired-count": int64(2), "x-delivery-count": int64(2)}
+		if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{Headers: headers}); err != nil {
+			t.Fatal(err)
+		}
+		rec := newRecorder(t)
+		seen := 0
+		c := amqptrace.NewConsumer(queue, rec.options(
+			amqptrace.WithRelation(func(m amqptrace.Message) bool { seen = m.Attempt; return true }))...)
+		if err := c.Handler(succeed)(t.Context(), next(t, consume(t, ch, queue))); err != nil {
+			t.Fatal(err)
+		}
+		if got := attributes(rec.only(t))["mqtrace.attempt"]; got != int64(1) || seen != 1 {
+			t.Errorf("attempt %v on the span and %d for the relation, want 1", got, seen)
 		}
 	})
 }

@@ -116,7 +116,7 @@ func TestWhatARelationSees(t *testing.T) {
 	relation := func(m amqptrace.Message) bool { got = m; return true }
 	headers := amqp.Table{"k": "v", "x-delivery-count": int64(1)}
 	if err := amqptrace.NewConsumer("q", amqptrace.WithRelation(relation)).Handler(succeed)(context.Background(), amqp.Delivery{
-		Exchange: "x", RoutingKey: "k", Headers: headers, Timestamp: time.Now().Add(-time.Hour),
+		Exchange: "x", RoutingKey: "k", Headers: headers, Timestamp: time.Now().Add(-time.Hour), Redelivered: true,
 	}); err != nil {
 		t.Fatal(err)
 	}

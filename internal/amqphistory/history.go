@@ -34,10 +34,19 @@ type Death struct {
 	First int64
 }
 
-// Read tells the attempt from whichever of three sources there is: deaths in this
-// queue that follow a delivery, the count that a quorum queue keeps, and the flag of
-// a message that was delivered and not settled. Headers are the sender's to write,
-// so nothing in them is taken for granted.
+// Read works out the attempt from what there is: deaths in this queue that follow a
+// delivery, the counts that a quorum queue keeps since the message came to it, and the
+// redelivered flag, which stands for one further attempt at least. So it never says more
+// than there were, and sometimes less.
+//
+// RabbitMQ 4.3 counts each delivery to a consumer in x-acquired-count, and in
+// x-delivery-count only those that failed, such as a reject or a channel that was closed;
+// older releases count all in x-delivery-count. Both headers travel with a message that a
+// program publishes again. On a message that is not redelivered they are of another queue.
+// RabbitMQ 4, which has x-last-death-queue, takes the mark and the counts along when it
+// dead-letters a message.
+//
+// Headers are the sender's to write, so nothing in them is taken for granted.
 func Read(headers map[string]any, queue string, redelivered bool) History {
 	h := History{Attempt: 1}
 	entries, _ := headers["x-death"].([]any)
@@ -55,13 +64,22 @@ func Read(headers map[string]any, queue string, redelivered bool) History {
 			h.Deaths = append(h.Deaths, d)
 		}
 	}
-	// A quorum queue counts by itself, with no header on the first delivery.
-	if n := number(headers["x-delivery-count"]); n > 0 {
-		h.Attempt += int(n)
-	} else if redelivered {
-		h.Attempt++
+	if redelivered {
+		h.Attempt += int(h.redeliveries(headers))
 	}
 	return h
+}
+
+// redeliveries is how often a message that is marked as redelivered has been given back to
+// this queue since it came here.
+func (h *History) redeliveries(headers map[string]any) int64 {
+	counted := max(number(headers["x-acquired-count"]), number(headers["x-delivery-count"]))
+	if _, died := headers["x-last-death-queue"]; died {
+		// Such a message may come to this queue for the first time with the mark and the
+		// counts of the one it died in, which are no more than its deaths.
+		return max(0, counted-h.Count)
+	}
+	return max(1, counted)
 }
 
 // table returns v as a map if it is a table of whatever client library has decoded it,
