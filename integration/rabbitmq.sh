@@ -13,12 +13,17 @@
 # MQTRACE_RABBITMQ_DIR is where the nodes live, by default a directory in TMPDIR,
 # MQTRACE_EPMD_PORT the port of their epmd and MQTRACE_RABBITMQ_PLUGINS the plugins of a
 # node that starts, with commas between. A node on PORT talks to others on PORT+10.
+# MQTRACE_RABBITMQ_BIN is where the programs are, for instance those of a newer release
+# (integration/servers.sh).
 # MQTRACE_RABBITMQ_CONF is a rabbitmq.conf of which the nodes of a cluster get a copy.
 set -euo pipefail
 
 readonly base=${MQTRACE_RABBITMQ_DIR:-${TMPDIR:-/tmp}/mqtrace-rabbitmq-$(id -u)}
 # The scripts in PATH switch to the user rabbitmq, these run as whoever calls them.
 readonly programs=${MQTRACE_RABBITMQ_BIN:-/usr/lib/rabbitmq/bin}
+epmd=epmd
+[[ ! -x $programs/epmd ]] || epmd=$programs/epmd
+readonly epmd
 readonly patience=90 # seconds
 
 fail() {
@@ -79,7 +84,7 @@ cookie() {
 	# A node would start an epmd that nobody ends.
 	if ! running "$base/epmd.pid"; then
 		open_port "$ERL_EPMD_PORT" && fail "port $ERL_EPMD_PORT is in use: set MQTRACE_EPMD_PORT"
-		MQTRACE_PID_FILE=$base/epmd.pid setsid epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" </dev/null >/dev/null 2>&1 &
+		MQTRACE_PID_FILE=$base/epmd.pid setsid "$epmd" -address 127.0.0.1 -port "$ERL_EPMD_PORT" </dev/null >/dev/null 2>&1 &
 		echo $! >"$base/epmd.pid"
 		within 5 open_port "$ERL_EPMD_PORT" || fail 'epmd does not start'
 	fi

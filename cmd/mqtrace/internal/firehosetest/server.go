@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +101,13 @@ func (v *vhost) server(tb testing.TB, server string) Server {
 		// In one call, which adds to what there is.
 		definitions := fmt.Sprintf(`{"vhosts": [{"name": %q}], "permissions": [
 			{"vhost": %[1]q, "user": %q, "configure": ".*", "write": ".*", "read": ".*"}]}`, name, cmp.Or(u.User.Username(), "guest"))
-		if err := control(definitions, "import_definitions"); err != nil {
+		// From a file: rabbitmqctl of RabbitMQ 4.3 does not read it from a pipe.
+		file := filepath.Join(os.TempDir(), name+".json")
+		if err := os.WriteFile(file, []byte(definitions), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		defer func() { _ = os.Remove(file) }()
+		if err := control("import_definitions", file); err != nil {
 			tb.Fatal(err)
 		}
 		v.name, v.rabbit = name, server
@@ -122,7 +129,7 @@ func (v *vhost) trace(on bool) error {
 	if on {
 		verb = "trace_on"
 	}
-	err := control("", verb, "-p", v.name)
+	err := control(verb, "-p", v.name)
 	if err == nil {
 		v.on = on
 	}
@@ -139,7 +146,7 @@ func (v *vhost) remove() error {
 	}
 	defer unlock()
 	// RabbitMQ remembers it by name, beyond the end of the virtual host.
-	return errors.Join(v.trace(false), control("", "delete_vhost", v.name))
+	return errors.Join(v.trace(false), control("delete_vhost", v.name))
 }
 
 // lock waits until no other process of these tests turns a firehose on or off: RabbitMQ
@@ -176,10 +183,9 @@ func Command() []string {
 	return strings.Fields(cmp.Or(os.Getenv("MQTRACE_RABBITMQCTL"), "rabbitmqctl"))
 }
 
-func control(stdin string, args ...string) error {
+func control(args ...string) error {
 	command := append(append(Command(), "-q"), args...)
 	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // the developer's own command; there is no context in TestMain
-	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(command, " "), err, out)
 	}
