@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -33,27 +34,33 @@ func peekAMQPCommand() *cli.Command {
 		Name:      "amqp",
 		Usage:     "messages in a queue of RabbitMQ",
 		ArgsUsage: "QUEUE",
-		Description: `Takes messages by basic.get, settles none, and closes the channel: all go back to
-where they were, in their old order, also if the peek is interrupted or killed. What
-RabbitMQ still does:
+		Description: `Takes messages, settles none, and gives them back: all are where they were, in
+their old order, also if the peek is interrupted or killed. A stream is read without
+any effect. In other queues, this remains:
 
 - While it runs, consumers do not get these messages, and may get later ones first.
 - Each message is then marked as redelivered, so that mqtrace.attempt, and
   consumers that look at the flag, count one more.
-- A quorum queue counts a delivery (x-delivery-count), and a message delivered more
-  often than its delivery limit allows (20 by default from RabbitMQ 4.0 on) is
-  dead-lettered or dropped. Therefore a quorum queue is refused without -quorum.
-  To notice costs its first message one delivery.
-- A quorum queue serves first what has come back: to peek at fewer messages than
-  the last time puts these behind the others. At most 1000 of it can be shown.
 - A message whose TTL ends meanwhile expires when it goes back. In a queue with a
   length limit that was filled up meanwhile, what is over it is dropped.
 - The time after which an unused queue expires (x-expires) starts anew.
 
-Streams, another connection's exclusive queue, and quorum queues with a single
-active consumer cannot be read by basic.get: RabbitMQ answers with an error.
-Messages that a consumer has and has not settled are not in the queue and not shown.
-It takes the read permission on the queue.
+A quorum queue counts deliveries besides, and a message with more than its delivery
+limit allows (20 by default from RabbitMQ 4.0 on) is dead-lettered or dropped. So it
+is refused, with no message taken, unless -quorum is given:
+
+- Before RabbitMQ 4.3, each peek counts as a delivery of each message shown.
+- From 4.3 on, only a peek that is killed does. Others raise x-acquired-count.
+- RabbitMQ 3.10 serves first what has come back: to peek at fewer messages than the
+  last time puts these behind the others.
+
+At most 1000 messages of a quorum queue or a stream can be shown. Those that a consumer
+has and has not settled are not in the queue and not shown. Another connection's
+exclusive queue cannot be read.
+
+It takes the read permission on the queue, and the configure permission to find out
+its type: by a declaration that RabbitMQ refuses in every case, and that says so.
+Without the latter the queue is refused; -quorum reads it as a quorum queue.
 
 Examples:
    mqtrace peek amqp orders
@@ -84,6 +91,10 @@ Examples:
 
 const defaultPeek = 20
 
+// giveBackTime is how long an interrupted peek may take to give its messages back. After it
+// the end of the connection does so.
+const giveBackTime = 2 * time.Second
+
 func peekFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{
@@ -97,7 +108,7 @@ func peekFlags() []cli.Flag {
 }
 
 func quorumFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "quorum", Usage: "peek a quorum queue too, where that counts as a delivery"}
+	return &cli.BoolFlag{Name: "quorum", Usage: "read a quorum queue too, which may count that as a delivery, or a queue of unknown type"}
 }
 
 func stateFlag() cli.Flag {
@@ -120,15 +131,17 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if n := c.Int("n"); c.Bool("quorum") && n > peek.MaxQuorum {
-		return fmt.Errorf("-n %d: with -quorum at most %d, %w", n, peek.MaxQuorum, errUsage)
+	if n := c.Int("n"); c.Bool("quorum") && n > peek.MaxConsumed {
+		return fmt.Errorf("-n %d: with -quorum at most %d, %w", n, peek.MaxConsumed, errUsage)
 	}
 	conn, err := dialAMQP(c)
 	if err != nil {
 		return err
 	}
-	defer closeWith(ctx, conn)()
-	source, err := peek.OpenAMQP(conn, queue, c.Bool("quorum"), peekOptions(c))
+	defer closeAfter(ctx, giveBackTime, prompt{conn})()
+	opts := peekOptions(c)
+	opts.Done = ctx.Done()
+	source, err := peek.OpenAMQP(conn, queue, c.Bool("quorum"), opts)
 	if err != nil {
 		return peekError(queue, err)
 	}
@@ -148,13 +161,15 @@ func peekError(queue string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, peek.ErrQuorum):
-		return fmt.Errorf("queue %q: %w; -quorum peeks all the same, %w", queue, err, errUsage)
+		return fmt.Errorf("queue %q was not read: %w; -quorum reads it, %w", queue, err, errUsage)
+	case errors.Is(err, peek.ErrKind):
+		return fmt.Errorf("queue %q was not read: %w; -quorum reads it as a quorum queue, %w", queue, err, errUsage)
 	case errors.Is(err, peek.ErrNoQueue):
 		return fmt.Errorf("there is no queue %q", queue)
 	case errors.As(err, &refused) && refused.Code == amqp.NotFound:
 		return fmt.Errorf("there is no queue %q in the virtual host that -amqp names", queue)
 	case errors.As(err, &refused) && refused.Code == amqp.NotImplemented:
-		return fmt.Errorf("queue %q cannot be read by basic.get, as a stream cannot, and nothing was changed; "+
+		return fmt.Errorf("queue %q cannot be read, and nothing was changed; "+
 			"mqtrace tap sees what is published from now on: %w", queue, err)
 	default:
 		return fmt.Errorf("peek at queue %q: %w", queue, err)

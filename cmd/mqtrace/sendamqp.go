@@ -64,7 +64,7 @@ func sendAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	defer closeWith(ctx, conn)()
+	defer closeWith(ctx, prompt{conn})()
 	m := send.Message{
 		Exchange: c.String("exchange"), Key: c.String("key"),
 		Mandatory: c.Bool("mandatory"), Confirm: c.Bool("confirm"), Publishing: msg,

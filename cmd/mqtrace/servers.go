@@ -82,6 +82,24 @@ func dialRedis(ctx context.Context, c *cli.Command) (redis.UniversalClient, erro
 	return client, nil
 }
 
+// prompt closes a connection without waiting for long: a broker that blocks publishers does
+// not answer.
+type prompt struct{ conn *amqp.Connection }
+
+func (p prompt) Close() error { return p.conn.CloseDeadline(time.Now().Add(time.Second)) }
+
+// closeAfter closes a connection some time after ctx has ended, for a command that gives
+// something back then, and returns what closes it before.
+func closeAfter(ctx context.Context, grace time.Duration, conn io.Closer) func() {
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { _ = conn.Close() })
+	})
+	return func() {
+		stop()
+		_ = conn.Close()
+	}
+}
+
 // closeWith closes a connection when ctx ends, which unblocks who waits for it, and
 // returns what closes it before.
 func closeWith(ctx context.Context, conn io.Closer) func() {

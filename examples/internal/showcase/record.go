@@ -114,13 +114,25 @@ func attributes(kvs []attribute.KeyValue) traceview.Attributes {
 	return out
 }
 
-// value gives lists the type that they have in traceview.
+// value gives lists and maps the types that they have in traceview.
 func value(v attribute.Value) any {
 	switch v := v.AsInterface().(type) {
-	case []string:
+	case []bool:
 		return list(v)
 	case []int64:
 		return list(v)
+	case []float64:
+		return list(v)
+	case []string:
+		return list(v)
+	case []attribute.Value:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = value(v[i])
+		}
+		return out
+	case []attribute.KeyValue:
+		return attributes(v)
 	default:
 		return v
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -15,15 +16,18 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// ErrQuorum is the error of a quorum queue that was not expected to be one.
-var ErrQuorum = errors.New("a quorum queue counts a peek as a delivery of each message, " +
+// ErrQuorum is the error of a quorum queue that may not be read.
+var ErrQuorum = errors.New("a quorum queue counts a peek as a delivery of each message that is shown, " +
 	"and drops or dead-letters a message that was delivered more often than its delivery limit allows")
+
+// ErrKind is the error of a queue whose type cannot be found out.
+var ErrKind = errors.New("the type of the queue cannot be found out")
 
 // AMQP is a queue of RabbitMQ. Make one with [OpenAMQP].
 type AMQP struct {
 	conn      *amqp.Connection
 	queue     string
-	quorum    bool
+	kind      kind
 	opts      Options
 	messages  int
 	consumers int
@@ -31,9 +35,10 @@ type AMQP struct {
 
 var _ Source = (*AMQP)(nil)
 
-// OpenAMQP looks whether the queue is there. A quorum queue is refused with
-// [ErrQuorum], once its first message was read, unless quorum allows one.
-func OpenAMQP(conn *amqp.Connection, queue string, quorum bool, opts Options) (*AMQP, error) {
+// OpenAMQP finds out what is known of a queue, and takes no message. It returns
+// [ErrQuorum] for a quorum queue, and [ErrKind] where it cannot find out the type, unless
+// anyKind is true: then a queue of unknown type is read as a quorum queue.
+func OpenAMQP(conn *amqp.Connection, queue string, anyKind bool, opts Options) (*AMQP, error) {
 	ch, err := conn.Channel()
 	if err != nil {
 		return nil, err
@@ -44,9 +49,18 @@ func OpenAMQP(conn *amqp.Connection, queue string, quorum bool, opts Options) (*
 	if err != nil {
 		return nil, err
 	}
-	return &AMQP{
-		conn: conn, queue: queue, quorum: quorum, opts: opts, messages: q.Messages, consumers: q.Consumers,
-	}, nil
+	k, err := kindOf(conn, queue)
+	switch {
+	case errors.Is(err, ErrKind) && anyKind:
+		k = quorum
+	case err != nil:
+		return nil, err
+	case k == quorum && !anyKind:
+		return nil, ErrQuorum
+	case k != classic && k != quorum && k != stream:
+		return nil, fmt.Errorf("%w: RabbitMQ calls it %q", ErrKind, k)
+	}
+	return &AMQP{conn: conn, queue: queue, kind: k, opts: opts, messages: q.Messages, consumers: q.Consumers}, nil
 }
 
 // Total counts the messages that are ready for consumers. Those that a consumer has
@@ -56,12 +70,16 @@ func (q *AMQP) Total() int { return q.messages }
 // Consumers is how many consumers the queue has.
 func (q *AMQP) Consumers() int { return q.consumers }
 
-// Messages takes messages without settling them, on a channel of its own. When that
-// is closed they all go back to where they were. To requeue them by basic.nack or
-// basic.recover would put them behind the others in a quorum queue.
+// Messages takes messages without settling them, on a channel of its own. When that is
+// closed, they all go back to where they were.
 func (q *AMQP) Messages(limit int) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		if err := q.read(limit, func(m Message) bool { return yield(m, nil) }); err != nil {
+		stopped := false
+		err := q.read(limit, func(m Message) bool {
+			stopped = !yield(m, nil)
+			return !stopped
+		})
+		if err != nil && !stopped { // who has stopped must not be told
 			yield(Message{}, err)
 		}
 	}
@@ -77,73 +95,96 @@ func (q *AMQP) read(limit int, yield func(Message) bool) (err error) {
 			err = fmt.Errorf("give the messages back: %w", closeErr)
 		}
 	}()
-	for position := 1; position <= limit; position++ {
+	if q.kind != classic {
+		return q.consume(ch, min(limit, q.messages, MaxConsumed), yield)
+	}
+	for position := 1; position <= limit && !q.opts.stopped(); position++ {
 		d, ok, err := ch.Get(q.queue, false)
 		if err != nil || !ok {
 			return err
 		}
-		// RabbitMQ 3.10 and later tell the count from the first delivery on.
-		_, counted := d.Headers["x-delivery-count"]
-		if counted && !q.quorum {
-			return ErrQuorum
-		}
 		if !yield(q.message(position, &d)) {
 			return nil
-		}
-		if counted {
-			return q.readQuorum(ch, min(limit, q.messages), yield)
 		}
 	}
 	return nil
 }
 
-// MaxQuorum is how many messages of a quorum queue are read at most: RabbitMQ sends
-// them all at once, bodies included.
-const MaxQuorum = 1000
+// MaxConsumed is how many messages of a quorum queue or a stream are read at most: RabbitMQ
+// sends them all at once, bodies included.
+const MaxConsumed = 1000
 
-// quorumIdle is how long the next message of a quorum queue is waited for. There may be
-// none left, if others have consumed them.
-const quorumIdle = 2 * time.Second
+// idle is how long the next message of a quorum queue or a stream is waited for. There may
+// be none left, if others have consumed them.
+const idle = 2 * time.Second
 
-// readQuorum reads the messages behind the first by a consumer, since to RabbitMQ each
-// basic.get of a quorum queue is a consumer: it gives back what one consumer had in its
-// order, but what ten or more had ordered by their names. The name of this one comes
-// behind that of the basic.get which the first message was taken by.
-func (q *AMQP) readQuorum(ch *amqp.Channel, limit int, yield func(Message) bool) error {
-	limit = min(limit, MaxQuorum)
-	if limit < 2 {
+const consumerTag = "mqtrace-peek"
+
+// consume reads by a consumer. A stream cannot be read by basic.get. To a quorum queue each
+// basic.get is a consumer of its own, and it gives back in order only what one consumer had.
+func (q *AMQP) consume(ch *amqp.Channel, limit int, yield func(Message) bool) error {
+	if limit < 1 {
 		return nil
 	}
-	if err := ch.Qos(limit-1, 0, false); err != nil {
+	if err := ch.Qos(limit, 0, false); err != nil {
 		return err
 	}
-	deliveries, err := ch.Consume(q.queue, "~mqtrace-peek", false, false, false, false, nil)
+	var args amqp.Table
+	if q.kind == stream {
+		args = amqp.Table{"x-stream-offset": "first"}
+	}
+	deliveries, err := ch.Consume(q.queue, consumerTag, false, false, false, false, args)
 	if err != nil {
 		return err
 	}
-	idle := time.NewTimer(quorumIdle)
-	defer idle.Stop()
-	for position := 2; position <= limit; position++ {
+	var last *amqp.Delivery
+	defer func() { q.giveBack(ch, last) }()
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	for position := 1; position <= limit; position++ {
 		select {
 		case d, ok := <-deliveries:
 			if !ok {
 				return amqp.ErrClosed
 			}
+			last = &d
 			if !yield(q.message(position, &d)) {
 				return nil
 			}
-			idle.Reset(quorumIdle)
-		case <-idle.C:
+			timer.Reset(idle)
+		case <-timer.C:
+			return nil
+		case <-q.opts.Done:
 			return nil
 		}
 	}
 	return nil
 }
 
+// giveBack returns the messages to a quorum queue of RabbitMQ 4.3 or newer by basic.nack,
+// which leaves them in their order and does not count against the delivery limit, as the
+// end of a channel does. Older releases count both, and 3.10 would put the messages behind
+// the others.
+func (q *AMQP) giveBack(ch *amqp.Channel, last *amqp.Delivery) {
+	if q.kind != quorum || last == nil || !isAtLeast(q.conn, 4, 3) {
+		return
+	}
+	// What has come and was not read goes back too. An error leaves all to the channel's end.
+	if err := ch.Cancel(consumerTag, false); err == nil {
+		_ = ch.Nack(0, true, true)
+	}
+}
+
 func (q *AMQP) message(position int, d *amqp.Delivery) Message {
 	m := q.opts.message(position, tracecontext.Read(d.Headers))
 	m.setAge(messaging.Age(carrier.Table(d.Headers).Get(messaging.SentAtHeader), d.Timestamp, q.opts.now()))
-	history := amqphistory.Read(d.Headers, q.queue, d.Redelivered)
+	headers := d.Headers
+	if q.kind != quorum {
+		headers = maps.Clone(headers)
+		delete(headers, "x-acquired-count") // copied from a quorum queue, with the message
+		delete(headers, "x-delivery-count")
+	}
+	history := amqphistory.Read(headers, q.queue, d.Redelivered)
 	m.Attempts = history.Attempt - 1
 	m.Producer = cmp.Or(d.AppId, destination(d.Exchange, d.RoutingKey))
 	m.ID, m.Type, m.BodyBytes = d.MessageId, d.Type, len(d.Body)

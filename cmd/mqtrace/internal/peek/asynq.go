@@ -148,7 +148,7 @@ func tasks(lists []listFunc) iter.Seq2[*asynq.TaskInfo, error] {
 						return
 					}
 				}
-				if len(infos) < pageSize {
+				if len(infos) == 0 { // a short page is not the last: asynq leaves out what it cannot read
 					break
 				}
 			}

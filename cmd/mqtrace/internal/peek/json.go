@@ -9,6 +9,7 @@ import (
 // jsonWriter writes one document, a message at a time.
 type jsonWriter struct {
 	out   io.Writer
+	head  string // comes with what is written first: an error before leaves no half a document
 	wrote bool
 }
 
@@ -21,8 +22,7 @@ func newJSONWriter(out io.Writer, system, queue string) (*jsonWriter, error) {
 		return nil, err
 	}
 	head = bytes.TrimSuffix(head, []byte("\n}"))
-	_, err = out.Write(append(head, ",\n  \"messages\": ["...))
-	return &jsonWriter{out: out}, err
+	return &jsonWriter{out: out, head: string(head) + ",\n  \"messages\": ["}, nil
 }
 
 func (w *jsonWriter) message(m *Message) error {
@@ -32,7 +32,7 @@ func (w *jsonWriter) message(m *Message) error {
 	}
 	separator := ",\n    "
 	if !w.wrote {
-		separator = "\n    "
+		separator = w.head + "\n    "
 		w.wrote = true
 	}
 	_, err = w.out.Write(append([]byte(separator), text...))
@@ -44,9 +44,9 @@ func (w *jsonWriter) close(s *Summary) error {
 	if err != nil {
 		return err
 	}
-	end := "],\n  \"summary\": "
-	if w.wrote {
-		end = "\n  " + end
+	end := "\n  ],\n  \"summary\": "
+	if !w.wrote {
+		end = w.head + "],\n  \"summary\": "
 	}
 	_, err = w.out.Write(append(append([]byte(end), text...), "\n}\n"...))
 	return err

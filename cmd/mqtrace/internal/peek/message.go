@@ -94,6 +94,17 @@ type Options struct {
 	BaggageValues bool
 	// Now is what ages are measured against. By default, the time of reading.
 	Now func() time.Time
+	// Done ends the reading when it is closed. By default, nothing does.
+	Done <-chan struct{}
+}
+
+func (o Options) stopped() bool {
+	select {
+	case <-o.Done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (o Options) now() time.Time {
@@ -135,9 +146,12 @@ func Link(template, traceID, spanID string) string {
 	return strings.NewReplacer("{trace_id}", traceID, "{span_id}", spanID).Replace(template)
 }
 
-// timeOf is nil for what has not happened.
+// maxUnix is the end of the year 9999, the last that RFC 3339, and so JSON, can tell.
+const maxUnix = 253402300799
+
+// timeOf is nil for what has not happened, and for what a header says that no clock does.
 func timeOf(t time.Time) *time.Time {
-	if t.IsZero() || t.Unix() <= 0 {
+	if t.IsZero() || t.Unix() <= 0 || t.Unix() > maxUnix {
 		return nil
 	}
 	t = t.UTC()

@@ -4,6 +4,7 @@ package send
 import (
 	"context"
 	"errors"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/trace"
@@ -25,9 +26,19 @@ type Message struct {
 
 // AMQP publishes the message on a channel of its own. The span context is that of the
 // message, once it was handed to the broker, whatever became of it there.
+//
+// A broker that blocks publishers answers nothing any more, not even the end of the
+// channel. If ctx ends before all is answered, the connection therefore ends with it.
 func AMQP(
 	ctx context.Context, conn *amqp.Connection, provider trace.TracerProvider, m Message,
-) (trace.SpanContext, error) {
+) (_ trace.SpanContext, err error) {
+	defer context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })()
+	defer func() {
+		// That the connection is closed then is not why.
+		if cause := ctx.Err(); err != nil && cause != nil && !errors.Is(err, cause) {
+			err = errors.Join(cause, err)
+		}
+	}()
 	ch, err := conn.Channel()
 	if err != nil {
 		return trace.SpanContext{}, err
@@ -67,6 +78,10 @@ var _ amqptrace.Channel = (*witness)(nil)
 func (w *witness) PublishWithDeferredConfirmWithContext(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (*amqp.DeferredConfirmation, error) {
-	w.sent = tracecontext.Read(msg.Headers).Span
-	return w.Channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+	sent := tracecontext.Read(msg.Headers).Span
+	confirmation, err := w.Channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+	if err == nil {
+		w.sent = sent
+	}
+	return confirmation, err
 }

@@ -41,7 +41,7 @@ func New(ctx context.Context, version string) *Telemetry {
 	}
 	t := &Telemetry{}
 	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(newResource(ctx, version))}
-	if endpointSet() && strings.TrimSpace(os.Getenv("OTEL_TRACES_EXPORTER")) != "none" {
+	if endpointSet() && !strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_TRACES_EXPORTER")), "none") {
 		t.exporter = newExporter(ctx)
 		opts = append(opts, sdktrace.WithSyncer(t.exporter))
 	}
