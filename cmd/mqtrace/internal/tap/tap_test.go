@@ -46,6 +46,8 @@ type scene struct {
 	s   firehosetest.Server
 	tap *tap.Tap
 	ch  *amqp.Channel
+	// from43 is whether the broker is RabbitMQ 4.3 or newer, or follows it.
+	from43 bool
 }
 
 // onFirehose runs a test on both brokers.
@@ -75,7 +77,10 @@ func onFirehose(t *testing.T, cfg tap.Config, test func(t *testing.T, s *scene))
 		s.tap, err = tap.Open(dial(), cfg)
 		ok(t, err)
 		t.Cleanup(s.tap.Close)
-		s.ch, err = dial().Channel()
+		conn := dial()
+		version, named := conn.Properties["version"].(string)
+		s.from43 = !named || version >= "4.3" // 3.10 is the oldest that is tested
+		s.ch, err = conn.Channel()
 		ok(t, err)
 		test(t, s)
 	})
