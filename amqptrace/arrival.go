@@ -16,10 +16,10 @@ import (
 // serves the user's functions, the span and the measurements of every kind of consumer.
 type arrival struct {
 	names
-
-	origin  messaging.Origin
-	history amqphistory.History
 	decision
+
+	origin   messaging.Origin
+	history  amqphistory.History
 	size     int // of the body, in bytes
 	age      time.Duration
 	ageKnown bool // always false where nobody asks for it

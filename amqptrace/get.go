@@ -19,9 +19,9 @@ var _ Getter = (*amqp.Channel)(nil)
 // received marks a delivery that Get has counted as consumed and decided about.
 type received struct {
 	amqp.Acknowledger
+	decision
 
 	by *Consumer
-	decision
 }
 
 // Get takes one message from the consumer's queue by the channel's method of that
@@ -42,7 +42,7 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	var a arrival
 	c.inspect(ctx, &d, &a)
 	if ok && d.Acknowledger != nil { // else settling it is the host's own error
-		d.Acknowledger = received{d.Acknowledger, c, a.decision}
+		d.Acknowledger = received{d.Acknowledger, a.decision, c}
 	}
 	if !a.traced {
 		return d, ok, err

@@ -24,7 +24,7 @@ func InjectText(ctx context.Context, propagator propagation.TextMapPropagator) s
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // "&" is common in baggage, and this is not for HTML
-	_ = enc.Encode(h)        // a map of strings has an encoding, and a Buffer takes it
+	_ = enc.Encode(h)        //nolint:errchkjson // a map of strings has an encoding, and a Buffer takes it
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

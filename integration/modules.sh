@@ -59,14 +59,16 @@ tidy() { # [-diff]
 	return $status
 }
 
+# each goes on after a failure, so that all of them are seen.
 each() {
-	local dir
+	local dir status=0
 	for dir in $(inside); do
 		(cd "$dir" && "$@") || {
 			echo "in $(path "$dir"): $*" >&2
-			return 1
+			status=1
 		}
 	done
+	return $status
 }
 
 case ${1-} in

@@ -22,7 +22,7 @@ func TestPeekInterrupted(t *testing.T) {
 			signals []syscall.Signal
 		}{
 			"classic": {nil, strconv.Itoa(messages), "-quorum=false", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL}},
-			"quorum": {amqp.Table{"x-queue-type": "quorum"}, "1000", "-quorum", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL}},
+			"quorum":  {amqp.Table{"x-queue-type": "quorum"}, "1000", "-quorum", []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL}},
 		} {
 			t.Run(kind, func(t *testing.T) {
 				queue := newQueue(t, ch, tt.args)
