@@ -7,8 +7,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// What a channel holds when it is closed goes back to its old place, in quorum queues
-// too, which take what a client returns like new messages.
+// What a channel holds when it is closed goes back to its old place. In quorum queues
+// that is before all that was not delivered yet.
 func TestAbandonedDeliveries(t *testing.T) {
 	eachServer(t, func(t *testing.T, url string) {
 		conn := must[*amqp.Connection](t)(amqp.Dial(url))

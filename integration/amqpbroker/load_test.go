@@ -1,9 +1,12 @@
+//go:build load
+
 package amqpbroker_test
 
 import (
 	"encoding/binary"
 	"flag"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +94,14 @@ func load(t *testing.T, url string, n int) float64 {
 	}
 	done.Wait()
 	return float64(n) / time.Since(begun).Seconds()
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // BenchmarkPublishConsume is one message from a publisher to a consumer, confirms

@@ -3,69 +3,65 @@ package amqpbroker
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
+	"slices"
 )
 
 // maxTimer is the longest time RabbitMQ takes, in milliseconds: ten years.
 const maxTimer = 10 * 365 * 24 * 60 * 60 * 1000
 
-const queueType = "x-queue-type"
-
-type overflow int
-
-const (
-	dropHead overflow = iota
-	rejectPublish
-	rejectPublishDeadLetter
-)
-
-// queueTraits are what a queue was declared with. Numbers are -1 where not given;
-// times are in milliseconds.
-type queueTraits struct {
-	durable, autoDelete bool
-
-	quorum        bool
-	messageTTL    int64
-	expiry        int64
-	maxLength     int64
-	maxBytes      int64
-	maxPriority   int64
-	deliveryLimit int64
-	overflow      overflow
-	singleActive  bool
-	deadExchange  *string
-	deadKey       *string
+// typeArguments are the x-arguments of queue.declare that a type of queue knows. They are
+// the ones that a second declaration must repeat, and they are compared in this order
+// (https://www.rabbitmq.com/docs/queues#optional-arguments).
+var typeArguments = map[string][]string{
+	"classic": {
+		"x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-max-length",
+		"x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode", "x-queue-version",
+		"x-single-active-consumer", queueType, "x-queue-master-locator", "x-queue-leader-locator",
+	},
+	"quorum": {
+		"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-expires", "x-max-length",
+		"x-max-length-bytes", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-overflow",
+		"x-single-active-consumer", queueType, "x-quorum-initial-group-size", "x-delivery-limit", "x-message-ttl",
+		"x-queue-leader-locator", "x-consumer-disconnected-timeout", "x-consumer-timeout", "x-delayed-retry-type",
+		"x-delayed-retry-min", "x-delayed-retry-max",
+	},
+	"stream": { // of which there are none here
+		"x-max-length-bytes", queueType, "x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes",
+		"x-initial-cluster-size", "x-queue-leader-locator",
+	},
 }
 
-// argument says how one x-argument of queue.declare is checked and kept. on is the
-// type of queue it is for, "" for any.
+// argument says how an x-argument is checked and kept.
 type argument struct {
 	name string
-	on   string
-	set  func(t *queueTraits, f field) (problem string)
+	set  func(t *queueTraits, args table, f field) (problem string)
 }
 
-// queueArguments are those the broker knows; as RabbitMQ it lets others pass
-// (https://www.rabbitmq.com/docs/queues#optional-arguments). These are also the
-// ones that a second declaration must repeat.
+// queueArguments are those whose values are checked, in RabbitMQ's order. Others pass.
 var queueArguments = []argument{
-	{"x-expires", "", number(1, maxTimer, func(t *queueTraits) *int64 { return &t.expiry })},
-	{"x-message-ttl", "", number(0, maxTimer, func(t *queueTraits) *int64 { return &t.messageTTL })},
-	{"x-dead-letter-exchange", "", name(func(t *queueTraits) **string { return &t.deadExchange })},
-	{"x-dead-letter-routing-key", "", name(func(t *queueTraits) **string { return &t.deadKey })},
-	{"x-max-length", "", number(0, math.MaxInt64, func(t *queueTraits) *int64 { return &t.maxLength })},
-	{"x-max-length-bytes", "", number(0, math.MaxInt64, func(t *queueTraits) *int64 { return &t.maxBytes })},
-	{"x-max-priority", "classic", number(0, math.MaxUint8, func(t *queueTraits) *int64 { return &t.maxPriority })},
-	{"x-delivery-limit", "quorum", number(0, math.MaxInt64, func(t *queueTraits) *int64 { return &t.deliveryLimit })},
-	{"x-overflow", "", text(setOverflow)},
-	{"x-queue-mode", "classic", text(setMode)},
-	{"x-single-active-consumer", "", setSingleActive},
-	{queueType, "", text(setType)},
+	{"x-expires", number(1, maxTimer, func(t *queueTraits) *int64 { return &t.expiry })},
+	{"x-message-ttl", number(0, maxTimer, func(t *queueTraits) *int64 { return &t.messageTTL })},
+	{"x-dead-letter-exchange", name(func(t *queueTraits) **string { return &t.deadExchange })},
+	{"x-dead-letter-routing-key", setDeadKey},
+	{"x-dead-letter-strategy", oneOf("invalid_dlx_strategy", "at-most-once", "at-least-once")},
+	{"x-max-length", number(0, math.MaxInt64, func(t *queueTraits) *int64 { return &t.maxLength })},
+	{"x-max-length-bytes", number(0, math.MaxInt64, func(t *queueTraits) *int64 { return &t.maxBytes })},
+	{"x-max-in-memory-length", number(0, math.MaxInt64, nil)},
+	{"x-max-in-memory-bytes", number(0, math.MaxInt64, nil)},
+	{"x-max-priority", number(0, math.MaxUint8, func(t *queueTraits) *int64 { return &t.maxPriority })},
+	{"x-overflow", text(setOverflow)},
+	{"x-queue-version", setVersion},
+	{"x-single-active-consumer", setSingleActive},
+	{"x-consumer-timeout", number(0, math.MaxInt64, nil)},
+	{"x-consumer-disconnected-timeout", number(0, math.MaxInt64, nil)},
+	{"x-quorum-initial-group-size", number(1, math.MaxInt64, nil)},
+	{"x-queue-leader-locator", oneOf("invalid_queue_locator_arg", "client-local", "balanced")},
+	{"x-delivery-limit", setDeliveryLimit},
 }
 
-func number(low, high int64, at func(*queueTraits) *int64) func(*queueTraits, field) string {
-	return func(t *queueTraits, f field) string {
+// number is an integer from low to high, kept where at says unless that is nil.
+func number(low, high int64, at func(*queueTraits) *int64) func(*queueTraits, table, field) string {
+	return func(t *queueTraits, _ table, f field) string {
 		n, ok := f.integer()
 		switch {
 		case !ok:
@@ -79,7 +75,9 @@ func number(low, high int64, at func(*queueTraits) *int64) func(*queueTraits, fi
 		case n > high:
 			return fmt.Sprintf("{value_too_large,%d}", n)
 		}
-		*at(t) = n
+		if at != nil {
+			*at(t) = n
+		}
 		return ""
 	}
 }
@@ -87,8 +85,8 @@ func number(low, high int64, at func(*queueTraits) *int64) func(*queueTraits, fi
 func wrongType(f field) string { return fmt.Sprintf("{unacceptable_type,%s}", typeName(f.kind)) }
 
 // text reads a string argument with f, which says what is wrong with it.
-func text(read func(t *queueTraits, s string) string) func(*queueTraits, field) string {
-	return func(t *queueTraits, f field) string {
+func text(read func(t *queueTraits, s string) string) func(*queueTraits, table, field) string {
+	return func(t *queueTraits, _ table, f field) string {
 		s, ok := f.text()
 		if !ok {
 			return wrongType(f)
@@ -97,11 +95,28 @@ func text(read func(t *queueTraits, s string) string) func(*queueTraits, field) 
 	}
 }
 
-func name(at func(*queueTraits) **string) func(*queueTraits, field) string {
+func name(at func(*queueTraits) **string) func(*queueTraits, table, field) string {
 	return text(func(t *queueTraits, s string) string {
 		*at(t) = &s
 		return ""
 	})
+}
+
+// oneOf is a string that has no meaning here, but must be one of those.
+func oneOf(problem string, known ...string) func(*queueTraits, table, field) string {
+	return text(func(_ *queueTraits, s string) string {
+		if !slices.Contains(known, s) {
+			return problem
+		}
+		return ""
+	})
+}
+
+func setDeadKey(t *queueTraits, args table, f field) string {
+	if _, ok := args.find("x-dead-letter-exchange"); f.kind == 'S' && !ok {
+		return "routing_key_but_no_dlx_defined"
+	}
+	return name(func(t *queueTraits) **string { return &t.deadKey })(t, args, f)
 }
 
 func setOverflow(t *queueTraits, s string) string {
@@ -118,15 +133,17 @@ func setOverflow(t *queueTraits, s string) string {
 	return ""
 }
 
-// setMode takes what has no meaning here: nothing is ever on disk.
-func setMode(_ *queueTraits, s string) string {
-	if s != "default" && s != "lazy" {
-		return fmt.Sprintf("\"unsupported queue mode '%s'\"", s)
+// setVersion takes what has no meaning here: nothing is ever on disk.
+func setVersion(t *queueTraits, args table, f field) string {
+	var version int64
+	problem := number(0, math.MaxInt64, func(*queueTraits) *int64 { return &version })(t, args, f)
+	if problem == "" && version != 2 {
+		return fmt.Sprintf("\"unsupported queue version '%d'\"", version)
 	}
-	return ""
+	return problem
 }
 
-func setSingleActive(t *queueTraits, f field) string {
+func setSingleActive(t *queueTraits, _ table, f field) string {
 	if f.kind != 't' {
 		return wrongType(f)
 	}
@@ -134,150 +151,10 @@ func setSingleActive(t *queueTraits, f field) string {
 	return ""
 }
 
-func setType(t *queueTraits, s string) string {
-	t.quorum = s == "quorum"
-	if s != "classic" && s != "quorum" {
-		return fmt.Sprintf("\"unsupported queue type '%s'\"", s)
+// setDeliveryLimit passes over what is no integer.
+func setDeliveryLimit(t *queueTraits, _ table, f field) string {
+	if n, ok := f.integer(); ok {
+		t.deliveryLimit = n
 	}
 	return ""
 }
-
-// readTraits checks the arguments of queue.declare, in RabbitMQ's order.
-func readTraits(queue string, durable, autoDelete, exclusive bool, args table) (queueTraits, error) {
-	t := queueTraits{
-		durable: durable, autoDelete: autoDelete,
-		messageTTL: -1, expiry: -1, maxLength: -1, maxBytes: -1, maxPriority: -1, deliveryLimit: -1,
-	}
-	if f, ok := args.find("x-dead-letter-exchange"); ok && f.kind != 'S' {
-		return t, fail(preconditionFailed, "invalid type '%s' for arg '%s' in %s", typeName(f.kind), f.name, queueNamed(queue))
-	}
-	kind := "classic"
-	if f, _ := args.find(queueType); f.is("quorum") {
-		kind = "quorum"
-	}
-	for _, a := range queueArguments {
-		if _, ok := args.find(a.name); ok && a.on != "" && a.on != kind {
-			return t, fail(preconditionFailed, "invalid arg '%s' for %s of queue type rabbit_%s_queue", a.name, queueNamed(queue), kind)
-		}
-	}
-	for _, a := range queueArguments {
-		f, ok := args.find(a.name)
-		if !ok {
-			continue
-		}
-		if problem := a.set(&t, f); problem != "" {
-			return t, fail(preconditionFailed, "invalid arg '%s' for %s: %s", a.name, queueNamed(queue), problem)
-		}
-	}
-	if t.deadKey != nil && t.deadExchange == nil {
-		return t, fail(preconditionFailed, "invalid arg 'x-dead-letter-routing-key' for %s: routing_key_but_no_dlx_defined", queueNamed(queue))
-	}
-	if t.quorum {
-		return t, t.quorumCan(queue, exclusive)
-	}
-	return t, nil
-}
-
-// quorumCan refuses what a quorum queue cannot be.
-func (t queueTraits) quorumCan(queue string, exclusive bool) error {
-	for _, p := range []struct {
-		bad  bool
-		name string
-	}{{t.autoDelete, "auto-delete"}, {exclusive, "exclusive-owner"}, {!t.durable, "non-durable"}} {
-		if p.bad {
-			return fail(preconditionFailed, "invalid property '%s' for %s", p.name, queueNamed(queue))
-		}
-	}
-	return nil
-}
-
-// sameFlag and sameArgument compare a second declaration with the first.
-func sameFlag(name, what string, received, current bool) error {
-	if received == current {
-		return nil
-	}
-	return fail(preconditionFailed, "inequivalent arg '%s' for %s: received '%t' but current is '%t'", name, what, received, current)
-}
-
-func sameArgument(name, what string, received, current table) error {
-	r, hasR := received.find(name)
-	c, hasC := current.find(name)
-	if name == queueType && (!hasR || r.is("classic")) && (!hasC || c.is("classic")) {
-		return nil // classic is what a queue is where nothing is said
-	}
-	switch {
-	case !hasR && !hasC || hasR && hasC && sameValue(r, c):
-		return nil
-	case hasR && hasC:
-		return fail(preconditionFailed, "inequivalent arg '%s' for %s: received '%s' but current is '%s'", name, what, r.show(), c.show())
-	}
-	return fail(preconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s", name, what, describe(r, hasR), describe(c, hasC))
-}
-
-func describe(f field, present bool) string {
-	if !present {
-		return "none"
-	}
-	return fmt.Sprintf("the value '%s' of type '%s'", f.show(), typeName(f.kind))
-}
-
-// show writes a field's value for a reply text.
-func (f field) show() string {
-	if s, ok := f.text(); ok {
-		return s
-	}
-	if n, ok := f.integer(); ok {
-		return strconv.FormatInt(n, 10)
-	}
-	if f.kind == 't' {
-		return strconv.FormatBool(f.value[0] != 0)
-	}
-	return octets(f.value)
-}
-
-// sameValue compares values as RabbitMQ does: numbers by value, whatever their
-// type.
-func sameValue(a, b field) bool {
-	x, xok := a.number()
-	y, yok := b.number()
-	if xok && yok {
-		return x == y
-	}
-	octets := func(kind byte) bool { return kind == 'S' || kind == 'x' }
-	return (a.kind == b.kind || octets(a.kind) && octets(b.kind)) && string(a.value) == string(b.value)
-}
-
-// number is the value of a field of any numeric type, times included.
-func (f field) number() (float64, bool) {
-	d := decoder{b: f.value}
-	switch f.kind {
-	case 'f':
-		return float64(math.Float32frombits(d.u32())), true
-	case 'd':
-		return math.Float64frombits(d.u64()), true
-	case 'T':
-		return float64(d.u64()), true
-	}
-	n, ok := f.integer()
-	return float64(n), ok
-}
-
-// is tells whether f is a string field with the value s.
-func (f field) is(s string) bool {
-	v, ok := f.text()
-	return ok && v == s
-}
-
-// typeName is RabbitMQ's name for a field type.
-func typeName(kind byte) string {
-	names := map[byte]string{
-		'S': "longstr", 'I': "signedint", 'D': "decimal", 'T': "timestamp", 'V': "void",
-		'F': "table", 'A': "array", 'b': "byte", 'd': "double", 'f': "float", 'l': "long",
-		's': "short", 't': "bool", 'x': "binary", 'B': "unsignedbyte", 'u': "unsignedshort",
-		'i': "unsignedint",
-	}
-	return names[kind]
-}
-
-// cleanName drops the line ends that RabbitMQ drops from names.
-func cleanName(s string) string { return strings.NewReplacer("\r", "", "\n", "").Replace(s) }

@@ -55,7 +55,7 @@ func WithHeartbeat(d time.Duration) Option {
 	return func(c *config) { c.heartbeat = d }
 }
 
-// WithFrameMax sets the largest frame in octets, 4096 at least. By default,
+// WithFrameMax sets the largest frame in octets, 8192 at least. By default,
 // 131072.
 func WithFrameMax(octets uint32) Option {
 	return func(c *config) { c.frameMax = max(octets, frameMinSize) }
@@ -99,7 +99,8 @@ type Broker struct {
 	connections map[*connection]struct{}
 	exchanges   map[string]*exchange
 	queues      map[string]*queue
-	repliers    map[string]*channel // direct reply-to consumers by their secret
+	repliers    map[string]*channel // direct reply-to consumers by the names of their replies
+	ownReplies  string              // with what the broker begins those names
 	names       uint64              // for server-made names
 	knobs       knobs
 }
@@ -145,6 +146,7 @@ func Listen(addr string, opts ...Option) (*Broker, error) {
 		exchanges:   predeclared(),
 		queues:      make(map[string]*queue),
 		repliers:    make(map[string]*channel),
+		ownReplies:  replyPrefix + secret() + ".",
 	}
 	b.clock = newClock(&b.mu, cfg.now)
 	b.running.Go(b.clock.run)

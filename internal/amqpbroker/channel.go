@@ -19,9 +19,7 @@ type channel struct {
 	unacked   deque[*delivery] // by delivery tag
 	tag       uint64           // the last delivery tag given out
 	lastQueue string           // what an empty queue name stands for
-	prefetch  int              // for consumers to come (basic.qos global=false)
-	shared    int              // for all consumers together (global=true)
-	inFlight  int              // unacknowledged deliveries to consumers
+	prefetch  int              // for consumers to come
 
 	confirms *confirmer   // nil where not in confirm mode
 	tx       *transaction // nil where not in transaction mode
@@ -187,9 +185,7 @@ func (ch *channel) end() {
 	if ch.confirms != nil {
 		ch.confirms.later.cancel()
 	}
-	if ch.reply != nil {
-		delete(ch.broker.repliers, ch.reply.key)
-	}
+	ch.endReplies()
 	if ch.tx != nil {
 		ch.tx.restore(ch)
 	}

@@ -1,26 +1,21 @@
 package amqpbroker
 
 import (
+	"crypto/rand"
 	"fmt"
 )
 
 func (ch *channel) basicQos(d *decoder) error {
 	size, count := d.u32(), int(d.u16())
-	global := d.u8()&1 != 0
+	d.u8() // global: RabbitMQ 4.3 counts per consumer all the same
 	if !d.done() {
 		return errUndecodable
 	}
 	if size != 0 {
 		return fail(notImplemented, "prefetch_size!=0 (%d)", size)
 	}
-	// RabbitMQ's reading of global: https://www.rabbitmq.com/docs/consumer-prefetch
-	if global {
-		ch.shared = count
-	} else {
-		ch.prefetch = count
-	}
+	ch.prefetch = count
 	ch.send(basicQosOk, nil)
-	ch.deliverToAll()
 	return nil
 }
 
@@ -43,6 +38,9 @@ func (ch *channel) basicConsume(d *decoder) error {
 	if _, ok := ch.consumers[tag]; ok {
 		return fail(notAllowed, "attempt to reuse consumer tag '%s'", tag)
 	}
+	if ch.broker.madeReply(name) {
+		return ch.consumeFromReply(name)
+	}
 	q, err := ch.queue(name)
 	if err != nil {
 		return err
@@ -53,9 +51,6 @@ func (ch *channel) basicConsume(d *decoder) error {
 	}
 	if !q.quorum && (exclusive && (len(q.consumers) > 0 || q.singleActive) || q.exclusivelyConsumed()) {
 		return fail(accessRefused, "%s in exclusive use", queueNamed(name))
-	}
-	if q.quorum && ch.shared > 0 {
-		return fail(notImplemented, "%s does not support global qos", queueNamed(name))
 	}
 	if c.tag == "" {
 		c.tag = ch.broker.newName("amq.ctag-")
@@ -74,8 +69,7 @@ func (ch *channel) basicCancel(d *decoder) error {
 		return errUndecodable
 	}
 	if ch.reply != nil && ch.reply.tag == tag {
-		delete(ch.broker.repliers, ch.reply.key)
-		ch.reply = nil
+		ch.endReplies()
 	}
 	c, ok := ch.consumers[tag]
 	ch.answer(noWait, basicCancelOk, encoder{}.shortstr(tag))
@@ -98,12 +92,15 @@ func (ch *channel) basicGet(d *decoder) error {
 	if err != nil {
 		return err
 	}
+	if ch.broker.madeReply(name) {
+		return fail(notImplemented, "basic.get not supported by volatile %s", queueNamed(name))
+	}
 	q, err := ch.queue(name)
 	if err != nil {
 		return err
 	}
 	if q.quorum && q.singleActive {
-		return fail(resourceLocked, "cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", queueNamed(name))
+		return fail(resourceLocked, "cannot obtain access to locked %s. basic.get operations are not supported by <<\"quorum\">> queues with single active consumer", queueNamed(name))
 	}
 	q.touch()
 	now := ch.broker.clock.now()
@@ -116,14 +113,16 @@ func (ch *channel) basicGet(d *decoder) error {
 	q.expire(now) // what was behind it
 	tag := ch.nextTag()
 	args := encoder{}.u64(tag).bit(e.redelivered).shortstr(e.message.exchange).shortstr(e.message.key).u32(uint32(q.len()))
-	m := e.outgoing(true)
+	m := e.outgoing()
 	ch.conn.sendContent(ch.id, basicGetOk, args, m.raw, m.body)
 	if !noAck {
 		ch.unacked.push(&delivery{tag: tag, entry: e, queue: q})
 	}
-	ch.traceOut(q, m, e.redelivered)
+	ch.traceOut(q.name, m, e.redelivered)
 	return nil
 }
+
+func secret() string { return rand.Text() }
 
 func (ch *channel) nextTag() uint64 {
 	ch.tag++

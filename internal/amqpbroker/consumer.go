@@ -1,9 +1,6 @@
 package amqpbroker
 
-import (
-	"crypto/rand"
-	"slices"
-)
+import "slices"
 
 // consumer is a subscription of a channel to a queue.
 type consumer struct {
@@ -32,28 +29,24 @@ func (c *consumer) readArguments(args table) error {
 
 // ready tells whether the consumer may be given one more message.
 func (c *consumer) ready() bool {
-	ch := c.channel
-	if !c.noAck {
-		if c.limit > 0 && c.unacked >= c.limit || ch.shared > 0 && ch.inFlight >= ch.shared {
-			return false
-		}
+	if !c.noAck && c.limit > 0 && c.unacked >= c.limit {
+		return false
 	}
-	return ch.conn.out.hasRoom()
+	return c.channel.conn.out.hasRoom()
 }
 
 // take gives the consumer a message.
 func (c *consumer) take(e *entry) {
 	ch := c.channel
 	tag := ch.nextTag()
-	m := e.outgoing(false)
+	m := e.outgoing()
 	args := encoder{}.shortstr(c.tag).u64(tag).bit(e.redelivered).shortstr(m.exchange).shortstr(m.key)
 	ch.conn.sendContent(ch.id, basicDeliver, args, m.raw, m.body)
 	if !c.noAck {
 		ch.unacked.push(&delivery{tag: tag, entry: e, queue: c.queue, consumer: c})
 		c.unacked++
-		ch.inFlight++
 	}
-	ch.traceOut(c.queue, m, e.redelivered) // may give this channel its next delivery
+	ch.traceOut(c.queue.name, m, e.redelivered) // may give this channel its next delivery
 }
 
 // cancel tells the client that its queue is gone
@@ -64,50 +57,6 @@ func (c *consumer) cancel() {
 		c.channel.send(basicCancel, encoder{}.shortstr(c.tag).bit(true))
 	}
 }
-
-// Direct reply-to: https://www.rabbitmq.com/docs/direct-reply-to.
-const (
-	replyQueue  = "amq.rabbitmq.reply-to"
-	replyPrefix = replyQueue + "."
-)
-
-// replier is a channel's direct reply-to consumer.
-type replier struct {
-	tag string
-	key string // what follows replyPrefix in the names that reach it
-}
-
-func (ch *channel) consumeReplies(tag string, noAck, noWait bool) error {
-	switch _, used := ch.consumers[tag]; {
-	case used:
-		return fail(notAllowed, "attempt to reuse consumer tag '%s'", tag)
-	case !noAck:
-		return fail(preconditionFailed, "reply consumer cannot acknowledge")
-	case ch.reply != nil:
-		return fail(preconditionFailed, "reply consumer already set")
-	}
-	if tag == "" {
-		tag = ch.broker.newName("amq.ctag-")
-	}
-	ch.reply = &replier{tag: tag, key: ch.broker.newName("")}
-	ch.broker.repliers[ch.reply.key] = ch
-	ch.answer(noWait, basicConsumeOk, encoder{}.shortstr(tag))
-	return nil
-}
-
-// deliverReply hands a reply to the channel that waits for it. One that cannot be
-// handed over at once is dropped: replies are delivered at most once, and nothing
-// may be kept for a peer that does not read.
-func (b *Broker) deliverReply(key string, m *message) {
-	ch, ok := b.repliers[key]
-	if !ok || !ch.conn.out.hasRoom() {
-		return
-	}
-	args := encoder{}.shortstr(ch.reply.tag).u64(ch.nextTag()).bit(false).shortstr(m.exchange).shortstr(m.key)
-	ch.conn.sendContent(ch.id, basicDeliver, args, m.raw, m.body)
-}
-
-func secret() string { return rand.Text() }
 
 // add makes c a consumer of q: after those of its priority and above.
 func (q *queue) add(c *consumer) {

@@ -14,6 +14,17 @@ const (
 	reasonDeliveryLimit = "delivery_limit"
 )
 
+// death is an entry of a message's history: how often it has died in a queue of one
+// reason, and what it had been published with the first time.
+type death struct {
+	queue, reason string
+	exchange      string
+	keys          []string
+	count         int64
+	first         time.Time
+	expiration    string // "" for none
+}
+
 // deadLetter publishes what leaves q to its dead-letter exchange, if it has one
 // that exists.
 func (q *queue) deadLetter(e *entry, reason string, now time.Time) {
@@ -25,109 +36,104 @@ func (q *queue) deadLetter(e *entry, reason string, now time.Time) {
 	if !ok {
 		return
 	}
-	m := q.buried(e.message, reason, now)
+	m := q.buried(e, reason, now)
 	m.exchange = x.name
 	for _, to := range b.route(x, m) {
-		if reason != reasonRejected && cycles(to.name, m.props.headers) {
+		if reason != reasonRejected && cycles(to.name, m.deaths) {
 			continue
 		}
 		to.publish(m, now)
 	}
+	b.deliverReplies(m, now)
 }
 
-// buried is m with the death recorded in its headers, its own TTL removed lest it
+// buried is a message with its death recorded in its headers, its own TTL removed lest it
 // expire again, and its new routing keys.
-func (q *queue) buried(m *message, reason string, now time.Time) *message {
-	headers := recordDeath(m, q.name, reason, now)
-	keys := m.keys
-	if q.deadKey != nil {
-		keys = []string{*q.deadKey}
-		headers = headers.without("CC") // its keys do not apply any more
-	}
+func (q *queue) buried(e *entry, reason string, now time.Time) *message {
+	m := e.message
+	deaths := recordDeath(m, q.name, reason, now)
 	p := m.props
 	p.flags = p.flags&^flagExpiration | flagHeaders
-	p.headers = headers
+	p.headers = deathHeaders(m, deaths)
 	m = m.withProps(p)
-	m.key, m.keys = keys[0], keys
+	m.deaths, m.failures = deaths, e.failures
+	if q.deadKey != nil {
+		m.keys = []string{*q.deadKey}
+	}
+	m.key = m.keys[0]
 	return m
 }
 
-// recordDeath returns m's headers with x-death brought up to date: one entry for
-// each queue and reason, the latest first.
-func recordDeath(m *message, queue, reason string, now time.Time) table {
-	headers := m.props.headers
-	death, present := headers.find("x-death")
-	entries, _ := death.array()
-	latest := newDeath(m, queue, reason, now)
-	if !present {
-		headers = headers.
-			with(stringField("x-first-death-exchange", m.exchange)).
-			with(stringField("x-first-death-queue", queue)).
-			with(stringField("x-first-death-reason", reason))
+// recordDeath returns m's history brought up to date, the latest death first. What the
+// client has sent as x-death is none of it.
+func recordDeath(m *message, queue, reason string, now time.Time) []death {
+	deaths := slices.Clone(m.deaths)
+	latest := death{queue, reason, m.exchange, m.openKeys(), 0, now, ""}
+	if m.props.flags&flagExpiration != 0 {
+		latest.expiration = m.props.text[flagExpiration]
 	}
-	if len(entries) > 0 {
-		entries = slices.Clone(entries)
-		// RabbitMQ 3 turns round what follows the latest. RabbitMQ 4 does not, which
-		// shows only with three entries or more.
-		slices.Reverse(entries)
-		i := slices.IndexFunc(entries, func(f field) bool {
-			q, r := deathOf(f)
-			return q == queue && r == reason
-		})
-		if i >= 0 {
-			old, _ := entries[i].tableValue()
-			count, _ := old.find("count")
-			n, _ := count.integer()
-			latest = old.with(longField("count", n+1))
-			entries = slices.Delete(entries, i, i+1)
-		}
-		latest = latest.sorted()
+	if i := slices.IndexFunc(deaths, func(d death) bool { return d.queue == queue && d.reason == reason }); i >= 0 {
+		latest = deaths[i]
+		deaths = slices.Delete(deaths, i, i+1)
 	}
-	entries = slices.Insert(entries, 0, tableField("", latest))
-	return headers.with(arrayField("x-death", entries)).sorted()
+	latest.count++
+	return slices.Insert(deaths, 0, latest)
 }
 
-func newDeath(m *message, queue, reason string, now time.Time) table {
-	cc, _ := copyKeys(m.props.headers, "CC") // the keys of BCC stay secret
-	keys := []field{stringField("", m.key)}
-	for _, key := range cc {
-		keys = append(keys, stringField("", key))
+// openKeys are a message's routing keys without those that BCC keeps secret.
+func (m *message) openKeys() []string {
+	keys := slices.Clone(m.keys)
+	for _, secret := range m.bcc {
+		if i := slices.Index(keys, secret); i >= 0 {
+			keys = slices.Delete(keys, i, i+1)
+		}
 	}
+	return keys
+}
+
+// deathHeaders are m's headers with its history, that now begins with deaths[0].
+func deathHeaders(m *message, deaths []death) table {
+	headers := m.props.headers
+	say := func(which, exchange, queue, reason string) {
+		headers = headers.
+			with(stringField("x-"+which+"-death-exchange", exchange)).
+			with(stringField("x-"+which+"-death-queue", queue)).
+			with(stringField("x-"+which+"-death-reason", reason))
+	}
+	if m.deaths == nil {
+		say("first", m.exchange, deaths[0].queue, deaths[0].reason)
+	}
+	say("last", m.exchange, deaths[0].queue, deaths[0].reason)
+	entries := make([]field, len(deaths))
+	for i, d := range deaths {
+		entries[i] = tableField("", d.table())
+	}
+	return headers.with(arrayField("x-death", entries))
+}
+
+func (d death) table() table {
 	t := table{
-		longField("count", 1),
-		stringField("reason", reason),
-		stringField("queue", queue),
-		{"time", 'T', encoder{}.u64(uint64(now.Unix()))},
-		stringField("exchange", m.exchange),
-		arrayField("routing-keys", keys),
+		longField("count", d.count),
+		stringField("reason", d.reason),
+		stringField("queue", d.queue),
+		{"time", 'T', encoder{}.u64(uint64(d.first.Unix()))},
+		stringField("exchange", d.exchange),
+		stringsField("routing-keys", d.keys),
 	}
-	if m.props.flags&flagExpiration != 0 {
-		t = append(t, stringField("original-expiration", m.props.text[flagExpiration]))
+	if d.expiration != "" {
+		t = slices.Insert(t, 0, stringField("original-expiration", d.expiration))
 	}
 	return t
 }
 
-// deathOf is the queue and the reason of an entry of x-death.
-func deathOf(f field) (queue, reason string) {
-	t, _ := f.tableValue()
-	q, _ := t.find("queue")
-	r, _ := t.find("reason")
-	queue, _ = q.text()
-	reason, _ = r.text()
-	return queue, reason
-}
-
 // cycles tells whether a message has been in the queue before and came round
 // without anybody rejecting it: it would go round for ever, and is dropped.
-func cycles(queue string, headers table) bool {
-	death, _ := headers.find("x-death")
-	entries, _ := death.array()
-	for _, f := range entries {
-		q, reason := deathOf(f)
-		if reason == reasonRejected {
+func cycles(queue string, deaths []death) bool {
+	for _, d := range deaths {
+		if d.reason == reasonRejected {
 			return false
 		}
-		if q == queue {
+		if d.queue == queue {
 			return true
 		}
 	}

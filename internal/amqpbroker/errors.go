@@ -125,11 +125,3 @@ func octets(b []byte) string {
 	}
 	return "<<" + strings.Join(list, ",") + ">>"
 }
-
-// limit writes a negotiated limit, of which 0 means none.
-func limit(n uint64) string {
-	if n == 0 {
-		return "0 (no limit)"
-	}
-	return strconv.FormatUint(n, 10)
-}

@@ -170,10 +170,14 @@ func readHeaderMatch(args table) headerMatch {
 }
 
 // matches: a field without a value asks only for its presence
-// (AMQP 0-9-1 section 3.1.3.4).
+// (AMQP 0-9-1 section 3.1.3.4). Of headers that are repeated RabbitMQ looks at the last,
+// though it delivers the first. A time in a header counts as milliseconds.
 func (h headerMatch) matches(headers table) bool {
 	for _, want := range h.fields {
-		got, ok := headers.find(want.name)
+		got, ok := headers.findLast(want.name)
+		if t, isTime := got.whole(); isTime && got.kind == 'T' {
+			got = longField(got.name, 1000*t)
+		}
 		ok = ok && (want.kind == 'V' || sameValue(want, got))
 		if ok == h.any {
 			return ok

@@ -134,7 +134,11 @@ func (ch *channel) exchangeDeclare(d *decoder) error {
 
 func (ch *channel) declareExchange(x *exchange, name, kind string, traits exchangeTraits, args table) error {
 	if !slices.Contains([]string{"direct", "fanout", "topic", "headers"}, kind) {
-		return fail(commandInvalid, "unknown exchange type '%s'", kind)
+		what := "unknown"
+		if kind == "" {
+			what = "invalid"
+		}
+		return fail(preconditionFailed, "%s exchange type '%s'", what, kind)
 	}
 	if x != nil {
 		return sameExchange(x, kind, traits, args)

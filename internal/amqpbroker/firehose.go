@@ -2,7 +2,7 @@ package amqpbroker
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 )
 
 // The firehose: https://www.rabbitmq.com/docs/firehose.
@@ -20,20 +20,15 @@ func (b *Broker) Trace(on bool) {
 	b.knobs.tracing = on
 }
 
-// traceIn tells of a message that was published. As in RabbitMQ 3.10, the default
-// exchange is said to have routed to every key, whether there is such a queue or not,
-// and a direct reply to no queue.
+// traceIn tells of a message that was published. As in RabbitMQ, the default exchange is
+// said to have routed to every key, whether there is such a queue or not.
 func (ch *channel) traceIn(m *message, routed []*queue) {
 	if !ch.broker.knobs.tracing {
 		return
 	}
 	var names []string
 	if m.exchange == "" {
-		for _, key := range m.keys {
-			if !strings.HasPrefix(key, replyPrefix) {
-				names = append(names, key)
-			}
-		}
+		names = slices.Compact(slices.Sorted(slices.Values(m.keys)))
 	} else {
 		for _, q := range routed {
 			names = append(names, q.name)
@@ -43,7 +38,7 @@ func (ch *channel) traceIn(m *message, routed []*queue) {
 }
 
 // traceOut tells of a message that goes out to a consumer, or was fetched.
-func (ch *channel) traceOut(q *queue, m *message, redelivered bool) {
+func (ch *channel) traceOut(queue string, m *message, redelivered bool) {
 	if !ch.broker.knobs.tracing {
 		return
 	}
@@ -51,7 +46,7 @@ func (ch *channel) traceOut(q *queue, m *message, redelivered bool) {
 	if redelivered {
 		times = 1
 	}
-	ch.trace("deliver."+q.name, m, intField("redelivered", times))
+	ch.trace("deliver."+queue, m, intField("redelivered", times))
 }
 
 // trace publishes a copy of m. Copies are not traced in their turn.
@@ -99,7 +94,7 @@ func (p properties) table() table {
 		name := propertyNames[flag]
 		switch flag {
 		case flagHeaders:
-			t = append(t, tableField(name, p.headers))
+			t = append(t, tableField(name, p.headers.canonical()))
 		case flagDeliveryMode:
 			t = append(t, intField(name, uint32(p.deliveryMode)))
 		case flagPriority:

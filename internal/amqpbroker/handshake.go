@@ -7,9 +7,13 @@ import (
 	"time"
 )
 
-const frameMinSize = 4096
+const frameMinSize = 8192 // RabbitMQ's since 4.1; the protocol's is 4096
 
-var protocolHeader = []byte("AMQP\x00\x00\x09\x01")
+var (
+	protocolHeader = []byte("AMQP\x00\x00\x09\x01")
+	// What RabbitMQ would rather speak, AMQP 1.0 after SASL. This broker does not.
+	saslHeader = []byte("AMQP\x03\x01\x00\x00")
+)
 
 var (
 	errBadProtocol = errors.New("amqpbroker: peer does not speak AMQP 0-9-1")
@@ -25,7 +29,11 @@ func (c *connection) shakeHands() error {
 		return err
 	}
 	if !bytes.Equal(header[:], protocolHeader) {
-		c.out.add(func(b []byte) []byte { return append(b, protocolHeader...) })
+		offer := saslHeader
+		if bytes.Equal(header[:], saslHeader) {
+			offer = protocolHeader
+		}
+		c.out.add(func(b []byte) []byte { return append(b, offer...) })
 		return errBadProtocol
 	}
 	c.send(0, connectionStart, encoder{}.u8(0).u8(9).table(serverProperties()).longstr("PLAIN AMQPLAIN").longstr("en_US"))
@@ -184,14 +192,9 @@ func (c *connection) tuneOk(d *decoder) error {
 		return errRefused
 	}
 	cfg := c.broker.cfg
-	if frameMax != 0 && frameMax < frameMinSize {
-		return fail(notAllowed, "negotiated frame_max = %d is lower than the minimum allowed value (%d)", frameMax, frameMinSize)
-	}
-	if frameMax == 0 || frameMax > cfg.frameMax {
-		return fail(notAllowed, "negotiated frame_max = %s is higher than the maximum allowed value (%d)", limit(uint64(frameMax)), cfg.frameMax)
-	}
-	if channelMax == 0 || channelMax > cfg.channelMax {
-		return fail(notAllowed, "negotiated channel_max = %s is higher than the maximum allowed value (%d)", limit(uint64(channelMax)), cfg.channelMax)
+	// 0 is for no limit, which is more than was offered.
+	if frameMax < frameMinSize || frameMax > cfg.frameMax || channelMax == 0 || channelMax > cfg.channelMax {
+		return errRefused
 	}
 	c.frameMax, c.channelMax = frameMax, channelMax
 	if every := time.Duration(heartbeat) * time.Second; every > 0 {

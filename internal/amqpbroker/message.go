@@ -71,6 +71,7 @@ func parseProperties(b []byte) (properties, bool) {
 	return p, d.done()
 }
 
+// encode writes properties as RabbitMQ does.
 func (p properties) encode() []byte {
 	e := encoder{}.u16(p.flags)
 	for _, flag := range propertyOrder {
@@ -79,7 +80,7 @@ func (p properties) encode() []byte {
 		}
 		switch flag {
 		case flagHeaders:
-			e = e.table(p.headers)
+			e = e.table(p.headers.canonical())
 		case flagDeliveryMode:
 			e = e.u8(p.deliveryMode)
 		case flagPriority:
@@ -99,9 +100,12 @@ type message struct {
 	exchange string
 	key      string   // the routing key of basic.publish
 	keys     []string // key, then the CC and BCC headers' keys
+	bcc      []string // which of keys nobody is told
 	props    properties
 	raw      []byte // props in wire form
 	body     []byte
+	deaths   []death // the latest first, nil where it has not been dead-lettered
+	failures int64   // deliveries that had failed when it was
 }
 
 // withProps is a copy of m with other properties.

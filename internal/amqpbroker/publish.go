@@ -1,7 +1,7 @@
 package amqpbroker
 
 import (
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -31,19 +31,29 @@ func (ch *channel) publish(c *content, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	routed := ch.broker.route(x, m)
-	ch.traceIn(m, routed)
+	r := ch.broker.routing(x, m)
+	r.mandatory = c.publish.mandatory
+	ch.traceIn(m, r.queues)
 	if ch.tx != nil {
-		ch.tx.publishes = append(ch.tx.publishes, pendingPublish{m, routed, c.publish.mandatory})
-	} else {
-		ch.distribute(m, routed, c.publish.mandatory, now)
+		ch.tx.publishes = append(ch.tx.publishes, r)
+		return nil
 	}
-	// A reply is neither routed nor part of a transaction: one that is mandatory is
-	// returned and delivered.
-	if replyKey, ok := strings.CutPrefix(m.key, replyPrefix); ok && m.exchange == "" {
-		ch.broker.deliverReply(replyKey, m)
-	}
+	ch.distribute(r, now)
+	ch.broker.deliverReplies(m, now)
 	return nil
+}
+
+// routing is a message and where it goes.
+type routing struct {
+	message   *message
+	mandatory bool
+	queues    []*queue
+	routed    bool // it goes to a queue, or is a direct reply
+}
+
+func (b *Broker) routing(x *exchange, m *message) routing {
+	queues := b.route(x, m)
+	return routing{message: m, queues: queues, routed: len(queues) > 0 || len(b.replyNames(m)) > 0}
 }
 
 // accept makes a message of what was published, checking it in RabbitMQ's order.
@@ -70,15 +80,22 @@ func (ch *channel) accept(c *content) (*message, *exchange, error) {
 		if ch.reply == nil {
 			return nil, nil, fail(preconditionFailed, "fast reply consumer does not exist")
 		}
-		m = m.withText(flagReplyTo, replyPrefix+ch.reply.key)
+		m = m.withText(flagReplyTo, ch.reply.name)
 	}
-	if _, err := props.expiration(); err != nil {
+	ttl, err := props.expiration()
+	if err != nil {
 		return nil, nil, err
+	}
+	if text := strconv.FormatInt(ttl, 10); ttl >= 0 && text != props.text[flagExpiration] {
+		m = m.withText(flagExpiration, text)
 	}
 	if user, ok := props.text[flagUserID]; ok && user != ch.broker.cfg.user {
 		return nil, nil, fail(preconditionFailed, "user_id property set to '%s' but authenticated user was '%s'", user, ch.broker.cfg.user)
 	}
-	m, err := m.withCopies()
+	if !props.headers.isCanonical() {
+		m = m.withProps(m.props)
+	}
+	m, err = m.withCopies()
 	return m, x, err
 }
 
@@ -96,25 +113,27 @@ func (m *message) withCopies() (*message, error) {
 		return nil, err
 	}
 	m.keys = append(append(m.keys, cc...), bcc...)
+	m.bcc = bcc
 	if _, ok := m.props.headers.find("BCC"); ok {
 		m = m.withHeaders(m.props.headers.without("BCC"))
 	}
 	return m, nil
 }
 
-// distribute puts a routed message into its queues, and answers with a return and
+// distribute puts a message into its queues, and answers with a return and
 // a confirm where they are due: the return comes first. It tells whether all the
 // queues took it.
-func (ch *channel) distribute(m *message, routed []*queue, mandatory bool, now time.Time) bool {
+func (ch *channel) distribute(r routing, now time.Time) bool {
 	if ch.confirms != nil && ch.broker.knobs.refuseConfirm {
 		ch.confirm(false, now)
 		return false
 	}
 	taken := true
-	for _, q := range routed {
+	m := r.message
+	for _, q := range r.queues {
 		taken = q.publish(m, now) && taken
 	}
-	if mandatory && len(routed) == 0 {
+	if r.mandatory && !r.routed {
 		args := encoder{}.u16(noRoute).shortstr("NO_ROUTE").shortstr(m.exchange).shortstr(m.key)
 		ch.conn.sendContent(ch.id, basicReturn, args, m.raw, m.body)
 	}

@@ -31,6 +31,13 @@ type queue struct {
 
 func (q *queue) len() int { return q.count }
 
+func (q *queue) kind() string {
+	if q.quorum {
+		return "quorum"
+	}
+	return "classic"
+}
+
 // publish takes a message in, unless the queue is full and refuses
 // (https://www.rabbitmq.com/docs/maxlength).
 func (q *queue) publish(m *message, now time.Time) bool {
@@ -40,37 +47,43 @@ func (q *queue) publish(m *message, now time.Time) bool {
 	q.expire(now)
 	if q.overflow != dropHead && q.refuses(m) {
 		if q.overflow == rejectPublishDeadLetter {
-			q.deadLetter(&entry{message: m}, reasonMaxLength, now)
+			q.deadLetter(&entry{message: m, failures: m.failures}, reasonMaxLength, now)
 		}
 		return false
 	}
 	q.sequence++
-	e := &entry{sequence: q.sequence, message: m, counted: q.quorum}
-	if q.maxPriority > 0 {
-		e.level = min(int(m.props.priority), len(q.levels)-1)
-	}
+	e := &entry{sequence: q.sequence, level: q.levelOf(m), message: m, failures: m.failures, counted: q.quorum}
 	if ttl := q.timeToLive(m); ttl >= 0 {
 		e.expires = now.Add(ttl)
 	}
 	q.levels[e.level].push(e)
 	q.count++
 	q.bytes += len(m.body)
+	e.redelivered = q.quorum && e.failures > 0
 	q.hand(now)
+	e.redelivered = e.failures > 0 // a classic queue's consumer that had to wait is not told
 	q.trim(now)
 	q.expire(now) // a TTL of 0 lets a message reach a waiting consumer, and no other
 	return true
 }
 
-// timeToLive is the shorter of the queue's and the message's own, -1 for neither.
-func (q *queue) timeToLive(m *message) time.Duration {
-	ms, _ := m.props.expiration()
-	if q.messageTTL >= 0 && (ms < 0 || q.messageTTL < ms) {
-		ms = q.messageTTL
+// The levels of a quorum queue: its priorities and, above them, what came back.
+const (
+	maxQuorumPriority     = 31
+	defaultQuorumPriority = 4
+	levelReturned         = maxQuorumPriority + 1
+)
+
+// levelOf is the level that a message begins at.
+func (q *queue) levelOf(m *message) int {
+	priority := int(m.props.priority)
+	if !q.quorum {
+		return min(priority, len(q.levels)-1)
 	}
-	if ms < 0 {
-		return -1
+	if m.props.flags&flagPriority == 0 {
+		priority = defaultQuorumPriority
 	}
-	return time.Duration(ms) * time.Millisecond
+	return min(priority, maxQuorumPriority)
 }
 
 // refuses tells whether a queue that does not drop its head has no room for m. A
@@ -117,27 +130,23 @@ func (q *queue) pop() *entry {
 	return e
 }
 
-// levelReturned is that of a quorum queue for what came back.
-const levelReturned = 1
-
-// putBack returns an entry: to a classic queue in its old place.
-func (q *queue) putBack(e *entry, abandoned bool, now time.Time) {
+// putBack returns an entry: to a classic queue in its old place, to a quorum queue before
+// all that has not been delivered yet, in the order in which entries return.
+func (q *queue) putBack(e *entry, failed bool, now time.Time) {
 	if q.deleted {
 		return
 	}
 	e.redelivered = true
 	e.returns++
-	if q.deliveryLimit >= 0 && e.returns > q.deliveryLimit {
-		q.deadLetter(e, reasonDeliveryLimit, now)
-		return
+	if failed {
+		e.failures++
 	}
 	if q.quorum {
-		// What an ended channel left a quorum queue serves first, in the order in which
-		// it came. What a client returned it takes like a new message, unless it has a
-		// delivery limit, as RabbitMQ 4 has by default.
-		if q.deliveryLimit >= 0 || abandoned {
-			e.level = levelReturned
+		if q.deliveryLimit >= 0 && e.failures > q.deliveryLimit {
+			q.deadLetter(e, reasonDeliveryLimit, now)
+			return
 		}
+		e.level = levelReturned
 		q.levels[e.level].push(e)
 	} else {
 		level := &q.levels[e.level]
@@ -181,38 +190,6 @@ func (q *queue) hand(now time.Time) {
 	}
 }
 
-// expire drops what is overdue at the head: as in RabbitMQ, a message behind one
-// that lives longer has to wait (https://www.rabbitmq.com/docs/ttl).
-func (q *queue) expire(now time.Time) {
-	for {
-		level := q.head()
-		if level < 0 {
-			return
-		}
-		next := q.levels[level].at(0).expires
-		if next.IsZero() {
-			return
-		}
-		if next.After(now) {
-			q.expireAt(next)
-			return
-		}
-		q.deadLetter(q.pop(), reasonExpired, now)
-	}
-}
-
-// expireAt has the queue look for overdue messages at t.
-func (q *queue) expireAt(t time.Time) {
-	if q.ttlAlarm != nil && !t.Before(q.ttlAlarm.at) {
-		return
-	}
-	q.ttlAlarm.cancel()
-	q.ttlAlarm = q.broker.clock.at(t, func() {
-		q.ttlAlarm = nil
-		q.expire(q.broker.clock.now())
-	})
-}
-
 func (q *queue) purge() int {
 	n := q.count
 	for i := range q.levels {
@@ -220,32 +197,6 @@ func (q *queue) purge() int {
 	}
 	q.count, q.bytes = 0, 0
 	return n
-}
-
-// touch puts off the end of a queue with x-expires.
-func (q *queue) touch() {
-	if q.expiry < 0 || q.deleted {
-		return
-	}
-	q.used = q.broker.clock.now()
-	if q.expireAlarm == nil {
-		q.expireAlarm = q.broker.clock.at(q.used.Add(q.lifetime()), q.expireUnused)
-	}
-}
-
-func (q *queue) lifetime() time.Duration { return time.Duration(q.expiry) * time.Millisecond }
-
-func (q *queue) expireUnused() {
-	q.expireAlarm = nil
-	if len(q.consumers) > 0 {
-		return // its last consumer touches it
-	}
-	end := q.used.Add(q.lifetime())
-	if q.broker.clock.now().Before(end) {
-		q.expireAlarm = q.broker.clock.at(end, q.expireUnused)
-		return
-	}
-	q.delete()
 }
 
 // lostConsumer is called after consumers have gone.

@@ -32,6 +32,9 @@ func (ch *channel) queueName(name string) (string, error) {
 	return ch.lastQueue, nil
 }
 
+// cleanName drops the line ends that RabbitMQ drops from names.
+func cleanName(s string) string { return strings.NewReplacer("\r", "", "\n", "").Replace(s) }
+
 func reserved(kind, name string) error {
 	if strings.HasPrefix(name, "amq.") {
 		return fail(accessRefused, "%s name '%s' contains reserved prefix 'amq.*'", kind, name)
@@ -68,47 +71,47 @@ func (ch *channel) queueDeclare(d *decoder) error {
 	return nil
 }
 
-// declareReply answers for a direct reply-to name: whether somebody still waits.
-func (ch *channel) declareReply(name string, noWait bool) error {
-	key, _ := strings.CutPrefix(name, replyPrefix)
-	if _, ok := ch.broker.repliers[key]; !ok && name != replyQueue {
-		return noQueue(name)
-	}
-	ch.lastQueue = name
-	ch.answer(noWait, queueDeclareOk, encoder{}.shortstr(name).u32(0).u32(1))
-	return nil
-}
-
 func (ch *channel) declareQueue(name string, durable, exclusive, autoDelete bool, args table) (*queue, error) {
 	b := ch.broker
 	if err := reserved("queue", name); err != nil {
 		return nil, err
 	}
 	durable = durable && !exclusive
+	args = args.typed()
 	if q, ok := b.queues[name]; ok {
 		return q, ch.sameQueue(q, durable, exclusive, autoDelete, args)
 	}
-	generated := name == ""
-	if generated {
+	if name == "" {
+		if err := serverCanName(args); err != nil {
+			return nil, err
+		}
 		name = b.newName("amq.gen-")
 	}
 	traits, err := readTraits(name, durable, autoDelete, exclusive, args)
 	if err != nil {
 		return nil, err
 	}
-	if generated && traits.quorum {
-		return nil, fail(preconditionFailed, "Cannot declare a server-named queue for type rabbit_quorum_queue")
-	}
 	q := &queue{broker: b, name: name, queueTraits: traits, args: args}
-	q.levels = make([]deque[*entry], max(traits.maxPriority, 0)+1)
+	levels := max(traits.maxPriority, 0) + 1
 	if traits.quorum {
-		q.levels = make([]deque[*entry], levelReturned+1)
+		levels = levelReturned + 1
 	}
+	q.levels = make([]deque[*entry], levels)
 	if exclusive {
 		q.owner = ch.conn
 	}
 	b.queues[name] = q
 	return q, nil
+}
+
+func serverCanName(args table) error {
+	switch kind, problem := kindOf(args); {
+	case kind == "quorum":
+		return fail(preconditionFailed, "Cannot declare a server-named queue for type rabbit_quorum_queue")
+	case problem != "" && kind != "":
+		return fail(preconditionFailed, "unknown queue type '%s'", kind)
+	}
+	return nil
 }
 
 func (ch *channel) sameQueue(q *queue, durable, exclusive, autoDelete bool, args table) error {
@@ -122,8 +125,8 @@ func (ch *channel) sameQueue(q *queue, durable, exclusive, autoDelete bool, args
 	if err := sameFlag("auto_delete", what, autoDelete, q.autoDelete); err != nil {
 		return err
 	}
-	for _, a := range queueArguments {
-		if err := sameArgument(a.name, what, args, q.args); err != nil {
+	for _, name := range typeArguments[q.kind()] {
+		if err := sameArgument(name, what, args, q.args); err != nil {
 			return err
 		}
 	}
@@ -171,6 +174,10 @@ func (ch *channel) queuePurge(d *decoder) error {
 	if err != nil {
 		return err
 	}
+	if ch.broker.madeReply(name) {
+		ch.answer(noWait, queuePurgeOk, encoder{}.u32(0))
+		return nil
+	}
 	q, err := ch.queue(name)
 	if err != nil {
 		return err
@@ -194,6 +201,9 @@ func (ch *channel) queueBind(d *decoder) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseReplyBinding(name); err != nil {
+		return err
+	}
 	if err := ch.bind(cleanName(source), newBinding(cleanName(name), true, key, args)); err != nil {
 		return err
 	}
@@ -213,6 +223,9 @@ func (ch *channel) queueUnbind(d *decoder) error {
 	}
 	name, err := ch.queueName(name)
 	if err != nil {
+		return err
+	}
+	if err := refuseReplyBinding(name); err != nil {
 		return err
 	}
 	if err := ch.unbind(cleanName(source), newBinding(cleanName(name), true, key, args)); err != nil {

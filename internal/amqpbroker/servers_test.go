@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -53,4 +54,20 @@ func serverVersion(t *testing.T, server string) string {
 		return m[1]
 	}
 	return inProcess
+}
+
+// serverRelease is which of the releases the server is, or follows.
+func serverRelease(t *testing.T, server string) string {
+	t.Helper()
+	version := serverVersion(t, server)
+	if version == inProcess {
+		return releases[len(releases)-1]
+	}
+	for _, release := range releases {
+		if strings.HasPrefix(version, release+".") {
+			return release
+		}
+	}
+	t.Fatalf("nothing is recorded of RabbitMQ %s, only of %v", version, releases)
+	return ""
 }

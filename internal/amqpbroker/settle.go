@@ -17,13 +17,14 @@ type delivery struct {
 type settlement struct {
 	deliveries []*delivery
 	how        verdict
+	failed     bool // the delivery counts as one that failed
 }
 
 type verdict int
 
 const (
 	acked verdict = iota
-	rejected
+	discarded
 	returned // to the queue
 )
 
@@ -32,7 +33,7 @@ func (ch *channel) basicAck(d *decoder) error {
 	if !d.done() {
 		return errUndecodable
 	}
-	return ch.settleTag(tag, multiple, acked)
+	return ch.settleTag(tag, multiple, settlement{how: acked})
 }
 
 func (ch *channel) basicReject(d *decoder) error {
@@ -40,7 +41,7 @@ func (ch *channel) basicReject(d *decoder) error {
 	if !d.done() {
 		return errUndecodable
 	}
-	return ch.settleTag(tag, false, turnDown(requeue))
+	return ch.settleTag(tag, false, settlement{how: turnDown(requeue), failed: true})
 }
 
 func (ch *channel) basicNack(d *decoder) error {
@@ -48,19 +49,19 @@ func (ch *channel) basicNack(d *decoder) error {
 	if !d.done() {
 		return errUndecodable
 	}
-	return ch.settleTag(tag, bits&1 != 0, turnDown(bits&2 != 0))
+	return ch.settleTag(tag, bits&1 != 0, settlement{how: turnDown(bits&2 != 0)})
 }
 
 func turnDown(requeue bool) verdict {
 	if requeue {
 		return returned
 	}
-	return rejected
+	return discarded
 }
 
 // settleTag settles one delivery, or with multiple all up to it; tag 0 then stands
 // for all.
-func (ch *channel) settleTag(tag uint64, multiple bool, how verdict) error {
+func (ch *channel) settleTag(tag uint64, multiple bool, s settlement) error {
 	u := &ch.unacked
 	from, to := 0, u.len()
 	if tag != 0 || !multiple {
@@ -73,7 +74,7 @@ func (ch *channel) settleTag(tag uint64, multiple bool, how verdict) error {
 			from = i
 		}
 	}
-	s := settlement{make([]*delivery, 0, to-from), how}
+	s.deliveries = make([]*delivery, 0, to-from)
 	for range to - from {
 		s.deliveries = append(s.deliveries, u.remove(from))
 	}
@@ -88,32 +89,34 @@ func (ch *channel) settleTag(tag uint64, multiple bool, how verdict) error {
 // settle carries a settlement out.
 func (ch *channel) settle(s settlement) {
 	if s.how == returned {
-		ch.requeue(s.deliveries, false)
+		ch.requeue(s.deliveries, s.failed)
 		return
 	}
 	now := ch.broker.clock.now()
 	queues := ch.release(s.deliveries)
-	if s.how == rejected {
+	if s.how == discarded {
 		for _, d := range s.deliveries {
+			if s.failed {
+				d.entry.failures++
+			}
 			d.queue.deadLetter(d.entry, reasonRejected, now)
 		}
 	}
 	ch.deliverAfter(queues, now)
 }
 
-// requeue returns deliveries to their queues, and to their places in them. abandoned
-// ones are those of a channel that ended, and not settled by anyone.
-func (ch *channel) requeue(deliveries []*delivery, abandoned bool) {
+// requeue returns deliveries to their queues, and to their places in them.
+func (ch *channel) requeue(deliveries []*delivery, failed bool) {
 	now := ch.broker.clock.now()
 	queues := ch.release(deliveries)
 	for _, d := range slices.Backward(deliveries) { // each then goes to the front
 		if !d.queue.quorum {
-			d.queue.putBack(d.entry, abandoned, now)
+			d.queue.putBack(d.entry, failed, now)
 		}
 	}
 	for _, d := range deliveries {
 		if d.queue.quorum {
-			d.queue.putBack(d.entry, abandoned, now)
+			d.queue.putBack(d.entry, failed, now)
 		}
 	}
 	ch.deliverAfter(queues, now)
@@ -126,7 +129,6 @@ func (ch *channel) release(deliveries []*delivery) []*queue {
 	for _, d := range deliveries {
 		if d.consumer != nil {
 			d.consumer.unacked--
-			ch.inFlight--
 		}
 		if d.queue != last {
 			last = d.queue
@@ -136,17 +138,13 @@ func (ch *channel) release(deliveries []*delivery) []*queue {
 	return queues
 }
 
-// deliverAfter offers messages again after deliveries were settled: from their
-// queues, and where the channel has a limit of its own, from all it consumes from.
+// deliverAfter offers messages again after deliveries from these queues were settled.
 func (ch *channel) deliverAfter(queues []*queue, now time.Time) {
 	for i, q := range queues {
 		if i == 0 || q != queues[i-1] {
 			q.afterRequeue(now)
 			q.deliver(now)
 		}
-	}
-	if ch.shared > 0 {
-		ch.deliverToAll()
 	}
 }
 

@@ -26,6 +26,15 @@ func (t table) find(name string) (field, bool) {
 	return field{}, false
 }
 
+func (t table) findLast(name string) (field, bool) {
+	for _, f := range slices.Backward(t) {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
 // with returns a copy of t in which name has the given value.
 func (t table) with(f field) table {
 	return append(t.without(f.name), f)
@@ -42,12 +51,31 @@ func (t table) without(name string) table {
 	return out
 }
 
-// sorted is a copy of t in the order of the names, as RabbitMQ leaves a table that
-// it has changed.
+// sorted is a copy of t in the order of the names.
 func (t table) sorted() table {
 	t = slices.Clone(t)
-	slices.SortStableFunc(t, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	slices.SortStableFunc(t, byName)
 	return t
+}
+
+func byName(a, b field) int { return strings.Compare(a.name, b.name) }
+
+// canonical is t as RabbitMQ delivers a message's headers: in the order of the names,
+// and of those that are repeated the first.
+func (t table) canonical() table {
+	if t.isCanonical() {
+		return t
+	}
+	return slices.CompactFunc(t.sorted(), func(a, b field) bool { return a.name == b.name })
+}
+
+func (t table) isCanonical() bool {
+	for i := 1; i < len(t); i++ {
+		if byName(t[i-1], t[i]) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func stringField(name, s string) field {
@@ -64,6 +92,17 @@ func tableField(name string, t table) field {
 
 func boolField(name string, v bool) field {
 	return field{name, 't', encoder{}.bit(v)}
+}
+
+// typeName is RabbitMQ's name for a field type.
+func typeName(kind byte) string {
+	names := map[byte]string{
+		'S': "longstr", 'I': "signedint", 'D': "decimal", 'T': "timestamp", 'V': "void",
+		'F': "table", 'A': "array", 'b': "byte", 'd': "double", 'f': "float", 'l': "long",
+		's': "short", 't': "bool", 'x': "binary", 'B': "unsignedbyte", 'u': "unsignedshort",
+		'i': "unsignedint",
+	}
+	return names[kind]
 }
 
 // text is the value of a string field.

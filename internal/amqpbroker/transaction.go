@@ -8,14 +8,8 @@ import (
 // transaction holds back what a channel in tx mode publishes and settles. As in
 // RabbitMQ it is atomic for a reader of one queue, not across queues.
 type transaction struct {
-	publishes []pendingPublish
+	publishes []routing
 	settled   []settlement
-}
-
-type pendingPublish struct {
-	message   *message
-	routed    []*queue
-	mandatory bool
 }
 
 func (ch *channel) txSelect(d *decoder) error {
@@ -43,8 +37,8 @@ func (ch *channel) txCommit(d *decoder) error {
 	ch.tx = &transaction{}
 	now := ch.broker.clock.now()
 	complete := true
-	for _, p := range tx.publishes {
-		complete = ch.distribute(p.message, p.routed, p.mandatory, now) && complete
+	for _, r := range tx.publishes {
+		complete = ch.distribute(r, now) && complete
 	}
 	for _, s := range tx.settled {
 		ch.settle(s)
@@ -53,6 +47,9 @@ func (ch *channel) txCommit(d *decoder) error {
 		return fail(preconditionFailed, "partial tx completion")
 	}
 	ch.send(txCommitOk, nil)
+	for _, r := range tx.publishes {
+		ch.broker.deliverReplies(r.message, now)
+	}
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 
 // inOwnTime plays a scenario on an in-process broker of its own, whose time goes on where
 // the scenario sleeps and nowhere else: that the machine was busy expires nothing.
-func (s scenario) inOwnTime(t *testing.T) {
+func (s scenario) inOwnTime(t *testing.T, release string) {
 	clock := amqpbroker.NewClock()
 	b := start(t, amqpbroker.WithClock(clock))
 	p := newPlay(t, b.URL())
@@ -23,7 +23,7 @@ func (s scenario) inOwnTime(t *testing.T) {
 		}
 		b.Advance(clock, d)
 	}
-	s.verify(p, 0)
+	s.verify(p, release, 0)
 }
 
 // barrier returns once the broker has dealt with all that was sent, by opening a channel

@@ -160,7 +160,7 @@ var serverMade = []struct {
 	{"$reply", regexp.MustCompile(`amq\.rabbitmq\.reply-to\.[A-Za-z0-9+/=._@-]+`)},
 }
 
-// shorten puts the variables back.
+// shorten puts the variables back, and all into one line.
 func (p *play) shorten(line string) string {
 	for _, made := range serverMade {
 		line = made.pattern.ReplaceAllStringFunc(line, func(s string) string {
@@ -171,5 +171,5 @@ func (p *play) shorten(line string) string {
 	for v, s := range p.names {
 		line = strings.ReplaceAll(line, s, v)
 	}
-	return line
+	return strings.ReplaceAll(line, "\n", `\n`)
 }

@@ -2,8 +2,6 @@ package amqpbroker_test
 
 import (
 	"flag"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -12,19 +10,20 @@ import (
 )
 
 // The wire scripts in testdata/wire say in AMQP's own terms what a client sends
-// and what the server must answer, octet for octet: every line that starts with <
-// was recorded from RabbitMQ, never written by hand.
+// and what the server must answer, octet for octet.
 //
-//	go test -run TestWireScripts -update  # with MQTRACE_AMQP_URL set, records anew
+// A script is a list of scenarios, each begun by "== name". A line is a command, a
+// comment that begins with #, or what was received after a command:
 //
-// A script is a list of scenarios, each begun by "== name". A name that ends in
-// "(RabbitMQ 3)" or "(RabbitMQ 4)" says that the versions differ and that this one
-// answers so, and with "and here" that the in-process broker does too. What version 4
-// does was read in its source, all else was recorded from 3.10. A line is a command,
-// or "< what was received" after it. By default a command goes out on channel 1 of
-// connection A; a leading B or A/2 or B/2 says otherwise, and such a word stands
-// before the < too. $q, $x and other names that start with $q or $x stand for
-// names nobody else uses; $gen, $ctag and $reply for the last one the server made.
+//	< what                 by connection A, from every release
+//	B< what                by connection B
+//	3.10,4.0 < what        from these releases of RabbitMQ and no other
+//	4.3 B< what
+//
+// The in-process broker is to answer as the last of the [releases] does. By default a
+// command goes out on channel 1 of connection A; a leading B or A/2 or B/2 says otherwise.
+// $q, $x and other names that start with $q or $x stand for names nobody else uses; $gen,
+// $ctag and $reply for the last one the server made.
 //
 //	open [user=] [password=] [vhost=] [channel-max=] [frame-max=] [heartbeat=] [bare]
 //	frame TYPE HEX    a frame on the channel, with that payload
@@ -32,11 +31,26 @@ import (
 //	header CLASS WEIGHT SIZE HEX    a content header with the flags and properties in HEX
 //	sleep MS
 //	class.method name=value ...    bits by name alone; tables as {name:TYPE:value,...}
-var update = flag.Bool("update", false, "record the wire scripts from the server at MQTRACE_AMQP_URL")
+//
+// What was received is recorded, never written by hand. To add a scenario or a release,
+// write the commands, or the release into releases, and run for each release
+//
+//	MQTRACE_AMQP_URL=amqp://guest:guest@127.0.0.1:5673/ go test -run TestWireScripts -update
+//
+// which replaces what is there of that release and leaves the others alone. Then read the
+// diff: what a busy server said too late is missing in it, and records itself better alone
+// (-scenario).
+var (
+	update       = flag.Bool("update", false, "record the wire scripts from the server at MQTRACE_AMQP_URL")
+	onlyScenario = flag.String("scenario", "", "play or record only wire scenarios with this in their names")
+)
+
+// releases are those of RabbitMQ that the scripts hold answers of.
+var releases = []string{"3.10", "4.0", "4.3"}
 
 const (
 	patience = 30 * time.Second       // for what is expected
-	settle   = 150 * time.Millisecond // for what is not, when recording
+	pace     = 150 * time.Millisecond // for RabbitMQ to come to what it was told
 )
 
 func TestWireScripts(t *testing.T) {
@@ -51,17 +65,17 @@ func TestWireScripts(t *testing.T) {
 		return
 	}
 	eachServer(t, func(t *testing.T, server string) {
-		version := serverVersion(t, server)
-		verify := func(t *testing.T, s scenario) { s.verify(newPlay(t, server), 150*time.Millisecond) }
-		if version == inProcess {
-			verify = func(t *testing.T, s scenario) { s.inOwnTime(t) }
+		release := serverRelease(t, server)
+		verify := func(t *testing.T, s scenario) { s.verify(newPlay(t, server), release, pace) }
+		if serverVersion(t, server) == inProcess {
+			verify = func(t *testing.T, s scenario) { s.inOwnTime(t, release) }
 		}
 		var wait sync.WaitGroup
 		defer wait.Wait()
 		atOnce := make(chan struct{}, 16) // they mostly wait
 		for _, file := range files {
 			for _, s := range readScript(t, file) {
-				if !s.holdsFor(version) {
+				if !strings.Contains(s.name, *onlyScenario) {
 					continue
 				}
 				atOnce <- struct{}{}
@@ -76,88 +90,31 @@ func TestWireScripts(t *testing.T) {
 	})
 }
 
-type scenario struct {
-	name  string
-	lines []string
-}
-
-// holdsFor tells whether a server of that version is to answer as the scenario says.
-func (s scenario) holdsFor(version string) bool {
-	_, of, only := strings.Cut(s.name, "(RabbitMQ ")
-	if version == inProcess {
-		return !only || strings.HasSuffix(of, ", and here)")
-	}
-	return !only || version[0] == of[0]
-}
-
-func readScript(t *testing.T, file string) []scenario {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []scenario
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimRight(line, "\n")
-		if name, ok := strings.CutPrefix(line, "== "); ok {
-			all = append(all, scenario{name: name})
-			continue
-		}
-		if len(all) > 0 {
-			all[len(all)-1].lines = append(all[len(all)-1].lines, line)
-		}
-	}
-	return all
-}
-
-// received splits a line that says what must come: from which connection, and what.
-func received(line string) (conn, what string, ok bool) {
-	conn, what, ok = strings.Cut(line, "< ")
-	if !ok || len(conn) > 1 {
-		return "", "", false
-	}
-	if conn == "" {
-		conn = "A"
-	}
-	return conn, what, true
-}
-
-func command(line string) bool {
-	_, _, answer := received(line)
-	return !answer && line != "" && !strings.HasPrefix(line, "#")
-}
-
-// verify plays a script and compares. RabbitMQ's queues act a moment after they
-// are told to: pace is how long to wait after what has no answer, and before what was
-// asked too early is asked again.
-func (s scenario) verify(p *play, pace time.Duration) {
+// verify plays a script and compares with what a release answers. RabbitMQ's queues act a
+// moment after they are told to: pace is how long to wait after what has no answer, and
+// before what was asked too early is asked again.
+func (s scenario) verify(p *play, release string, pace time.Duration) {
 	t := p.t
 	defer p.end()
-	last := ""
-	for i, line := range s.lines {
-		if command(line) {
-			p.do(line)
-			last = line
-			if pace > 0 && i+1 < len(s.lines) && command(s.lines[i+1]) {
-				time.Sleep(pace)
-			}
-			continue
-		}
-		conn, want, ok := received(line)
-		if !ok {
-			continue
-		}
-		got, ok := p.conn(conn).next(patience)
-		for begun := time.Now(); pace > 0 && early(p.shorten(got), want) && time.Since(begun) < patience; {
+	for i, step := range s.steps {
+		p.do(step.command)
+		answers := step.answers[release]
+		if pace > 0 && len(answers) == 0 && i+1 < len(s.steps) {
 			time.Sleep(pace)
-			p.do(last)
-			got, ok = p.conn(conn).next(patience)
 		}
-		if !ok {
-			t.Fatalf("nothing came, want %s", line)
-		}
-		if got = p.shorten(got); got != want {
-			t.Fatalf("\n got %s\nwant %s", got, want)
+		for _, want := range answers {
+			got, ok := p.conn(want.conn).next(patience)
+			for begun := time.Now(); pace > 0 && early(p.shorten(got), want.what) && time.Since(begun) < patience; {
+				time.Sleep(pace)
+				p.do(step.command)
+				got, ok = p.conn(want.conn).next(patience)
+			}
+			if !ok {
+				t.Fatalf("after %s\nnothing came, want %s", step.command, want)
+			}
+			if got = p.shorten(got); got != want.what {
+				t.Fatalf("after %s\n got %s\nwant %s", step.command, got, want.what)
+			}
 		}
 	}
 	for name, c := range p.conns {
@@ -165,55 +122,6 @@ func (s scenario) verify(p *play, pace time.Duration) {
 			t.Errorf("%s< %s came too", name, p.shorten(got))
 		}
 	}
-}
-
-// record plays a script and writes it back with what came.
-func record(t *testing.T, file, server string) {
-	scenarios := readScript(t, file)
-	texts := make([]string, len(scenarios))
-	var wait sync.WaitGroup
-	atOnce := make(chan struct{}, 12)
-	for i, s := range scenarios {
-		wait.Go(func() {
-			atOnce <- struct{}{}
-			defer func() { <-atOnce }()
-			texts[i] = s.record(t, server)
-		})
-	}
-	wait.Wait()
-	if err := os.WriteFile(file, []byte(strings.Join(texts, "")), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s scenario) record(t *testing.T, server string) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "== %s\n", s.name)
-	if !s.holdsFor(serverVersion(t, server)) {
-		return out.String() + strings.Join(s.lines, "\n") + "\n"
-	}
-	p := newPlay(t, server)
-	defer p.end()
-	for _, line := range s.lines {
-		if _, _, answer := received(line); answer {
-			continue
-		}
-		fmt.Fprintln(&out, line)
-		if !command(line) {
-			continue
-		}
-		p.do(line)
-		for _, name := range []string{"A", "B"} {
-			c, ok := p.conns[name]
-			for ok {
-				var got string
-				if got, ok = c.next(settle); ok {
-					fmt.Fprintf(&out, "%s< %s\n", strings.TrimPrefix(name, "A"), p.shorten(got))
-				}
-			}
-		}
-	}
-	return out.String()
 }
 
 // early tells whether an answer is one that RabbitMQ gives before it has come to what it
