@@ -2,17 +2,26 @@
 # Checks docker-compose.yaml and every file of deploy, each by the program that reads it
 # where that program is there, by its parser or by its documented keys elsewhere, and
 # says at the end by name what could not be run. Needs Go; with what it finds of
-# RabbitMQ, Redis, promtool, docker and the programs of integration/stack/build.sh it
+# RabbitMQ, Redis, Prometheus, docker and the programs of integration/stack/build.sh it
 # checks more.
 #
 #   deploy/check.sh             all of it
-#   deploy/check.sh rabbitmq    compose, collector, parsers, rabbitmq, redis: those named
+#   deploy/check.sh rabbitmq    compose, collector, parsers, prometheus, rabbitmq, redis: those named
+#
+# RabbitMQ is that of MQTRACE_RABBITMQ_BIN, and the others are those in PATH. What
+# integration/servers.sh has built comes first: it is nearer to docker-compose.yaml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly stack=${MQTRACE_STACK_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/mqtrace-stack}
-work=$(mktemp -d)
+# Not in TMPDIR: below /tmp is what the programs of integration/servers.sh see too.
+work=$(mktemp -d /tmp/mqtrace-check-XXXXXX)
 not_run=()
+
+if integration/servers.sh exec current /usr/bin/promtool --version >/dev/null 2>&1; then
+	current=$(integration/servers.sh build current)
+	export PATH=$current:$PATH MQTRACE_RABBITMQ_BIN=${MQTRACE_RABBITMQ_BIN:-$current}
+fi
 
 export MQTRACE_RABBITMQ_DIR=$work/rabbitmq
 redis_pid=
@@ -30,7 +39,8 @@ fail() {
 	exit 1
 }
 skip() { not_run+=("$1"); }
-has() { command -v "$1" >/dev/null; }
+# Functions here have names of programs.
+has() { type -P "$1" >/dev/null; }
 
 # The small set and the full one, with what deploy/full.env sets.
 compose() {
@@ -71,18 +81,36 @@ collector() {
 parsers() {
 	local out
 	out=$(cd integration/configcheck && GOWORK=off go test -count=1 . 2>&1) || fail "$out"
-	(cd integration/configcheck && go run . ../../deploy)
-	if has promtool; then
-		promtool check rules deploy/prometheus/alerts.yml >/dev/null
-		# The rules lie elsewhere in the container.
-		sed "s|/etc/prometheus/rules|$PWD/deploy/prometheus|; s|/\*\.yml|/alerts.yml|" \
-			deploy/prometheus/prometheus.yml >"$work/prometheus.yml"
-		promtool check config "$work/prometheus.yml" >/dev/null
-		ok deploy/prometheus 'promtool check'
-	else
-		skip 'promtool on deploy/prometheus/prometheus.yml'
-	fi
+	(cd integration/configcheck && GOWORK=off go run . ../../deploy)
 	skip 'Tempo, Loki and Grafana on their files'
+}
+
+prometheus() {
+	if ! has promtool; then
+		skip 'promtool on deploy/prometheus, and on what Prometheus is asked'
+		return
+	fi
+	local version file query queries=0
+	version=$(promtool --version 2>&1 | sed -n 's/^promtool, version \([0-9.]*\).*/promtool \1/p')
+	cp -r deploy/prometheus "$work/prometheus"
+	for file in deploy/prometheus/prometheus.yml deploy/scale/prometheus.yml; do
+		# The rules lie elsewhere in the container.
+		sed "s|/etc/prometheus/rules/\*|$work/prometheus/alerts|" "$file" >"$work/prometheus/checked.yml"
+		grep -q "$work" "$work/prometheus/checked.yml" || fail "$file has other rules"
+		promtool check config "$work/prometheus/checked.yml" >"$work/out" 2>&1 || fail "$file: $(<"$work/out")"
+		ok "$file" "$version check config"
+	done
+	promtool check rules "$work/prometheus/alerts.yml" >"$work/out" 2>&1 || fail "$(<"$work/out")"
+	promtool test rules "$work/prometheus/alerts_test.yml" >"$work/out" 2>&1 || fail "$(<"$work/out")"
+	ok deploy/prometheus/alerts.yml "$version check rules, and test rules on alerts_test.yml"
+	(cd integration/configcheck && GOWORK=off go run . queries ../../deploy) >"$work/queries"
+	while read -r query; do
+		promtool --experimental promql format "$query" >"$work/out" 2>&1 </dev/null || fail "$query: $(<"$work/out")"
+		queries=$((queries + 1))
+	done <"$work/queries"
+	((queries > 0)) || fail 'there are no queries'
+	ok deploy/grafana/dashboards/messaging.json "$version parses its queries and those of the alerts, $queries in all"
+	skip 'Prometheus on metrics: make stack has it scrape the Collector and RabbitMQ and take OTLP, and asks it all of that'
 }
 
 taken() { { : <>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; }
@@ -112,26 +140,29 @@ rabbitmq() {
 	fi
 	free_ports
 	node check deploy/rabbitmq/20-mqtrace.conf consumer_timeout
-	node scale deploy/scale/rabbitmq.conf cluster_partition_handling
-	integration/rabbitmq.sh ctl scale -q import_definitions "$PWD/deploy/scale/definitions.json" >/dev/null
+	node scale deploy/scale/rabbitmq.conf queue_leader_locator
+	cp deploy/scale/definitions.json "$work/definitions.json"
+	integration/rabbitmq.sh ctl scale -q import_definitions "$work/definitions.json" >/dev/null
 	ok deploy/scale/definitions.json 'imported by that node'
 	skip 'RabbitMQ on deploy/scale/cluster.conf: make stack starts the cluster'
 }
 
 # node NAME FILE KEY starts a node and asks it for the value that the file gives a key.
 node() {
-	local want got
+	local want got version
 	want=$(sed -n "s/^$3 = //p" "$2")
 	mkdir -p "$MQTRACE_RABBITMQ_DIR/$1"
 	cp "$2" "$MQTRACE_RABBITMQ_DIR/$1/rabbitmq.conf"
 	integration/rabbitmq.sh start "$1" "$port" >/dev/null
-	got=$(integration/rabbitmq.sh ctl "$1" -q eval "{ok, Value} = application:get_env(rabbit, $3), Value.")
-	[[ -n $want && $got == "$want" ]] || fail "RabbitMQ reads $3 of $2 as $got, not $want"
-	ok "$2" 'a RabbitMQ node started with it'
+	got=$(integration/rabbitmq.sh ctl "$1" -q eval "{ok, Value} = application:get_env(rabbit, $3), io:format(\"~s\", [rabbit_data_coercion:to_binary(Value)]).")
+	[[ -n $want && ${got%ok} == "$want" ]] || fail "RabbitMQ reads $3 of $2 as ${got%ok}, not $want"
+	if grep -rhi 'is deprecated' "$MQTRACE_RABBITMQ_DIR/$1/log"; then fail "RabbitMQ says that something in $2 is deprecated"; fi
+	version=$(integration/rabbitmq.sh ctl "$1" -q eval 'io:format("~s", [rabbit_misc:version()]).')
+	ok "$2" "a node of RabbitMQ ${version%ok} started with it"
 	port=$((port + 1))
 }
 
-# The flags of the service redis, on a socket instead of a port.
+# The flags of the service redis, and the file of deploy/scale.
 redis() {
 	if ! has redis-server; then
 		skip 'Redis with the flags of docker-compose.yaml'
@@ -141,21 +172,33 @@ redis() {
 	line=$(sed -n 's/^ *command: \[redis-server, \(.*\)\]$/\1/p' docker-compose.yaml | tr -d '",')
 	[[ -n $line ]] || fail 'docker-compose.yaml has no command of redis-server'
 	read -ra flags <<<"$line"
-	redis-server --port 0 --unixsocket "$work/redis.sock" --dir "$work" --save '' "${flags[@]}" >"$work/redis.log" 2>&1 &
-	redis_pid=$!
-	for _ in $(seq 100); do
-		[[ $(redis-cli -s "$work/redis.sock" ping 2>/dev/null) != PONG ]] || break
-		sleep 0.05
-	done
-	[[ $(redis-cli -s "$work/redis.sock" config get maxmemory-policy | tail -n 1) == noeviction ]] ||
-		fail "Redis does not start with $line: $(tail -n 3 "$work/redis.log")"
-	ok 'docker-compose.yaml, redis' 'a Redis started with its flags'
-	skip 'Redis on deploy/scale/redis.conf and sentinel.conf: make stack has them fail over'
+	server 'docker-compose.yaml, redis' "${flags[@]}"
+	cp deploy/scale/redis.conf "$work/redis.conf"
+	server deploy/scale/redis.conf "$work/redis.conf"
+	skip 'Redis on deploy/scale/sentinel.conf: make stack has it fail over'
 }
 
-(($#)) || set -- compose collector parsers rabbitmq redis
+# server WHAT ARGS... starts a Redis with them, on a socket instead of a port, and asks it
+# what it does when its memory is full.
+server() {
+	local socket=$work/redis.sock version
+	redis-server "${@:2}" --port 0 --unixsocket "$socket" --dir "$work" --save '' >"$work/redis.log" 2>&1 &
+	redis_pid=$!
+	for _ in $(seq 100); do
+		[[ $(redis-cli -s "$socket" ping 2>/dev/null) != PONG ]] || break
+		sleep 0.05
+	done
+	[[ $(redis-cli -s "$socket" config get maxmemory-policy | tail -n 1) == noeviction ]] ||
+		fail "Redis does not start with $1: $(tail -n 3 "$work/redis.log")"
+	version=$(redis-cli -s "$socket" info server | sed -n 's/^redis_version:\([0-9.]*\).*/\1/p')
+	ok "$1" "a Redis $version started with it"
+	kill "$redis_pid" && wait "$redis_pid" || true
+	redis_pid=
+}
+
+(($#)) || set -- compose collector parsers prometheus rabbitmq redis
 for check; do
-	[[ $check =~ ^(compose|collector|parsers|rabbitmq|redis)$ ]] || fail "there is no check $check"
+	[[ $check =~ ^(compose|collector|parsers|prometheus|rabbitmq|redis)$ ]] || fail "there is no check $check"
 	"$check"
 done
 for what in "${not_run[@]}"; do printf 'NOT RUN: %s\n' "$what"; done

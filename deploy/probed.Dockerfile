@@ -4,7 +4,7 @@
 # check and a directory for its data that belongs to the user it runs as.
 ARG BASE
 
-FROM busybox:1.37.0-musl AS tools
+FROM busybox:1.38.0-musl AS tools
 RUN mkdir /data && chown 10001:10001 /data
 
 FROM ${BASE}

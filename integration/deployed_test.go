@@ -60,6 +60,7 @@ func (d *deployed) terminate(t *testing.T) {
 }
 
 func TestDeployedServicesFlushOnSIGTERM(t *testing.T) {
+	t.Parallel()
 	withEachConfig(t, testFlush)
 }
 
@@ -85,6 +86,7 @@ func testFlush(t *testing.T, cfg config.Config) {
 }
 
 func TestServiceNameFromTheEnvironment(t *testing.T) {
+	t.Parallel()
 	c := newCollector(t)
 	d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+c.URL+"/v1/traces",
 		"OTEL_SERVICE_NAME=renamed", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=staging,team=tea",
@@ -100,6 +102,7 @@ func TestServiceNameFromTheEnvironment(t *testing.T) {
 }
 
 func TestHealthcheck(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, config.Config{}, "OTEL_TRACES_EXPORTER=none")
 	for _, p := range []*program{d.order, d.notification, d.email} {
 		url := ""

@@ -6,12 +6,12 @@ import (
 )
 
 const good = `{"services": {
-	"redis": {"image": "redis:8.2.1", "healthcheck": {"test": ["CMD", "redis-cli", "ping"]},
+	"redis": {"image": "redis:8.10.1", "healthcheck": {"test": ["CMD", "redis-cli", "ping"]},
 		"deploy": {"resources": {"limits": {"cpus": "1", "memory": "512M"}}},
 		"ports": [{"host_ip": "127.0.0.1", "published": "6379"}], "volumes": [{"type": "volume", "source": "data", "target": "/data"}]},
 	"order": {"build": {"context": "."}, "healthcheck": {"test": ["CMD", "x"]}, "depends_on": {"redis": {"condition": "service_healthy"}},
 		"deploy": {"resources": {"limits": {"cpus": 0.5, "memory": "128M"}}}},
-	"tempo": {"build": {"args": {"BASE": "grafana/tempo:2.9.5"}}, "image": "tempo", "healthcheck": {"test": ["CMD", "y"]},
+	"tempo": {"build": {"args": {"BASE": "grafana/tempo:3.0.3"}}, "image": "tempo", "healthcheck": {"test": ["CMD", "y"]},
 		"deploy": {"resources": {"limits": {"cpus": 0.25, "memory": "1G"}}},
 		"volumes": [{"type": "bind", "source": "main.go", "target": "/etc/tempo.yaml"}]}
 }}`
@@ -24,10 +24,10 @@ func TestGoodProject(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	for old, bad := range map[string]string{
-		`redis:8.2.1`: `redis:latest`, `"redis:8.2.1"`: `"registry.example:5000/redis"`,
+		`redis:8.10.1`: `redis:latest`, `"redis:8.10.1"`: `"registry.example:5000/redis"`,
 		`"127.0.0.1"`: `"0.0.0.0"`, `service_healthy`: `service_started`,
 		`"source": "data", `: ``, `"test": ["CMD", "x"]`: `"disable": true`,
-		`grafana/tempo:2.9.5`: `grafana/tempo:latest`, `"main.go"`: `"nothing.go"`,
+		`grafana/tempo:3.0.3`: `grafana/tempo:latest`, `"main.go"`: `"nothing.go"`,
 		`"cpus": 0.25, `: ``, `, "memory": "128M"`: ``,
 		`{"services"`: `{"other"`, `{"services": {`: `[`,
 	} {

@@ -4,6 +4,7 @@
 // misspelt or in the wrong place does not go unseen.
 //
 //	configcheck DEPLOY
+//	configcheck queries DEPLOY    print what is asked of Prometheus, a line for each query
 package main
 
 import (
@@ -19,9 +20,14 @@ type check struct {
 	read func(data []byte) (found string, err error)
 }
 
+const (
+	rulesFile     = "prometheus/alerts.yml"
+	dashboardFile = "grafana/dashboards/messaging.json"
+)
+
 var checks = []check{
-	{"prometheus/alerts.yml", rules},
-	{"grafana/dashboards/messaging.json", dashboard},
+	{rulesFile, rules},
+	{dashboardFile, dashboard},
 	{"prometheus/prometheus.yml", strictly[prometheusConfig]},
 	{"tempo/tempo.yaml", strictly[tempoConfig]},
 	{"scale/prometheus.yml", strictly[prometheusConfig]},
@@ -32,11 +38,17 @@ var checks = []check{
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: configcheck DEPLOY")
+	var err error
+	switch {
+	case len(os.Args) == 2:
+		err = run(os.Args[1])
+	case len(os.Args) == 3 && os.Args[1] == "queries":
+		err = printQueries(os.Args[2])
+	default:
+		fmt.Fprintln(os.Stderr, "usage: configcheck [queries] DEPLOY")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "configcheck:", err)
 		os.Exit(1)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/common/model"
@@ -14,24 +16,28 @@ import (
 
 // rules are alert rules: their expressions, durations, labels and templates.
 func rules(data []byte) (found string, err error) {
+	rules, err := parseRules(data)
+	return fmt.Sprintf("%d rules, by Prometheus's parser", len(rules)), err
+}
+
+func parseRules(data []byte) (rules []rulefmt.Rule, err error) {
 	const ignoreUnknown = false
 	groups, errs := rulefmt.Parse(data, ignoreUnknown, model.UTF8Validation, promQL(), slog.New(slog.DiscardHandler))
 	if len(errs) > 0 {
-		return "", errors.Join(errs...)
+		return nil, errors.Join(errs...)
 	}
-	n := 0
 	for _, group := range groups.Groups {
 		for _, rule := range group.Rules {
 			if rule.Alert == "" || rule.Annotations["summary"] == "" || rule.Labels["severity"] == "" {
-				return "", fmt.Errorf("rule %q has no name, summary or severity", rule.Alert)
+				return nil, fmt.Errorf("rule %q has no name, summary or severity", rule.Alert)
 			}
-			n++
+			rules = append(rules, rule)
 		}
 	}
-	if n == 0 {
-		return "", errors.New("no rules")
+	if len(rules) == 0 {
+		return nil, errors.New("no rules")
 	}
-	return fmt.Sprintf("%d rules, by Prometheus's parser", n), nil
+	return rules, nil
 }
 
 func promQL() parser.Parser { return parser.NewParser(parser.Options{}) }
@@ -41,6 +47,11 @@ var variables = strings.NewReplacer("$__rate_interval", "1m", "$system", ".*", "
 
 // dashboard is a dashboard's queries to Prometheus.
 func dashboard(data []byte) (found string, err error) {
+	queries, err := dashboardQueries(data)
+	return fmt.Sprintf("%d queries, by Prometheus's parser", len(queries)), err
+}
+
+func dashboardQueries(data []byte) (queries []string, err error) {
 	var d struct {
 		Panels []struct {
 			ID         int    `json:"id"`
@@ -54,26 +65,54 @@ func dashboard(data []byte) (found string, err error) {
 		} `json:"panels"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
-		return "", err
+		return nil, err
 	}
-	n, seen := 0, make(map[int]bool)
+	seen := make(map[int]bool)
 	for _, panel := range d.Panels {
 		if seen[panel.ID] {
-			return "", fmt.Errorf("two panels have the id %d", panel.ID)
+			return nil, fmt.Errorf("two panels have the id %d", panel.ID)
 		}
 		seen[panel.ID] = true
 		if panel.Datasource.Type != "prometheus" {
 			continue
 		}
 		for _, target := range panel.Targets {
-			if _, err := promQL().ParseExpr(variables.Replace(target.Expr)); err != nil {
-				return "", fmt.Errorf("panel %q: %w", panel.Title, err)
+			query := variables.Replace(target.Expr)
+			if _, err := promQL().ParseExpr(query); err != nil {
+				return nil, fmt.Errorf("panel %q: %w", panel.Title, err)
 			}
-			n++
+			queries = append(queries, query)
 		}
 	}
-	if n == 0 {
-		return "", errors.New("no queries")
+	if len(queries) == 0 {
+		return nil, errors.New("no queries")
 	}
-	return fmt.Sprintf("%d queries, by Prometheus's parser", n), nil
+	return queries, nil
+}
+
+// printQueries writes what is asked of Prometheus, a line for each query.
+func printQueries(deploy string) error {
+	data, err := os.ReadFile(filepath.Join(deploy, rulesFile)) //nolint:gosec // The caller says which directory.
+	if err != nil {
+		return err
+	}
+	rules, err := parseRules(data)
+	if err != nil {
+		return err
+	}
+	data, err = os.ReadFile(filepath.Join(deploy, dashboardFile)) //nolint:gosec // likewise
+	if err != nil {
+		return err
+	}
+	queries, err := dashboardQueries(data)
+	if err != nil {
+		return err
+	}
+	for _, rule := range rules {
+		queries = append(queries, rule.Expr)
+	}
+	for _, query := range queries {
+		fmt.Println(strings.Join(strings.Fields(query), " "))
+	}
+	return nil
 }

@@ -41,7 +41,10 @@ type prometheusConfig struct {
 		ScrapeInterval     time.Duration `yaml:"scrape_interval"`
 		EvaluationInterval time.Duration `yaml:"evaluation_interval"`
 	} `yaml:"global"`
-	RuleFiles     []string `yaml:"rule_files"`
+	RuleFiles []string `yaml:"rule_files"`
+	OTLP      struct {
+		PromoteResourceAttributes []string `yaml:"promote_resource_attributes"`
+	} `yaml:"otlp"`
 	ScrapeConfigs []struct {
 		JobName       string `yaml:"job_name"`
 		HonorLabels   bool   `yaml:"honor_labels"`
@@ -64,7 +67,8 @@ func (c prometheusConfig) validate() error {
 	return nil
 }
 
-// https://grafana.com/docs/tempo/v2.9.x/configuration/
+// https://grafana.com/docs/tempo/v3.0.x/configuration/. Tempo too refuses what it does not
+// know.
 type tempoConfig struct {
 	Server struct {
 		HTTPListenPort int    `yaml:"http_listen_port"`
@@ -81,14 +85,14 @@ type tempoConfig struct {
 			} `yaml:"otlp"`
 		} `yaml:"receivers"`
 	} `yaml:"distributor"`
-	Ingester struct {
-		MaxBlockDuration time.Duration `yaml:"max_block_duration"`
-	} `yaml:"ingester"`
-	Compactor struct {
+	Memberlist struct {
+		BindAddr []string `yaml:"bind_addr"`
+	} `yaml:"memberlist"`
+	BackendWorker struct {
 		Compaction struct {
 			BlockRetention time.Duration `yaml:"block_retention"`
 		} `yaml:"compaction"`
-	} `yaml:"compactor"`
+	} `yaml:"backend_worker"`
 	Storage struct {
 		Trace struct {
 			Backend string `yaml:"backend"`

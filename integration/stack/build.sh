@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Builds the Collector of builder.yaml and Jaeger from the Go module proxy, for machines
-# without containers: about ten minutes on two cores, and nothing where they are there.
+# Builds the Collector of builder.yaml, Jaeger and Prometheus from the Go module proxy, for
+# machines without containers: about twelve minutes on two cores, and nothing where they are
+# there.
 #
 #   integration/stack/build.sh [OUTDIR]
 #
-# OUTDIR, by default MQTRACE_STACK_DIR or mqtrace-stack in the user's cache directory, gets otelcol and
-# jaeger; its name is printed.
+# OUTDIR, by default MQTRACE_STACK_DIR or mqtrace-stack in the user's cache directory, gets otelcol,
+# jaeger and prometheus; its name is printed.
 set -euo pipefail
 
 readonly here=$(cd "$(dirname "$0")" && pwd)
 readonly out=${1:-${MQTRACE_STACK_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/mqtrace-stack}}
 readonly jaeger=v1.76.0 builder=v0.161.0
+# 3.13.5, as in docker-compose.yaml.
+readonly prometheus=v0.313.5
 
 export CGO_ENABLED=0 GOFLAGS= GOWORK=off
 
@@ -23,17 +26,18 @@ collector() {
 	cp "$here/builder.yaml" "$out/builder.yaml"
 }
 
-# Jaeger's go.mod has a replace directive, so that go install will not have it; the
-# module cache may be read-only, so that it is built from a copy.
-jaeger() {
-	[[ $(cat "$out/jaeger.version" 2>/dev/null) == "$jaeger" && -x $out/jaeger ]] && return
-	echo "building Jaeger $jaeger" >&2
+# program NAME MODULE VERSION [FLAGS...] builds ./cmd/NAME of a module whose go.mod has replace
+# directives, so that go install will not have it; the module cache may be read-only, so that it
+# is built from a copy.
+program() {
+	[[ $(cat "$out/$1.version" 2>/dev/null) == "$3" && -x $out/$1 ]] && return
+	echo "building $1 $3" >&2
 	local dir
-	dir=$(go mod download -json "github.com/jaegertracing/jaeger@$jaeger" | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
-	cp -r "$dir" jaeger
-	chmod -R u+w jaeger
-	(cd jaeger && go build -mod=mod -ldflags='-s -w' -o "$out/jaeger" ./cmd/jaeger)
-	echo "$jaeger" >"$out/jaeger.version"
+	dir=$(go mod download -json "$2@$3" | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p')
+	cp -r "$dir" "$1"
+	chmod -R u+w "$1"
+	(cd "$1" && go build -mod=mod -ldflags='-s -w' "${@:4}" -o "$out/$1" "./cmd/$1")
+	echo "$3" >"$out/$1.version"
 }
 
 mkdir -p "$out"
@@ -41,5 +45,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 collector
-jaeger
+program jaeger github.com/jaegertracing/jaeger "$jaeger"
+# Of its ways to find what to scrape, those of deploy.
+program prometheus github.com/prometheus/prometheus "$prometheus" -tags=remove_all_sd,enable_dns_sd \
+	-ldflags="-s -w -X github.com/prometheus/common/version.Version=3.${prometheus#v0.3}"
 echo "$out"
