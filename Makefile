@@ -6,13 +6,12 @@ MODULES       = integration/modules.sh
 COMPOSE       = go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 FILES        ?= docker-compose.yaml
 FUZZTIME     ?= 30s
-BENCHTIME    ?= 1s
-BENCHCOUNT   ?= 3
+TURNS        ?= 1000
 
 AMQP  = MQTRACE_AMQP_URL=$${MQTRACE_AMQP_URL:-amqp://guest:guest@127.0.0.1:5672/}
 REDIS = MQTRACE_REDIS_ADDR=$${MQTRACE_REDIS_ADDR:-127.0.0.1:6379}
 
-.PHONY: all vet tidy lint test race servers faults stack interop interop-node interop-packages compat browser screenshots fuzz bench compose config vuln ci
+.PHONY: all vet tidy lint test race servers load faults stack interop interop-node interop-packages compat browser screenshots fuzz bench compose config vuln ci
 
 all: vet lint test
 
@@ -25,7 +24,7 @@ tidy:
 	$(MODULES) tidy
 
 lint:
-	$(MODULES) each $(GOLANGCI_LINT) run --build-tags faults,stack,interop ./...
+	$(MODULES) each $(GOLANGCI_LINT) run --build-tags faults,load,stack,interop ./...
 
 test:
 	go test work
@@ -36,10 +35,18 @@ race:
 servers:
 	$(AMQP) $(REDIS) go test -race -count=1 work
 
-# Starts RabbitMQ nodes and a Redis of its own, from Debian's packages. The soak breaks
-# nothing of theirs and is one of `make test`.
+# What takes many messages or spans to see: memory, order, nothing lost.
+load:
+	go test -tags load -count=1 $(LOAD) -run 'Load|Soak' ./integration/viewload ./integration/amqpbroker ./integration/faults
+
+# The set-up of the SDK in the README, a module of its own outside go.work for its exporters.
+.PHONY: snippets
+snippets:
+	cd integration/snippets && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
+
+# Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
 faults:
-	go test -tags faults -count=1 -skip Soak ./integration/faults
+	go test -tags faults -count=1 ./integration/faults
 	go test -tags faults -count=1 -run Fault ./asynqtrace
 
 # The production stack as processes, with a RabbitMQ and a Redis. The Collector and Jaeger
@@ -68,12 +75,6 @@ interop-packages:
 compat:
 	integration/compat.sh
 
-# Writes docs/peers.md and docs/peers.svg, in about ten minutes: needs a RabbitMQ and a
-# Redis, and valgrind for the column of instructions.
-.PHONY: peers
-peers:
-	cd integration/peers && GOWORK=off $(AMQP) $(REDIS) go run . -o ../../docs
-
 # The page of mqtrace view, driven in /usr/bin/chromium, or where CHROMIUM says: needs
 # Node.js 20 with npm.
 browser: integration/browser/node_modules/.package-lock.json
@@ -95,9 +96,17 @@ fuzz:
 		done; \
 	done
 
+# Ratios to spans by hand, TURNS turns each, and end to end where MQTRACE_AMQP_URL and
+# MQTRACE_REDIS_ADDR name servers. Fails where a ratio is beyond its limit.
+# BENCH=-instructions counts instructions too, which takes four minutes and valgrind.
 bench:
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./carrier ./amqptrace ./asynqtrace \
-		| go run ./integration/benchratio
+	cd integration/bench && GOWORK=off go run . -turns $(TURNS) $(BENCH)
+
+# Writes docs/peers.md and docs/peers.svg, in about five minutes: needs valgrind for the
+# column of instructions.
+.PHONY: peers
+peers:
+	cd integration/bench && GOWORK=off go run . -turns $(TURNS) -instructions -peers ../../docs
 
 # Every file of deploy, by the programs that read them as far as they are there.
 config:

@@ -165,6 +165,7 @@ func TestOneTaskFromManyGoroutines(t *testing.T) {
 }
 
 func TestQueueTime(t *testing.T) {
+	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {
 		client := asynqtrace.NewClient(asynq.NewClient(e.redis), append(e.options(), asynqtrace.WithQueueTime())...)
 		defer func() { _ = client.Close() }()

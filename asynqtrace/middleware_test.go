@@ -60,6 +60,7 @@ func TestOneTraceThroughTheQueue(t *testing.T) {
 }
 
 func TestOutcomes(t *testing.T) {
+	t.Parallel()
 	failure := errors.New("no mail server")
 	onRedis(t, func(t *testing.T, e *env) {
 		for name, tt := range map[string]struct {

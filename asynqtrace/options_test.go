@@ -175,6 +175,7 @@ func TestFilter(t *testing.T) {
 }
 
 func TestErrorOnlyWhenExhausted(t *testing.T) {
+	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {
 		var calls atomic.Int64
 		e.serveWith(t, asynq.Config{}, func(ctx context.Context, _ *asynq.Task) error {

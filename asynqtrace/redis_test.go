@@ -2,6 +2,7 @@ package asynqtrace_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -26,6 +27,10 @@ import (
 
 func TestMain(m *testing.M) {
 	redis.SetLogger(silent{}) // older servers do not know all that the client asks for
+	// Tests that are parallel wait for asynq's whole seconds more than they compute.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -27,6 +27,7 @@ func (c entries) GetConfigs() ([]*asynq.PeriodicTaskConfig, error) {
 // Each tick is a trace of its own, also where entries share a task and fire at once,
 // and the task is left as it was.
 func TestTicksAreTheirOwnTraces(t *testing.T) {
+	t.Parallel()
 	start := map[string]func(s *scene, task *asynq.Task, hooks *asynq.SchedulerOpts) (stop func()){
 		"Scheduler": func(s *scene, task *asynq.Task, hooks *asynq.SchedulerOpts) func() {
 			sch := s.schedule(hooks)
@@ -48,6 +49,7 @@ func TestTicksAreTheirOwnTraces(t *testing.T) {
 	}
 	for name, start := range start {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onRedis(t, func(t *testing.T, e *env) {
 				s := newScene(t, e)
 				task := asynq.NewTaskWithHeaders("email:digest", nil, map[string]string{"k": "v"}, asynq.Queue(s.queue))

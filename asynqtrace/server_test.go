@@ -20,6 +20,7 @@ type baseKey struct{}
 // What the error handler starts is a child of the attempt, and all that the user has
 // configured still works.
 func TestErrorHandlerIsInTheTrace(t *testing.T) {
+	t.Parallel()
 	for name, handle := range map[string]asynq.HandlerFunc{
 		"failed":  returning(errFailed),
 		"revoked": returning(asynq.RevokeTask),
@@ -33,6 +34,7 @@ func TestErrorHandlerIsInTheTrace(t *testing.T) {
 		"expired": nil, // never called
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onRedis(t, func(t *testing.T, e *env) {
 				s := newScene(t, e)
 				opts := []asynq.Option{asynq.MaxRetry(0), asynq.Timeout(time.Second)}

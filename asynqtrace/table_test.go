@@ -55,11 +55,13 @@ type row struct {
 }
 
 func TestEveryOperationAndOutcome(t *testing.T) {
+	t.Parallel()
 	for name, tests := range map[string]map[string]row{
 		"enqueue": enqueueRows(), "process": processRows(), "aggregate": groupRows(), "tick": tickRows(),
 	} {
 		for outcome, tt := range tests {
 			t.Run(name+" "+outcome, func(t *testing.T) {
+				t.Parallel()
 				onRedis(t, func(t *testing.T, e *env) {
 					s := newScene(t, e)
 					tt.run(s)

@@ -12,6 +12,7 @@ import (
 const demoLimit = 2 * time.Minute
 
 func TestDemoShowsFiveTraces(t *testing.T) {
+	t.Parallel()
 	p, code := finish(t, demoLimit, nil)
 	if code != 0 {
 		t.Fatalf("exit code %d", code)
@@ -24,6 +25,7 @@ func TestDemoShowsFiveTraces(t *testing.T) {
 
 // Where servers are named, the demo runs on them; what does not answer fails it.
 func TestDemoOnNamedServers(t *testing.T) {
+	t.Parallel()
 	url, redis := os.Getenv(amqpVariable), os.Getenv(redisVariable)
 	if url == "" && redis == "" {
 		return // there is nothing else to run it on than in TestDemo
@@ -99,6 +101,7 @@ func between(text, from, to string) string {
 }
 
 func TestDemoSendsToTheEnvironmentsEndpointToo(t *testing.T) {
+	t.Parallel()
 	c := newCollector(t)
 	p, code := finish(t, demoLimit, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_SERVICE_NAME=everything"})
 	if code != 0 {
@@ -111,6 +114,7 @@ func TestDemoSendsToTheEnvironmentsEndpointToo(t *testing.T) {
 }
 
 func TestDemoSaysWhyItCannotShowEverything(t *testing.T) {
+	t.Parallel()
 	for _, env := range [][]string{
 		{"OTEL_SDK_DISABLED=true"},
 		{"OTEL_TRACES_SAMPLER=always_off"},

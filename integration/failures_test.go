@@ -15,7 +15,8 @@ import (
 const errorLimit = 25 * time.Second
 
 func TestServerThatDoesNotAnswerIsAClearError(t *testing.T) {
-	hole, closed := newHole(t), closedPort(t)
+	t.Parallel()
+	hole := newHole(t)
 	for name, c := range map[string]struct {
 		env  []string
 		args []string
@@ -60,6 +61,7 @@ func TestServerThatDoesNotAnswerIsAClearError(t *testing.T) {
 }
 
 func TestUnknownArgumentsAreUsageErrors(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"-run", "shipping"}, {"-run", "order", "-serve"}, {"order"}, {"-x"}} {
 		if p, code := finish(t, errorLimit, nil, args...); code != 2 || !strings.Contains(p.stderr.String(), "Usage") {
 			t.Errorf("%q: exit code %d, standard error %q", args, code, p.stderr)
@@ -68,11 +70,15 @@ func TestUnknownArgumentsAreUsageErrors(t *testing.T) {
 }
 
 func TestDeadCollectorCostsAWarning(t *testing.T) {
-	for name, addr := range map[string]string{"down": closedPort(t), "hangs": newHole(t)} {
+	t.Parallel()
+	for name, addr := range map[string]string{"down": closed, "hangs": newHole(t)} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			const suffix = " do not reach the Collector; the service goes on without it"
 			d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+addr,
-				"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_BLRP_SCHEDULE_DELAY=20", "OTEL_METRIC_EXPORT_INTERVAL=20")
+				"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_BLRP_SCHEDULE_DELAY=20", "OTEL_METRIC_EXPORT_INTERVAL=20",
+				// By default the warnings would be a while in coming.
+				"OTEL_BSP_EXPORT_TIMEOUT=1000", "OTEL_BLRP_EXPORT_TIMEOUT=1000", "OTEL_METRIC_EXPORT_TIMEOUT=1000")
 			started := time.Now()
 			for range 50 {
 				if r := post(t, d.url, orderOf("customer@example.com", "tok_ok", "tea")); r.status != http.StatusCreated {
@@ -98,6 +104,7 @@ func TestDeadCollectorCostsAWarning(t *testing.T) {
 // No export ends by itself while the test runs, and the queues are full after the first
 // order: who waits for the Collector waits for longer than the client does.
 func TestNobodyWaitsForADeadCollector(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+newHole(t), "OTEL_EXPORTER_OTLP_TIMEOUT=3600000",
 		"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_BSP_EXPORT_TIMEOUT=3600000", "OTEL_BSP_MAX_QUEUE_SIZE=4",
 		"OTEL_BLRP_SCHEDULE_DELAY=20", "OTEL_BLRP_EXPORT_TIMEOUT=3600000", "OTEL_BLRP_MAX_QUEUE_SIZE=4",

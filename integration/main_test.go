@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -26,6 +27,8 @@ func TestMain(m *testing.M) {
 	}
 	// Spans are looked at as soon as they can be had.
 	must(os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20"))
+	// Tests that are parallel wait for other processes more than they compute.
+	must(flag.Set("test.parallel", "8"))
 	redis.SetLogger(redisLogger{}) // The errors that tests cause come back to them.
 
 	code := m.Run()

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// binary builds the example once, the way a user does.
+// binary builds the example once, without debug information, as go run does.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "mqtrace-integration-")
 	if err != nil {
@@ -22,7 +22,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	binaryDir = dir
 	path := filepath.Join(dir, "order-notification")
-	out, err := exec.Command("go", "build", "-o", path, "../examples/order-notification").CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags=-w", "-o", path, "../examples/order-notification").CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}

@@ -19,8 +19,26 @@ var surroundings = map[string]string{
 
 var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```diff\n(.*?)```")
 
+// The set-up of the SDK is a file of a module outside go.work, whose tests compile and run
+// it: its exporters bring gRPC and more along.
+func TestReadmeHasTheSetUp(t *testing.T) {
+	const name = "integration/snippets/setup.go"
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(filepath.Join("..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "<!-- checked: "+name+" -->\n```go\n"+string(file)+"```\n") {
+		t.Errorf("README.md does not have %s as it is", name)
+	}
+}
+
 // A reader copies the new lines of the README's diffs: they have to compile.
 func TestReadmeCompiles(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -30,9 +48,9 @@ func TestReadmeCompiles(t *testing.T) {
 		t.Fatalf("%d checked diffs, want %d and no others", len(found), len(surroundings))
 	}
 	var program strings.Builder
-	program.WriteString("package main\nimport (\"context\"; \"github.com/hibiken/asynq\"\n" +
+	program.WriteString("package readme\nimport (\"context\"; \"github.com/hibiken/asynq\"\n" +
 		"amqp \"github.com/rabbitmq/amqp091-go\"\n\"" + module + "amqptrace\"; \"" + module + "asynqtrace\")\n" +
-		"func main() {}\nvar (_ context.Context; _ asynq.Task; _ amqp.Channel)\n")
+		"var (_ context.Context; _ asynq.Task; _ amqp.Channel)\n")
 	for _, f := range found {
 		name, diff := f[1], f[2]
 		around, ok := surroundings[name]
@@ -41,11 +59,11 @@ func TestReadmeCompiles(t *testing.T) {
 		}
 		program.WriteString("func check_" + name + "() {\n" + strings.Replace(around, "%s", after(t, diff), 1) + "\n}\n")
 	}
-	file := filepath.Join(t.TempDir(), "main.go")
+	file := filepath.Join(t.TempDir(), "readme.go")
 	if err := os.WriteFile(file, []byte(program.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, file).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s\n%s", err, out, program.String())
 	}
 }

@@ -54,6 +54,7 @@ func (c clone) must(name string, args ...string) string {
 }
 
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	const script = "integration/release.sh"
 	c := newClone(t)
 	want := []string{

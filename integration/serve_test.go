@@ -55,6 +55,7 @@ func (s *served) get(t *testing.T, path string) string {
 }
 
 func TestServe(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, []string{"VIEW_ADDR=127.0.0.1:0"})
 	r := post(t, s.orders, orderOf("customer@example.com", "tok_ok", "tea"), "X-Tenant-ID", "acme")
 	eventually(t, "the trace is printed, with its link", func() bool {
@@ -82,6 +83,7 @@ func TestServe(t *testing.T) {
 // The walk of the README: without its worker the queue grows; the worker comes
 // back as a process of its own, with nothing but what -serve prints.
 func TestServeWithoutTheWorker(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil, "-without", "email")
 	var run string
 	eventually(t, "the worker's command is there", func() bool {
@@ -127,6 +129,7 @@ func TestServeWithoutTheWorker(t *testing.T) {
 }
 
 func TestServeUsage(t *testing.T) {
+	t.Parallel()
 	for want, args := range map[string][]string{
 		"notification or email":     {"-serve", "-without", "order"},
 		"-without goes with -serve": {"-without", "email"},

@@ -17,6 +17,7 @@ import (
 var onlyTheFlushOfAll = []string{onlyTheFlush, "OTEL_BLRP_SCHEDULE_DELAY=600000", "OTEL_METRIC_EXPORT_INTERVAL=600000"}
 
 func TestDeployedServicesSendLogsAndMetrics(t *testing.T) {
+	t.Parallel()
 	withEachConfig(t, testSignals)
 }
 
@@ -99,6 +100,7 @@ func checkPoint(t *testing.T, p *metricPoint, count uint64, traceID string) {
 }
 
 func TestSignalsThatNobodyWants(t *testing.T) {
+	t.Parallel()
 	c := newCollector(t)
 	d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL,
 		"OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none")
@@ -113,6 +115,7 @@ func TestSignalsThatNobodyWants(t *testing.T) {
 
 // A Collector with tail sampling keeps it for its length.
 func TestSlowPayment(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, config.Config{})
 	r := post(t, s.url, orderOf("customer@example.com", payment.TokenSlow, "tea"))
 	if r.status != http.StatusCreated {

@@ -3,12 +3,10 @@ package main
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/mqtrace/mqtrace/examples/internal/showcase/showtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { showtest.Main(m, main) }
 
 func TestExample(t *testing.T) {
 	showtest.Run(t, example, `

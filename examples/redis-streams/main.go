@@ -68,11 +68,9 @@ func (s *stream) play(ctx context.Context, out io.Writer) error {
 	if err := s.client.XGroupCreateMkStream(ctx, s.name, group, "0").Err(); err != nil {
 		return err
 	}
-	for _, values := range []map[string]any{
-		{"order": 1, "total": 12.5}, {"order": 2, "total": 7}, {"order": 3, "total": 9},
-	} {
+	for i, total := range []float64{12.5, 7, 9} {
 		ctx, request := s.tracer.Start(ctx, "POST /orders")
-		err := s.add(ctx, values)
+		err := s.add(ctx, map[string]any{"order": i + 1, "total": total})
 		request.End()
 		if err != nil {
 			return err

@@ -10,10 +10,11 @@
 //
 //	go test ./...
 //
-// TestSoak looks at memory and goroutines while connections come and go; its long form,
-// on the broker that MQTRACE_AMQP_URL names or on the in-process one:
+// TestSoak looks at memory and goroutines while connections come and go, and is part of
+// make load; its long form, on the broker that MQTRACE_AMQP_URL names or on the in-process
+// one:
 //
-//	go test -v -timeout 3h -run TestSoak ./integration/faults -soak 10000000
+//	go test -tags load -v -timeout 3h -run TestSoak ./integration/faults -soak 10000000
 //
 // Those that kill a RabbitMQ start nodes of their own with integration/rabbitmq.sh.
 // They need Debian's rabbitmq-server, fail without it, and take two minutes; the long

@@ -1,6 +1,6 @@
 // Package viewload holds the load test of `mqtrace view`: spans at a steady rate from
 // several senders, while others are slow, idle or hostile and a page is open. The short
-// form is one of the tests; the long one, whose figures are in docs/view.md, is
+// form is part of make load; the long one, whose figures are in docs/view.md, is
 //
-//	go test -count=1 -v ./integration/viewload -args -load.rate 50000 -load.for 30s
+//	go test -tags load -count=1 -v ./integration/viewload -args -load.rate 50000 -load.for 30s
 package viewload

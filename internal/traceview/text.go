@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/width"
+	"github.com/rivo/uniseg"
 )
 
 // printable makes text from a span safe to print: control characters, and
@@ -45,36 +45,7 @@ func printable(text string, limit int) string {
 }
 
 // textWidth is the number of columns that printable text takes.
-func textWidth(text string) int {
-	n := 0
-	for _, r := range text {
-		n += runeWidth(r)
-	}
-
-	return n
-}
-
-func runeWidth(r rune) int {
-	const firstWide, emojiFirst, emojiLast = 0x1100, 0x1f300, 0x1faff
-
-	switch {
-	case r < 0x300:
-		return 1
-	case unicode.In(r, unicode.Mn, unicode.Me):
-		return 0
-	case r < firstWide:
-		return 1
-	case r >= emojiFirst && r <= emojiLast:
-		return 2
-	}
-
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
-		return 2
-	default:
-		return 1
-	}
-}
+func textWidth(text string) int { return uniseg.StringWidth(text) }
 
 // fit cuts text to the given number of columns, the last of which is then "…".
 func fit(text string, columns int) string {
@@ -85,12 +56,17 @@ func fit(text string, columns int) string {
 	return take(text, columns-1) + "…"
 }
 
-// take returns as much of the start of the text as takes the given columns.
+// take returns as much of the start of the text as takes the given columns. What
+// is one character to a reader, of several runes perhaps, stays whole.
 func take(text string, columns int) string {
-	for i, r := range text {
-		if columns -= runeWidth(r); columns < 0 {
-			return text[:i]
+	rest, state := text, -1
+	for rest != "" {
+		_, after, width, next := uniseg.FirstGraphemeClusterInString(rest, state)
+		if columns -= width; columns < 0 {
+			return text[:len(text)-len(rest)]
 		}
+
+		rest, state = after, next
 	}
 
 	return text
@@ -110,24 +86,18 @@ func wrap(text string, columns, lines int) []string {
 	return append(out, fit(text, columns))
 }
 
+// breakAt returns where a line that is too long ends.
 func breakAt(text string, columns int) int {
-	n, lastSpace := 0, 0
-
-	for i, r := range text {
-		if n += runeWidth(r); n > columns {
-			if lastSpace > 0 {
-				return lastSpace
-			}
-
-			return max(i, utf8.RuneLen(r))
-		}
-
-		if r == ' ' {
-			lastSpace = i
-		}
+	head := take(text, columns)
+	if space := strings.LastIndexByte(head, ' '); space > 0 {
+		return space
 	}
 
-	return len(text)
+	if head == "" { // Not even one character fits.
+		head, _, _, _ = uniseg.FirstGraphemeClusterInString(text, -1)
+	}
+
+	return len(head)
 }
 
 // formatDuration writes a duration with three digits at most before and after

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/text/width"
+	"github.com/rivo/uniseg"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
@@ -70,31 +70,13 @@ func TestTreeGolden(t *testing.T) {
 	}
 }
 
-// columns measures a line the way a terminal does, in enough detail for the
-// traces drawn here.
-func columns(line string) int {
-	n := 0
-
-	for _, r := range line {
-		switch kind := width.LookupRune(r).Kind(); {
-		case unicode.Is(unicode.Mn, r):
-		case kind == width.EastAsianWide, kind == width.EastAsianFullwidth:
-			n += 2
-		default:
-			n++
-		}
-	}
-
-	return n
-}
-
 func TestTreeKeepsToItsWidth(t *testing.T) {
 	for _, tr := range []traceview.Trace{orderTrace(), oddTrace(), chain(300)} {
 		for w := 40; w <= 200; w++ {
 			for line := range strings.Lines(draw(t, tr, traceview.TreeOptions{Width: w})) {
 				line = strings.TrimSuffix(line, "\n")
-				if columns(line) > w {
-					t.Fatalf("width %d: %d columns: %q", w, columns(line), line)
+				if columns := uniseg.StringWidth(line); columns > w {
+					t.Fatalf("width %d: %d columns: %q", w, columns, line)
 				}
 
 				if strings.TrimRight(line, " ") != line {

@@ -143,13 +143,13 @@ func (b *Backend) Environment() []string {
 	return env
 }
 
-// Describe says in a few words what the services run on.
-func (b *Backend) Describe() string {
+// Describe says in a few words what the services run on once the servers of cfg are open.
+func Describe(cfg config.Config) string {
 	broker, store := "RabbitMQ", "Redis"
-	if b.broker != nil {
+	if cfg.AMQPURL == "" {
 		broker = "an in-process AMQP broker"
 	}
-	if b.miniredis != nil {
+	if cfg.Redis.Addr == "" {
 		store = "an in-process Redis"
 	}
 	return broker + " and " + store

@@ -8,7 +8,7 @@ import (
 )
 
 // greet says where everything is, in commands that can be typed as they stand.
-func (s *staging) greet(without []shop.Part) {
+func (s *staging) greet(servers string, without []shop.Part) {
 	env := s.backend.Environment()
 	fmt.Fprintf(s.out, `The services run on %s, until Ctrl-C. Their traces:
 
@@ -24,7 +24,7 @@ tok_unavailable and tok_panic. What waits in the queues:
 
   %sgo run ./cmd/mqtrace peek amqp %s
   %sgo run ./cmd/mqtrace peek asynq %s
-`, s.backend.Describe(), s.receiver.URL(), s.shop.OrderURL(), assignments(env), s.topology.Queue, assignments(env), s.emailQueue)
+`, servers, s.receiver.URL(), s.shop.OrderURL(), assignments(env), s.topology.Queue, assignments(env), s.emailQueue)
 	if len(without) == 0 {
 		return
 	}

@@ -30,6 +30,9 @@ func Run(ctx context.Context, cfg config.Config, opts Options) (err error) {
 		return errSampling
 	}
 	started := time.Now()
+	// Before anything that may take its time, so that whoever has waited for the first
+	// build sees that it has begun.
+	fmt.Fprintf(opts.Stdout, "Four services on %s, and five things that happen to them.\n", backend.Describe(cfg))
 	// Nobody calls the API from outside, so no fixed port needs to be free.
 	cfg.HTTPAddr = ""
 	s, err := open(ctx, cfg, opts, places{backend.Open, []string{anyPort}}, shop.Order, shop.Notification, shop.Email)
@@ -37,8 +40,6 @@ func Run(ctx context.Context, cfg config.Config, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-
-	fmt.Fprintf(s.out, "Four services on %s, and five things that happen to them.\n", s.backend.Describe())
 	scenes := s.scenes()
 	ids := make([]string, len(scenes))
 	for i, scene := range scenes {

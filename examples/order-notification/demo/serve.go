@@ -42,7 +42,7 @@ func Serve(ctx context.Context, cfg config.Config, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	s.greet(opts.Without)
+	s.greet(backend.Describe(cfg), opts.Without)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -6,21 +6,20 @@ import (
 	"log/slog"
 	"os"
 
+	"go.opentelemetry.io/otel/sdk/resource"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 )
 
 // newLogger writes JSON lines that name their service and their span.
-func newLogger(cfg Config) *slog.Logger {
+func newLogger(cfg Config, res *resource.Resource) *slog.Logger {
 	var writer io.Writer = os.Stderr
 	if cfg.LogWriter != nil {
 		writer = cfg.LogWriter
 	}
-	name := cfg.Service
-	if env := os.Getenv("OTEL_SERVICE_NAME"); env != "" && !cfg.KeepName {
-		name = env
-	}
+	name, _ := res.Set().Value(semconv.ServiceNameKey)
 	handler := spanHandler{slog.NewJSONHandler(writer, &slog.HandlerOptions{Level: LogLevel()})}
-	return slog.New(handler).With("service", name)
+	return slog.New(handler).With("service", name.AsString())
 }
 
 // LogLevel reads LOG_LEVEL (debug, info, warn, error). By default, info.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"go.opentelemetry.io/contrib/bridges/otelslog"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
@@ -32,24 +31,8 @@ func newLoggerProvider(
 	patient := &logExporter{exporter, &patience{log: log, what: "log records"}}
 	return sdklog.NewLoggerProvider(
 		sdklog.WithResource(res),
-		sdklog.WithProcessor(sdklog.NewBatchProcessor(patient, logBatchOptions()...)),
+		sdklog.WithProcessor(sdklog.NewBatchProcessor(patient)),
 	), nil
-}
-
-// logBatchOptions leaves out what the environment sets, as for spans.
-func logBatchOptions() []sdklog.BatchProcessorOption {
-	var opts []sdklog.BatchProcessorOption
-	for variable, opt := range map[string]sdklog.BatchProcessorOption{
-		"OTEL_BLRP_MAX_QUEUE_SIZE":        sdklog.WithMaxQueueSize(batchQueueSize),
-		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": sdklog.WithExportMaxBatchSize(batchSize),
-		"OTEL_BLRP_SCHEDULE_DELAY":        sdklog.WithExportInterval(batchDelay),
-		"OTEL_BLRP_EXPORT_TIMEOUT":        sdklog.WithExportTimeout(batchExportTimeout),
-	} {
-		if os.Getenv(variable) == "" {
-			opts = append(opts, opt)
-		}
-	}
-	return opts
 }
 
 // withOTLP returns a logger that writes its lines as log does and sends them by

@@ -16,12 +16,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// How often metrics are sent, which is how old a dashboard may be, and how long
-// one export may take. OTEL_METRIC_EXPORT_INTERVAL and _TIMEOUT win.
-const (
-	metricInterval      = 15 * time.Second
-	metricExportTimeout = 5 * time.Second
-)
+// metricInterval is how often metrics are sent, which is how old a dashboard may be.
+// OTEL_METRIC_EXPORT_INTERVAL wins.
+const metricInterval = 15 * time.Second
 
 // newMeterProvider returns nil where no metrics are to be sent.
 //
@@ -50,14 +47,10 @@ func newMeterProvider(
 }
 
 func readerOptions() []sdkmetric.PeriodicReaderOption {
-	var opts []sdkmetric.PeriodicReaderOption
-	if os.Getenv("OTEL_METRIC_EXPORT_INTERVAL") == "" {
-		opts = append(opts, sdkmetric.WithInterval(metricInterval))
+	if os.Getenv("OTEL_METRIC_EXPORT_INTERVAL") != "" {
+		return nil
 	}
-	if os.Getenv("OTEL_METRIC_EXPORT_TIMEOUT") == "" {
-		opts = append(opts, sdkmetric.WithTimeout(metricExportTimeout))
-	}
-	return opts
+	return []sdkmetric.PeriodicReaderOption{sdkmetric.WithInterval(metricInterval)}
 }
 
 // metricExporter loses collections patiently. Counters and histograms are

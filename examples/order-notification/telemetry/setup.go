@@ -65,21 +65,23 @@ type provider struct {
 // Nothing here waits for a Collector, now or later: what cannot be sent waits in
 // bounded queues of the SDK, and is lost beyond them.
 func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
+	res, misread := newResource(ctx, cfg)
 	t := &Telemetry{
 		TracerProvider: tracenoop.NewTracerProvider(),
 		MeterProvider:  metricnoop.NewMeterProvider(),
 		Propagators: propagation.NewCompositeTextMapPropagator(
 			propagation.TraceContext{}, propagation.Baggage{}),
-		Log: newLogger(cfg),
+		Log: newLogger(cfg, res),
 	}
 	if sdkDisabled() {
 		return t, nil
 	}
-	warnOfSettings(ctx, t.Log)
-	res, err := newResource(ctx, cfg)
-	if err != nil {
+	if err := checkSettings(); err != nil {
+		return nil, fmt.Errorf("set up telemetry of %s: %w", cfg.Service, err)
+	}
+	if misread != nil {
 		// A wrong OTEL_RESOURCE_ATTRIBUTES is no reason not to take orders.
-		t.Log.WarnContext(ctx, "part of the telemetry resource was not understood", "error", err)
+		t.Log.WarnContext(ctx, "part of the telemetry resource was not understood", "error", misread)
 	}
 	if err := t.build(ctx, cfg, res); err != nil {
 		t.Shutdown(context.WithoutCancel(ctx))

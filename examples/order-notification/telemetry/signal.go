@@ -1,14 +1,18 @@
 package telemetry
 
 import (
-	"context"
-	"log/slog"
+	"fmt"
 	"os"
 	"strings"
 )
 
-// defaultEndpoint is where a Collector on the same machine listens.
-const defaultEndpoint = "http://localhost:4318"
+const (
+	// defaultEndpoint is where a Collector on the same machine listens. The exporters'
+	// own default is the same with TLS.
+	defaultEndpoint = "http://localhost:4318"
+	// protocol is the only one built in, because gRPC would make the first build longer.
+	protocol = "http/protobuf"
+)
 
 // signal is one of OpenTelemetry's three, as the paths of OTLP spell it.
 type signal string
@@ -19,49 +23,68 @@ const (
 	signalLogs    signal = "logs"
 )
 
-// exporter is OTEL_TRACES_EXPORTER and its kin. Of its values otlp and none are
-// built in.
-func (s signal) exporter() string {
-	return strings.TrimSpace(os.Getenv("OTEL_" + strings.ToUpper(string(s)) + "_EXPORTER"))
+// exporter returns OTEL_TRACES_EXPORTER or its kin, as name and value.
+func (s signal) exporter() (variable, value string) {
+	variable = "OTEL_" + strings.ToUpper(string(s)) + "_EXPORTER"
+	return variable, strings.TrimSpace(os.Getenv(variable))
 }
 
-// setting is a variable of the OTLP exporter: the signal's own or, without it,
-// the one for all signals.
-func (s signal) setting(name string) string {
-	if value := os.Getenv("OTEL_EXPORTER_OTLP_" + strings.ToUpper(string(s)) + "_" + name); value != "" {
-		return value
+// setting returns a variable of the OTLP exporter, as name and value: the signal's own
+// or, without it, the one for all signals.
+func (s signal) setting(name string) (variable, value string) {
+	variable = "OTEL_EXPORTER_OTLP_" + strings.ToUpper(string(s)) + "_" + name
+	if value = os.Getenv(variable); value != "" {
+		return variable, value
 	}
-	return os.Getenv("OTEL_EXPORTER_OTLP_" + name)
+	variable = "OTEL_EXPORTER_OTLP_" + name
+	return variable, os.Getenv(variable)
 }
 
-// target says whether the signal is exported and where to. The URL is empty
+// check returns an error if the environment asks for an exporter or a protocol that is
+// not built in.
+func (s signal) check() error {
+	variable, exporter := s.exporter()
+	switch exporter {
+	case "none":
+		return nil
+	case "", "otlp":
+	default:
+		return fmt.Errorf("%s=%s is not built in: use otlp or none, or set up the SDK with autoexport, as the README shows",
+			variable, exporter)
+	}
+	if variable, value := s.setting("PROTOCOL"); value != "" && value != protocol {
+		return fmt.Errorf("%s=%s is not built in: use %s, which a Collector takes on port 4318, "+
+			"or set up the SDK with autoexport, as the README shows", variable, value, protocol)
+	}
+	return nil
+}
+
+// checkSettings returns the first error of the signals.
+func checkSettings() error {
+	for _, s := range []signal{signalTraces, signalMetrics, signalLogs} {
+		if err := s.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// target reports whether the signal is exported, and where to. The URL is empty
 // where the environment has one, which the exporters read by themselves.
 //
 // With a viewer and nothing in the environment there is no Collector to be
 // expected.
 func (s signal) target(cfg Config) (url string, ok bool) {
+	_, exporter := s.exporter()
+	_, endpoint := s.setting("ENDPOINT")
 	switch {
-	case s.exporter() == "none":
+	case exporter == "none":
 		return "", false
-	case s.setting("ENDPOINT") != "":
+	case endpoint != "":
 		return "", true
 	case cfg.ViewerURL != "":
 		return "", false
 	default:
 		return defaultEndpoint + "/v1/" + string(s), true
-	}
-}
-
-// warnOfSettings tells which wishes of the environment are not fulfilled.
-func warnOfSettings(ctx context.Context, log *slog.Logger) {
-	for _, s := range []signal{signalTraces, signalMetrics, signalLogs} {
-		if protocol := s.setting("PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
-			log.WarnContext(ctx, "an OTLP protocol is asked for that is not built in: sending http/protobuf",
-				"signal", s, "protocol", protocol)
-		}
-		if exporter := s.exporter(); exporter != "" && exporter != "none" && exporter != "otlp" {
-			log.WarnContext(ctx, "an exporter is asked for that is not built in: sending otlp",
-				"signal", s, "exporter", exporter)
-		}
 	}
 }

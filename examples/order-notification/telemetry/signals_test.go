@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -128,29 +129,46 @@ func TestEndpointOfOneSignal(t *testing.T) {
 	}
 }
 
-func TestWishesThatAreNotFulfilledAreTold(t *testing.T) {
-	c := newCollector(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
-	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-	t.Setenv("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc")
-	t.Setenv("OTEL_METRICS_EXPORTER", "prometheus")
-	tel, written := setup(t, telemetry.Config{Service: "test"})
-	work(t, tel)
-	for _, want := range []string{`"signal":"logs","protocol":"grpc"`, `"signal":"metrics","exporter":"prometheus"`} {
-		if strings.Count(written.String(), want) != 1 {
-			t.Errorf("no %s in %s", want, written)
-		}
-	}
-	if got := strings.Count(written.String(), "not built in"); got != 2 {
-		t.Errorf("%d warnings, want 2: %s", got, written)
-	}
-	if c.count("/v1/logs") == 0 || c.count("/v1/metrics") == 0 {
-		t.Errorf("requests: %v", c.requests)
+func TestSettingsThatAreNotBuiltInAreErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want string // "" for no error
+	}{
+		"http/protobuf":      {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_LOGS_EXPORTER": "otlp"}, ""},
+		"gRPC":               {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"},
+		"gRPC for logs":      {map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=grpc"},
+		"JSON":               {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "use http/protobuf, which a Collector takes on port 4318"},
+		"not gRPC for any":   {overridden("http/protobuf"), ""},
+		"Prometheus":         {map[string]string{"OTEL_METRICS_EXPORTER": "prometheus"}, "OTEL_METRICS_EXPORTER=prometheus is not built in: use otlp or none"},
+		"gRPC, nothing sent": {map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc", "OTEL_LOGS_EXPORTER": "none"}, ""},
+		"gRPC, no SDK":       {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_SDK_DISABLED": "true"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for variable, value := range c.env {
+				t.Setenv(variable, value)
+			}
+			tel, err := telemetry.Setup(t.Context(), telemetry.Config{Service: "test", LogWriter: io.Discard})
+			if err == nil {
+				tel.Shutdown(context.Background())
+			}
+			if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the error is %v, want %q", err, c.want)
+			}
+		})
 	}
 }
 
-// Whoever logs, measures and traces never waits for the Collector, and who stops
-// waits for a bounded time.
+// overridden has gRPC for all signals and another protocol for each.
+func overridden(protocol string) map[string]string {
+	env := map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+	for _, signal := range []string{"TRACES", "METRICS", "LOGS"} {
+		env["OTEL_EXPORTER_OTLP_"+signal+"_PROTOCOL"] = protocol
+	}
+	return env
+}
+
+// Whoever logs, measures and traces never waits for the Collector or the viewer, and who
+// stops waits for a bounded time.
 func TestACollectorThatHangsBlocksNobody(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -161,7 +179,7 @@ func TestACollectorThatHangsBlocksNobody(t *testing.T) {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
 	t.Setenv("OTEL_BLRP_SCHEDULE_DELAY", "1")
 	waitForever(t)
-	tel, written := setup(t, telemetry.Config{Service: "test"})
+	tel, written := setup(t, telemetry.Config{Service: "test", ViewerURL: server.URL})
 	counter, err := tel.MeterProvider.Meter("test").Int64Counter("work")
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +193,7 @@ func TestACollectorThatHangsBlocksNobody(t *testing.T) {
 		}
 	})
 	ends(t, "the shutdown", func() { tel.Shutdown(context.Background()) })
-	if !strings.Contains(written.String(), "the last spans may be lost") {
-		t.Error("it does not say that spans may be lost")
+	if !strings.Contains(written.String(), "the last spans may be lost") || !strings.Contains(written.String(), "no answer within 3s") {
+		t.Errorf("it does not say that spans may be lost: %s", written)
 	}
 }

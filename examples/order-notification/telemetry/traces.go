@@ -13,16 +13,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// The batch processors' four numbers, chosen rather than inherited: what is
-// lost when a process is killed (the delay), what an unreachable Collector
-// costs in memory (the queue), and how long one export may take. Each has its
-// OTEL_BSP_* variable for spans and OTEL_BLRP_* for logs, which win.
-const (
-	batchQueueSize     = 4096
-	batchSize          = 512
-	batchDelay         = time.Second
-	batchExportTimeout = 5 * time.Second
-)
+// batchDelay is how long a span waits for others before it is sent, and so what is
+// lost when a process is killed. OTEL_BSP_SCHEDULE_DELAY wins.
+const batchDelay = time.Second
 
 func newTracerProvider(
 	ctx context.Context, cfg Config, res *resource.Resource, log *slog.Logger,
@@ -41,21 +34,13 @@ func newTracerProvider(
 	return sdktrace.NewTracerProvider(opts...), nil
 }
 
-// spanBatchOptions leaves out what the environment sets: the SDK reads those
-// variables first and lets options in code win.
+// spanBatchOptions leaves to the SDK what the environment sets: an option in code would
+// win.
 func spanBatchOptions() []sdktrace.BatchSpanProcessorOption {
-	var opts []sdktrace.BatchSpanProcessorOption
-	for variable, opt := range map[string]sdktrace.BatchSpanProcessorOption{
-		"OTEL_BSP_MAX_QUEUE_SIZE":        sdktrace.WithMaxQueueSize(batchQueueSize),
-		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": sdktrace.WithMaxExportBatchSize(batchSize),
-		"OTEL_BSP_SCHEDULE_DELAY":        sdktrace.WithBatchTimeout(batchDelay),
-		"OTEL_BSP_EXPORT_TIMEOUT":        sdktrace.WithExportTimeout(batchExportTimeout),
-	} {
-		if os.Getenv(variable) == "" {
-			opts = append(opts, opt)
-		}
+	if os.Getenv("OTEL_BSP_SCHEDULE_DELAY") != "" {
+		return nil
 	}
-	return opts
+	return []sdktrace.BatchSpanProcessorOption{sdktrace.WithBatchTimeout(batchDelay)}
 }
 
 // newSpanExporters returns the exporter to the viewer, if there is one, and the

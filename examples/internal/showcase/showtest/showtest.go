@@ -30,14 +30,16 @@ var shown = []struct{ key, name string }{
 	{"error.type", "error"},
 }
 
-// Run plays an example on the in-process broker and, where one is named, on a real one,
-// and compares its traces with an outline, one span a line under its parent.
+// Run runs an example as a program, plays it on the in-process broker and, where one is
+// named, on a real one, and compares its traces with an outline, one span a line under its
+// parent.
 func Run(t *testing.T, e showcase.Example, want string) {
 	t.Helper()
 	brokers := map[string]string{"in-process": ""}
 	if url := os.Getenv(showcase.BrokerVariable); url != "" {
 		brokers["real"] = url
 	}
+	t.Run("program", func(t *testing.T) { checkProgram(t, e.Name) })
 	for name, url := range brokers {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
