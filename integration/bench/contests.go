@@ -37,7 +37,7 @@ var operations = []contest{
 
 // samplings are what a program can have, noop one without an SDK, each with the ratio to
 // spans by hand that fails a run.
-var samplings = []contest{{sampling: "sampled", limit: 1.25}, {sampling: "unsampled", limit: 1.35}, {sampling: "noop", limit: 1.5}}
+var samplings = []contest{{sampling: "sampled", limit: 1.25}, {sampling: "unsampled", limit: 1.5}, {sampling: "noop", limit: 1.75}}
 
 // servers are those that messages really go through, where a variable has the address.
 // Messages are not traced without a tp.

@@ -93,9 +93,9 @@ func (o *Operation) StartConsumer(
 // given is what a tracer is given. Behind its interface all of it has to be allocated,
 // which is done at once as far as it fits.
 type given struct {
-	attributes [12]attribute.KeyValue
-	links      [2]trace.Link
-	options    [5]trace.SpanStartOption
+	attributes [10]attribute.KeyValue
+	links      [1]trace.Link
+	options    [4]trace.SpanStartOption
 }
 
 func (o *Operation) start(
