@@ -103,7 +103,7 @@ func (v *vhost) server(tb testing.TB, server string) Server {
 			{"vhost": %[1]q, "user": %q, "configure": ".*", "write": ".*", "read": ".*"}]}`, name, cmp.Or(u.User.Username(), "guest"))
 		// From a file: rabbitmqctl of RabbitMQ 4.3 does not read it from a pipe.
 		file := filepath.Join(os.TempDir(), name+".json")
-		if err := os.WriteFile(file, []byte(definitions), 0o600); err != nil { //nolint:gosec // the name has the process id alone
+		if err := os.WriteFile(file, []byte(definitions), 0o644); err != nil { //nolint:gosec // Debian's rabbitmqctl reads it as another user
 			tb.Fatal(err)
 		}
 		defer func() { _ = os.Remove(file) }()
