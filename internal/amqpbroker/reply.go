@@ -44,7 +44,7 @@ func (ch *channel) endReplies() {
 	}
 }
 
-// madeReply tells whether a name is one that the broker has once made for replies. As in
+// madeReply reports whether the broker has made a name for replies. As in
 // RabbitMQ, where it holds a process id, it shows that it is and not whether somebody
 // still waits.
 func (b *Broker) madeReply(name string) bool { return strings.HasPrefix(name, b.ownReplies) }

@@ -146,7 +146,7 @@ func TestAsynqErrors(t *testing.T) {
 		if got, err := read(t, source, 1); err == nil || !strings.Contains(err.Error(), "dead") || len(got) != 1 {
 			t.Errorf("a state that there is not: %d tasks, %v", len(got), err)
 		}
-		for range source.Messages(1) { // who stops early is told of no error
+		for range source.Messages(1) { // an early stop is not an error
 			break
 		}
 	})

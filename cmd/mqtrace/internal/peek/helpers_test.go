@@ -35,7 +35,7 @@ const (
 	spanA   = "00f067aa0ba902b7"
 	parentA = "00-" + traceA + "-" + spanA + "-01"
 
-	// evil clears a screen and reorders text. hostile is no UTF-8 either, which asynq's
+	// evil clears a screen and reorders text. hostile is not valid UTF-8 either, which asynq's
 	// strings have to be.
 	evil    = "\x1b[2J\u009b31m\u202eevil\u2066\x7f\r\n"
 	hostile = evil + "\xff\xfe"

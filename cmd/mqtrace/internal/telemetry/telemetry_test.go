@@ -82,7 +82,7 @@ func TestSent(t *testing.T) {
 	}
 }
 
-// What keeps spans from leaving is told once, without a password, and not printed.
+// An error that keeps spans from leaving is returned once, without a password, and not printed.
 func TestNotSent(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
