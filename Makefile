@@ -24,7 +24,7 @@ tidy:
 	$(MODULES) tidy
 
 lint:
-	$(MODULES) each $(GOLANGCI_LINT) run --build-tags faults,load,stack,interop ./...
+	$(MODULES) each $(GOLANGCI_LINT) run --build-tags faults,load,release,stack,interop ./...
 
 test:
 	go test work
@@ -34,6 +34,11 @@ race:
 
 servers:
 	$(AMQP) $(REDIS) go test -race -count=1 work
+
+# What a release must not break for those who import the modules, and the release itself.
+.PHONY: release-test
+release-test:
+	go test -tags release -count=1 -run 'Adopters|Release' ./integration
 
 # What takes many messages or spans to see: memory, order, nothing lost.
 load:
