@@ -100,7 +100,7 @@ type message struct {
 	exchange string
 	key      string   // the routing key of basic.publish
 	keys     []string // key, then the CC and BCC headers' keys
-	bcc      []string // keys of which nobody hears
+	bcc      []string // keys that no consumer sees
 	props    properties
 	raw      []byte // props in wire form
 	body     []byte

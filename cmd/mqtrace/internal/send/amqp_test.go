@@ -22,7 +22,7 @@ import (
 )
 
 // A message comes as it was given, of whatever types its headers are, with the context
-// that the caller is told. A nil table gets one.
+// that the caller gets. A nil table gets one.
 func TestAMQP(t *testing.T) {
 	every := amqp.Table{
 		"nil": nil, "bool": true, "int8": int8(-8), "int16": int16(-16), "int32": int32(-32), "int64": int64(math.MinInt64),
@@ -66,7 +66,7 @@ func TestAMQP(t *testing.T) {
 	})
 }
 
-// The context is told of what the broker was given, even if it refused it.
+// The context is that of what was handed to the broker, even if it refused it.
 func TestAMQPErrors(t *testing.T) {
 	code := func(code int) func(error) bool {
 		return func(err error) bool { var e *amqp.Error; return errors.As(err, &e) && e.Code == code }
