@@ -18,11 +18,11 @@ type arrival struct {
 	names
 	decision
 
-	origin   messaging.Origin
-	history  amqphistory.History
-	size     int // of the body, in bytes
-	age      time.Duration
-	ageKnown bool // always false where nobody asks for it
+	origin  messaging.Origin
+	history amqphistory.History
+	size    int // of the body, in bytes
+	age     time.Duration
+	ageBy   messaging.Clock // Unknown where nobody asks for the age
 }
 
 // names are what tells a message from others.
@@ -46,7 +46,7 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 	a.decision = decision{continueTrace: true, traced: true}
 	decides := c.filter != nil || c.relation != nil
 	if decides || c.shared.QueueTime {
-		a.age, a.ageKnown = messaging.Age(headers.Get(messaging.SentAtHeader), d.Timestamp, time.Now())
+		a.age, a.ageBy = messaging.Age(headers.Get(messaging.SentAtHeader), d.Timestamp, time.Now())
 	}
 	if r, ok := d.Acknowledger.(received); ok && r.by == c {
 		a.decision = r.decision // asked by Get
@@ -59,7 +59,7 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 func (c *Consumer) decide(a *arrival, headers amqp.Table) decision {
 	m := Message{
 		Queue: c.queue, Exchange: a.exchange, RoutingKey: a.routingKey, Headers: headers,
-		Age: a.age, AgeKnown: a.ageKnown, Attempt: a.history.Attempt,
+		Age: a.age, AgeKnown: a.ageBy != messaging.Unknown, Attempt: a.history.Attempt,
 	}
 	return decision{
 		continueTrace: c.relation == nil || c.relation(m),
@@ -70,11 +70,16 @@ func (c *Consumer) decide(a *arrival, headers amqp.Table) decision {
 // measure measures what is known of a message that is about to be processed.
 func (c *Consumer) measure(ctx context.Context, a *arrival) {
 	if !a.origin.Created.IsValid() {
-		c.process.WithoutContext(ctx, c.destination, 1)
+		c.process.WithoutContext(ctx, messaging.Point{Destination: c.destination}, 1)
 	}
-	if c.shared.QueueTime && a.ageKnown {
-		c.process.QueueTime(ctx, a.age.Seconds(), c.destination)
+	if c.measuresQueueTime(a) {
+		c.process.QueueTime(ctx, a.age.Seconds(), messaging.Point{Destination: c.destination})
 	}
+}
+
+// measuresQueueTime reports whether the age of a message is reported as its queue time.
+func (c *Consumer) measuresQueueTime(a *arrival) bool {
+	return c.shared.QueueTime && a.ageBy.Measures(a.age)
 }
 
 // appendIDs appends the attributes of a message's identifiers.

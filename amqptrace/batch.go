@@ -98,7 +98,7 @@ func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValu
 		}
 		own := slices.DeleteFunc(each[i], func(kv attribute.KeyValue) bool { return slices.Contains(equal, kv) })
 		own = appendIDs(append(own, deliveryTag(a.tag)), a.messageID, "")
-		if c.shared.QueueTime && a.ageKnown {
+		if c.measuresQueueTime(a) {
 			own = append(own, messaging.QueueTimeAttribute(a.age.Seconds()))
 		}
 		links = append(links, trace.Link{SpanContext: a.origin.Created, Attributes: own})

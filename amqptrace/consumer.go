@@ -104,7 +104,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	if a.history.Count > 0 && p.span.IsRecording() {
 		p.span.SetAttributes(deadLetterAttributes(&a.history)...)
 	}
-	if c.shared.QueueTime && a.ageKnown {
+	if c.measuresQueueTime(&a) {
 		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
 	}
 	c.measure(ctx, &a)

@@ -63,7 +63,7 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	if err != nil {
 		failure = fail(span, err)
 	}
-	c.get.Done(ctx, start, c.destination, failure, count)
+	c.get.Done(ctx, start, messaging.Point{Destination: c.destination, ErrorType: failure}, count)
 	span.End()
 	return d, ok, err
 }

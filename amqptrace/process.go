@@ -80,7 +80,8 @@ func (p *process) end(err error, returned bool) {
 	if p.span.IsRecording() {
 		p.span.SetAttributes(settlementAttributes[settled]...)
 	}
-	p.consumer.process.Done(p.ctx.Context, p.start, p.consumer.destination, failure, p.count)
+	point := messaging.Point{Destination: p.consumer.destination, ErrorType: failure}
+	p.consumer.process.Done(p.ctx.Context, p.start, point, p.count)
 	p.span.End()
 }
 

@@ -150,10 +150,11 @@ func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	if len(outcome) > 0 && s.span.IsRecording() {
 		s.span.SetAttributes(outcome...)
 	}
+	point := messaging.Point{Destination: s.destination, ErrorType: failure}
 	if s.untimed {
-		s.publish.Count(s.ctx, s.destination, failure, 1)
+		s.publish.Count(s.ctx, point, 1)
 	} else {
-		s.publish.Done(s.ctx, s.start, s.destination, failure, 1)
+		s.publish.Done(s.ctx, s.start, point, 1)
 	}
 	s.span.End()
 }

@@ -153,6 +153,6 @@ func (s *settling) end(how settlement, err error, returned bool) {
 		failure = errorTypeRejected
 		messaging.Fail(s.span, failure, "message was given up: "+how.String())
 	}
-	s.operation.Done(s.ctx, s.start, s.destination, failure, 0)
+	s.operation.Done(s.ctx, s.start, messaging.Point{Destination: s.destination, ErrorType: failure}, 0)
 	s.span.End()
 }

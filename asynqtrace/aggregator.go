@@ -124,7 +124,7 @@ func (a *aggregator) describe(
 		}
 	}
 	if without > 0 {
-		a.aggregate.WithoutContext(ctx, messaging.Destination{Name: a.queue}, without)
+		a.aggregate.WithoutContext(ctx, messaging.Point{Destination: messaging.Destination{Name: a.queue}}, without)
 	}
 	attributes := []attribute.KeyValue{messaging.Text(groupKey, group), messaging.BatchMessageCount(len(tasks))}
 	if a.queue != "" {

@@ -74,7 +74,7 @@ func (w *worker) begin(ctx context.Context, task *asynq.Task) process {
 	}
 	p := w.start(ctx, &a)
 	if w.shared.QueueTime && a.ageKnown {
-		w.process.QueueTime(p.ctx, a.age.Seconds(), a.destination())
+		w.process.QueueTime(p.ctx, a.age.Seconds(), messaging.Point{Destination: a.destination()})
 		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
 	}
 	return p
@@ -99,7 +99,7 @@ func (w *worker) start(ctx context.Context, a *arrival) process {
 	p.ctx, p.span = w.process.StartConsumer(&a.origin, a.continueTrace,
 		messaging.SpanStart{Name: r.spanName, Shared: r.attributes}, own...)
 	if !a.origin.Created.IsValid() {
-		w.process.WithoutContext(p.ctx, a.destination(), 1)
+		w.process.WithoutContext(p.ctx, messaging.Point{Destination: a.destination()}, 1)
 	}
 	return p
 }
@@ -128,6 +128,8 @@ func (p *process) end(err error, returned bool) {
 	if p.span.IsRecording() {
 		p.span.SetAttributes(outcomeKey.String(string(outcome)))
 	}
-	p.worker.process.Done(p.ctx, p.start, p.attempt.destination(), failure, 1)
+	p.worker.process.Done(p.ctx, p.start, messaging.Point{
+		Destination: p.attempt.destination(), ErrorType: failure,
+	}, 1)
 	p.span.End()
 }

@@ -112,7 +112,9 @@ func (s *sending) end(info *asynq.TaskInfo, err error, returned bool) {
 	case info != nil:
 		s.accepted(info)
 	}
-	s.enqueue.Done(s.ctx, s.start, messaging.Destination{Name: s.to.queue}, failure, 1)
+	s.enqueue.Done(s.ctx, s.start, messaging.Point{
+		Destination: messaging.Destination{Name: s.to.queue}, ErrorType: failure,
+	}, 1)
 	s.span.End()
 }
 

@@ -58,5 +58,6 @@ func ContinueWithin(age time.Duration) Relation {
 
 // ageOf returns the time since a task was enqueued, which only its stamp says.
 func ageOf(headers carrier.Headers) (time.Duration, bool) {
-	return messaging.Age(headers.Get(messaging.SentAtHeader), time.Time{}, time.Now())
+	age, by := messaging.Age(headers.Get(messaging.SentAtHeader), time.Time{}, time.Now())
+	return age, by != messaging.Unknown
 }

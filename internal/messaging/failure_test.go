@@ -69,19 +69,32 @@ func TestAge(t *testing.T) {
 		sentAt string
 		at     time.Time
 		age    time.Duration
-		known  bool
+		by     messaging.Clock
 	}{
-		"stamped":                 {messaging.SentAt(now.Add(-time.Second)), time.Time{}, time.Second, true},
-		"the stamp counts first":  {messaging.SentAt(now.Add(-time.Second)), now.Add(-time.Hour), time.Second, true},
-		"timestamp":               {"", now.Add(-time.Hour), time.Hour, true},
-		"unusable, and timestamp": {"soon", now.Add(-time.Hour), time.Hour, true},
-		"in the future":           {messaging.SentAt(now.Add(time.Hour)), time.Time{}, 0, true},
-		"nothing":                 {"", time.Time{}, 0, false},
-		"before 1970":             {"-5", time.Unix(-5, 0), 0, false},
+		"stamped":                 {messaging.SentAt(now.Add(-time.Second)), time.Time{}, time.Second, messaging.Stamp},
+		"the stamp counts first":  {messaging.SentAt(now.Add(-time.Second)), now.Add(-time.Hour), time.Second, messaging.Stamp},
+		"timestamp":               {"", now.Add(-time.Hour), time.Hour, messaging.Timestamp},
+		"unusable, and timestamp": {"soon", now.Add(-time.Hour), time.Hour, messaging.Timestamp},
+		"in the future":           {messaging.SentAt(now.Add(time.Hour)), time.Time{}, 0, messaging.Stamp},
+		"nothing":                 {"", time.Time{}, 0, messaging.Unknown},
+		"before 1970":             {"-5", time.Unix(-5, 0), 0, messaging.Unknown},
 	} {
-		age, known := messaging.Age(tt.sentAt, tt.at, now)
-		if age != tt.age || known != tt.known {
-			t.Errorf("%s: %v, %t", name, age, known)
+		age, by := messaging.Age(tt.sentAt, tt.at, now)
+		if age != tt.age || by != tt.by {
+			t.Errorf("%s: %v, by %v", name, age, by)
+		}
+	}
+}
+
+// A message that waits for a millisecond has, with a clock of whole seconds, an age of up
+// to a second.
+func TestWholeSecondsMeasureOnlyLongTimes(t *testing.T) {
+	for age, want := range map[time.Duration]bool{0: false, time.Second: false, 4 * time.Second: false, 5 * time.Second: true, time.Hour: true} {
+		if got := messaging.Timestamp.Measures(age); got != want {
+			t.Errorf("a timestamp measures %v: %t", age, got)
+		}
+		if !messaging.Stamp.Measures(age) || messaging.Unknown.Measures(age) {
+			t.Errorf("%v", age)
 		}
 	}
 }

@@ -25,13 +25,14 @@ type instruments struct {
 	sent              metric.Int64Counter
 	consumed          metric.Int64Counter
 	withoutContext    metric.Int64Counter
+	settled           metric.Int64Counter
 }
 
 // newInstruments never fails: an instrument that the provider refuses is a no-op, and
 // OpenTelemetry's error handler hears why.
 func newInstruments(meter metric.Meter) instruments {
 	var i instruments
-	var errs [6]error
+	var errs [7]error
 	i.operationDuration, errs[0] = newOperationDuration(meter)
 	i.processDuration, errs[1] = newProcessDuration(meter)
 	i.sent, errs[2] = newSentMessages(meter)
@@ -40,6 +41,8 @@ func newInstruments(meter metric.Meter) instruments {
 		metric.WithDescription("Time from the sending of a message to the start of its processing, by the two machines' clocks."))
 	i.withoutContext, errs[5] = meter.Int64Counter(withoutContextName, metric.WithUnit("{message}"),
 		metric.WithDescription("Number of delivered messages with no trace context, or none that could be read."))
+	i.settled, errs[6] = meter.Int64Counter(settledName, metric.WithUnit("{message}"),
+		metric.WithDescription("Number of processed messages, by what became of them."))
 	if err := errors.Join(errs[:]...); err != nil {
 		otel.Handle(err)
 	}
@@ -60,6 +63,22 @@ func (d Destination) attribute() attribute.KeyValue {
 	return DestinationName(d.Name)
 }
 
+// A Point is what a measurement is of: the attributes of a metric point that the operation
+// does not have of itself.
+type Point struct {
+	Destination
+
+	ErrorType string // empty for an operation that succeeded
+	// Labels are attributes of a package's own, each with few values.
+	Labels [2]Label
+}
+
+// A Label is an attribute of a [Point]. One without a value is left out.
+type Label struct {
+	Key   attribute.Key
+	Value string
+}
+
 // Now is the time for a later [Operation.Done], or zero where nobody measures.
 func (o *Operation) Now(ctx context.Context) time.Time {
 	if !o.duration.Enabled(ctx) && !o.counter.Enabled(ctx) {
@@ -68,63 +87,78 @@ func (o *Operation) Now(ctx context.Context) time.Time {
 	return time.Now()
 }
 
-// Done measures an operation that began at start, on n messages. errorType is empty
-// for one that succeeded.
-func (o *Operation) Done(ctx context.Context, start time.Time, to Destination, errorType string, n int64) {
+// Done measures an operation that began at start, on n messages.
+func (o *Operation) Done(ctx context.Context, start time.Time, p Point, n int64) {
 	if start.IsZero() {
 		return
 	}
-	o.duration.Record(ctx, time.Since(start).Seconds(), o.measurement(to, errorType).record...)
+	o.duration.Record(ctx, time.Since(start).Seconds(), o.measurement(p).record...)
 	if n > 0 {
-		o.Count(ctx, to, errorType, n)
+		o.Count(ctx, p, n)
 	}
 }
 
 // Count is Done for an operation whose duration is not known.
-func (o *Operation) Count(ctx context.Context, to Destination, errorType string, n int64) {
+func (o *Operation) Count(ctx context.Context, p Point, n int64) {
 	if o.counter.Enabled(ctx) {
-		o.counter.Add(ctx, n, o.measurement(to, errorType).add...)
+		o.counter.Add(ctx, n, o.measurement(p).add...)
 	}
 }
 
 // QueueTime measures the time that a message took from its sender to the start of
 // its processing.
-func (o *Operation) QueueTime(ctx context.Context, seconds float64, from Destination) {
+func (o *Operation) QueueTime(ctx context.Context, seconds float64, p Point) {
 	if h := o.instrumentation.instruments.queueTime; h.Enabled(ctx) {
-		h.Record(ctx, seconds, o.measurement(from, "").record...)
+		h.Record(ctx, seconds, o.measurement(p).others...)
 	}
 }
 
 // WithoutContext counts messages that carried no trace context that could be used.
-func (o *Operation) WithoutContext(ctx context.Context, from Destination, n int64) {
+func (o *Operation) WithoutContext(ctx context.Context, p Point, n int64) {
 	if c := o.instrumentation.instruments.withoutContext; c.Enabled(ctx) {
-		c.Add(ctx, n, o.measurement(from, "").add...)
+		c.Add(ctx, n, o.measurement(p).add...)
+	}
+}
+
+// Settled counts messages of whose settlement, or whatever it is called, the labels of p
+// say what it was.
+func (o *Operation) Settled(ctx context.Context, p Point, n int64) {
+	if c := o.instrumentation.instruments.settled; c.Enabled(ctx) {
+		c.Add(ctx, n, o.measurement(p).add...)
 	}
 }
 
 // measurement is the attributes of a metric point, ready for use: making an attribute set
 // costs more than the rest of a measurement.
 type measurement struct {
-	record []metric.RecordOption
+	record []metric.RecordOption // of the operation's duration
+	others []metric.RecordOption // of other histograms
 	add    []metric.AddOption
 }
 
-type measurementKey struct {
-	destination Destination
-	errorType   string
-}
-
-func (o *Operation) measurement(d Destination, errorType string) *measurement {
-	return o.measurements.Get(measurementKey{d, errorType}, func() *measurement {
-		attributes := make([]attribute.KeyValue, 0, len(o.instrumentation.identity)+3)
+func (o *Operation) measurement(p Point) *measurement {
+	return o.measurements.Get(p, func() *measurement {
+		attributes := make([]attribute.KeyValue, 0, len(o.instrumentation.identity)+6)
 		attributes = append(append(attributes, o.instrumentation.identity...), operationName(o.name))
-		if d.Name != "" {
-			attributes = append(attributes, d.attribute())
+		if p.Name != "" {
+			attributes = append(attributes, p.attribute())
 		}
-		if errorType != "" {
-			attributes = append(attributes, errorTypeAttribute(errorType))
+		if p.ErrorType != "" {
+			attributes = append(attributes, errorTypeAttribute(p.ErrorType))
+		}
+		for _, l := range p.Labels {
+			if l.Value != "" {
+				attributes = append(attributes, Text(l.Key, l.Value))
+			}
 		}
 		set := metric.WithAttributeSet(attribute.NewSet(attributes...))
-		return &measurement{record: []metric.RecordOption{set}, add: []metric.AddOption{set}}
+		m := &measurement{
+			record: []metric.RecordOption{set}, others: []metric.RecordOption{set}, add: []metric.AddOption{set},
+		}
+		if o.kind.durationHasType {
+			typed := attribute.NewSet(append(attributes, o.kind.operationType)...)
+			m.record = []metric.RecordOption{metric.WithAttributeSet(typed)}
+		}
+		return m
 	})
 }

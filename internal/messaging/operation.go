@@ -20,10 +20,12 @@ type Operation struct {
 
 	instrumentation *Instrumentation
 	name            string
-	kind            trace.SpanStartOption
+	kind            OperationKind
+	spanKind        trace.SpanStartOption
 	duration        metric.Float64Histogram
 	counter         metric.Int64Counter
-	measurements    Cache[measurementKey, *measurement]
+	measurements    Cache[Point, *measurement]
+	adoptions       adoptions
 }
 
 // Operation describes the operation that the messaging system calls name.
@@ -33,7 +35,8 @@ func (i *Instrumentation) Operation(name string, kind OperationKind) *Operation 
 			[]attribute.KeyValue{operationName(name), kind.operationType}),
 		instrumentation: i,
 		name:            name,
-		kind:            trace.WithSpanKind(kind.spanKind),
+		kind:            kind,
+		spanKind:        trace.WithSpanKind(kind.spanKind),
 		duration:        i.instruments.operationDuration,
 		counter:         metricnoop.Int64Counter{},
 	}
@@ -69,6 +72,8 @@ type SpanStart struct {
 	NewRoot bool
 	// At is the time of the start, zero for the present.
 	At time.Time
+	// NotCarried says that the message cannot carry the span's context.
+	NotCarried bool
 }
 
 // Start starts a span whose parent is the current span of ctx, unless it is a new root.
@@ -79,6 +84,30 @@ func (o *Operation) Start(ctx context.Context, s SpanStart, own ...attribute.Key
 	return o.start(ctx, s, new(given), s.Links, own)
 }
 
+// StartProducer starts the span of sending a message. A creation context that the message
+// has already, which the span's own will replace, is linked if it is another one than that
+// of the current span of ctx: a message that is published again, or one that an application
+// gave a context of its own.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#producer-spans
+func (o *Operation) StartProducer(
+	ctx context.Context, message Extractor, s SpanStart, own ...attribute.KeyValue,
+) (context.Context, trace.Span) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	g := new(given)
+	links := append(g.links[:0], s.Links...)
+	created := trace.SpanContextFromContext(message.Extract(context.Background(), o.instrumentation.Propagator))
+	if created.IsValid() && created.SpanID() != trace.SpanContextFromContext(ctx).SpanID() {
+		links = append(links, trace.Link{SpanContext: created})
+	}
+	ctx, span := o.start(ctx, s, g, links, own)
+	if span.IsRecording() && !s.NotCarried {
+		o.instrumentation.warnOfNoPropagator()
+	}
+	return ctx, span
+}
+
 // StartConsumer starts the span of an operation on messages of an origin, which is tied to
 // their trace by the rule of the package.
 func (o *Operation) StartConsumer(
@@ -87,6 +116,9 @@ func (o *Operation) StartConsumer(
 	s.NewRoot = !continueTrace
 	g := new(given)
 	ctx, links := from.correlate(continueTrace, append(g.links[:0], s.Links...))
+	if continueTrace && from.ambient != nil && o.kind == Process {
+		o.adoptions.note(o.instrumentation.scope, from)
+	}
 	return o.start(ctx, s, g, links, own)
 }
 
@@ -102,7 +134,11 @@ func (o *Operation) start(
 	ctx context.Context, s SpanStart, g *given, links []trace.Link, own []attribute.KeyValue,
 ) (context.Context, trace.Span) {
 	attributes := append(append(g.attributes[:0], s.Shared...), own...)
-	options := append(g.options[:0], o.kind, trace.WithAttributes(attributes...))
+	kind := o.spanKind
+	if o.kind == Send && (s.NotCarried || !o.instrumentation.propagates()) {
+		kind = notCarried
+	}
+	options := append(g.options[:0], kind, trace.WithAttributes(attributes...))
 	if len(links) > 0 {
 		options = append(options, trace.WithLinks(links...))
 	}
@@ -114,3 +150,7 @@ func (o *Operation) start(
 	}
 	return o.instrumentation.tracer.Start(ctx, s.Name, options...)
 }
+
+// notCarried is the kind of a send span whose context no message carries.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-kind
+var notCarried = trace.WithSpanKind(trace.SpanKindClient)

@@ -31,6 +31,8 @@ type Instrumentation struct {
 	// Propagator reads and writes the context of messages.
 	Propagator propagation.TextMapPropagator
 
+	propagator  *fieldsOnce // the same
+	scope       string
 	tracer      trace.Tracer
 	instruments instruments
 	identity    []attribute.KeyValue // on every span and every metric point
@@ -49,8 +51,11 @@ func NewInstrumentation(scope string, o Options, identity ...attribute.KeyValue)
 	if o.Propagators == nil {
 		o.Propagators = otel.GetTextMapPropagator()
 	}
+	propagator := newPropagator(o)
 	return &Instrumentation{
-		Propagator: newPropagator(o),
+		Propagator: propagator,
+		propagator: propagator,
+		scope:      scope,
 		tracer: o.TracerProvider.Tracer(scope,
 			trace.WithInstrumentationVersion(Version), trace.WithSchemaURL(SchemaURL)),
 		instruments: newInstruments(o.MeterProvider.Meter(scope,
@@ -59,3 +64,6 @@ func NewInstrumentation(scope string, o Options, identity ...attribute.KeyValue)
 		attributes: slices.Concat(identity, o.Attributes),
 	}
 }
+
+// propagates reports whether messages get a trace context.
+func (i *Instrumentation) propagates() bool { return !i.propagator.isEmpty() }

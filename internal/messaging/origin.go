@@ -3,6 +3,7 @@ package messaging
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -20,8 +21,9 @@ type Origin struct {
 	// none that can be used.
 	Created trace.SpanContext
 
-	ctx     context.Context // the consumer's, with the message's baggage and, as current span, Created
-	ambient trace.Span      // nil if there is none
+	consumer context.Context // the consumer's own
+	ctx      context.Context // the same with what the message carries: as current span, Created
+	ambient  trace.Span      // nil if there is none
 }
 
 // Read reads the origin of a message that is consumed in ctx.
@@ -37,7 +39,7 @@ func (o *Origin) ReadBatch(ctx context.Context) {
 	if ctx == nil {
 		ctx = context.Background() // the hosts accept it, and so do we
 	}
-	o.ctx = ctx
+	o.consumer, o.ctx = ctx, ctx
 	if ambient := trace.SpanFromContext(ctx); ambient.SpanContext().IsValid() {
 		o.ambient = ambient
 		// A propagator that finds nothing returns the context that it was given.
@@ -51,8 +53,10 @@ func (o *Origin) ReadBatch(ctx context.Context) {
 // The message's creation context is always linked; the parent is the ambient span
 // if there is one, else the creation context.
 //
-// A message whose trace is not to be continued gets a new root instead of a parent,
-// and the ambient span is linked too. The link and the baggage stay in every case.
+// An ambient span that has ended is linked instead: a span that was left in a context is
+// no part of what goes on. A message whose trace is not to be continued gets a new root
+// instead of a parent, and the ambient span is linked too. The link and the baggage stay
+// in every case.
 //
 // Links are the conventions' default and the creation context as parent is what
 // they allow for the processing of a single message.
@@ -64,18 +68,29 @@ func (o *Origin) correlate(continueTrace bool, links []trace.Link) (context.Cont
 	if o.Created.IsValid() {
 		links = append(links, trace.Link{SpanContext: o.Created})
 	}
+	adopts := o.ambient != nil && continueTrace && !hasEnded(o.ambient)
+	if o.ambient != nil && !adopts {
+		links = append(links, trace.Link{SpanContext: o.ambient.SpanContext()})
+	}
 	switch {
 	case !continueTrace:
-		if o.ambient != nil {
-			links = append(links, trace.Link{SpanContext: o.ambient.SpanContext()})
-		}
-		// For tracers that know no roots, such as the no-op one.
-		return trace.ContextWithSpan(o.ctx, nil), links
-	case o.ambient != nil:
+		// A propagator may have put more into the context than a span and baggage, such as
+		// B3's debug flag, which would go out with later messages. The span is for tracers
+		// that know no roots, such as the no-op one.
+		ctx := baggage.ContextWithBaggage(o.consumer, baggage.FromContext(o.ctx))
+		return trace.ContextWithSpan(ctx, nil), links
+	case adopts:
 		return trace.ContextWithSpan(o.ctx, o.ambient), links
 	default:
 		return o.ctx, links
 	}
+}
+
+// hasEnded reports whether a span has ended. One that is not sampled and one of another
+// process, of which there is only the context, never record.
+func hasEnded(s trace.Span) bool {
+	sc := s.SpanContext()
+	return sc.IsSampled() && !sc.IsRemote() && !s.IsRecording()
 }
 
 // Context returns the context to handle a message in that is not traced here: the trace

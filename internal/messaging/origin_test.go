@@ -37,28 +37,34 @@ func newOperation(t *testing.T) (*messaging.Operation, *tracetest.SpanRecorder, 
 func TestCorrelation(t *testing.T) {
 	for name, tt := range map[string]struct {
 		headers       carrier.Headers
-		ambient       bool
+		ambient       string // open, ended or empty
 		continueTrace bool
 		parent        string // created, ambient or none
 		links         []string
 	}{
-		"continued":             {carrier.Headers{"traceparent": parent}, false, true, "created", []string{"created"}},
-		"ambient":               {carrier.Headers{"traceparent": parent}, true, true, "ambient", []string{"created"}},
-		"new trace":             {carrier.Headers{"traceparent": parent}, false, false, "none", []string{"created"}},
-		"new trace, ambient":    {carrier.Headers{"traceparent": parent}, true, false, "none", []string{"created", "ambient"}},
-		"no context":            {nil, false, true, "none", nil},
-		"no context, ambient":   {nil, true, true, "ambient", nil},
-		"no context, new trace": {nil, true, false, "none", []string{"ambient"}},
-		"bad context, ambient":  {carrier.Headers{"traceparent": "00-zz"}, true, true, "ambient", nil},
+		"continued":             {carrier.Headers{"traceparent": parent}, "", true, "created", []string{"created"}},
+		"ambient":               {carrier.Headers{"traceparent": parent}, "open", true, "ambient", []string{"created"}},
+		"new trace":             {carrier.Headers{"traceparent": parent}, "", false, "none", []string{"created"}},
+		"new trace, ambient":    {carrier.Headers{"traceparent": parent}, "open", false, "none", []string{"created", "ambient"}},
+		"no context":            {nil, "", true, "none", nil},
+		"no context, ambient":   {nil, "open", true, "ambient", nil},
+		"no context, new trace": {nil, "open", false, "none", []string{"ambient"}},
+		"bad context, ambient":  {carrier.Headers{"traceparent": "00-zz"}, "open", true, "ambient", nil},
+		"ambient has ended":     {carrier.Headers{"traceparent": parent}, "ended", true, "created", []string{"created", "ambient"}},
+		"no context, ended":     {nil, "ended", true, "none", []string{"ambient"}},
+		"new trace, ended":      {carrier.Headers{"traceparent": parent}, "ended", false, "none", []string{"created", "ambient"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			operation, recorder, tracer := newOperation(t)
 			ctx := context.Background()
 			known := map[string]trace.SpanContext{"none": {}}
-			if tt.ambient {
+			if tt.ambient != "" {
 				var span trace.Span
 				ctx, span = tracer.Start(ctx, "ambient")
 				known["ambient"] = span.SpanContext()
+				if tt.ambient == "ended" {
+					span.End()
+				}
 			}
 			known["created"] = trace.SpanContextFromContext(tt.headers.Extract(context.Background(), propagator))
 
@@ -70,7 +76,7 @@ func TestCorrelation(t *testing.T) {
 				t.Error("the span is not current in the context")
 			}
 
-			got := recorder.Ended()[0]
+			got := recorder.Ended()[len(recorder.Ended())-1]
 			if got.Parent().SpanID() != known[tt.parent].SpanID() {
 				t.Errorf("parent %v, want %s", got.Parent(), tt.parent)
 			}

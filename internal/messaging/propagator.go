@@ -19,7 +19,7 @@ func (o Options) Propagator() propagation.TextMapPropagator {
 	return newPropagator(o)
 }
 
-func newPropagator(o Options) propagation.TextMapPropagator {
+func newPropagator(o Options) *fieldsOnce {
 	p := o.Propagators
 	if o.LimitBaggage {
 		keys := make(map[string]bool, len(o.BaggageKeys))
@@ -54,6 +54,12 @@ func (p *fieldsOnce) Fields() []string {
 		p.fields.Store(&all)
 	}
 	return all
+}
+
+// isEmpty reports whether the propagator writes nothing, which is what OpenTelemetry's global
+// one does until the program sets another.
+func (p *fieldsOnce) isEmpty() bool {
+	return p.fields.Load() == nil && len(p.TextMapPropagator.Fields()) == 0
 }
 
 // baggageFilter lets only listed members of the baggage pass, into messages and out

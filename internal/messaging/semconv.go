@@ -18,18 +18,19 @@ const SchemaURL = semconv.SchemaURL
 // An OperationKind is an operation of the conventions: its type and the kind of
 // its span.
 type OperationKind struct {
-	operationType attribute.KeyValue
-	spanKind      trace.SpanKind
+	operationType   attribute.KeyValue
+	spanKind        trace.SpanKind
+	durationHasType bool // the metric of its duration has the type of the operation
 }
 
 // The operations. A send span is of kind PRODUCER because its context is what the
 // message carries.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-kind
 var (
-	Send    = OperationKind{semconv.MessagingOperationTypeSend, trace.SpanKindProducer}
-	Receive = OperationKind{semconv.MessagingOperationTypeReceive, trace.SpanKindClient}
-	Process = OperationKind{semconv.MessagingOperationTypeProcess, trace.SpanKindConsumer}
-	Settle  = OperationKind{semconv.MessagingOperationTypeSettle, trace.SpanKindClient}
+	Send    = OperationKind{semconv.MessagingOperationTypeSend, trace.SpanKindProducer, true}
+	Receive = OperationKind{semconv.MessagingOperationTypeReceive, trace.SpanKindClient, true}
+	Process = OperationKind{semconv.MessagingOperationTypeProcess, trace.SpanKindConsumer, false}
+	Settle  = OperationKind{semconv.MessagingOperationTypeSettle, trace.SpanKindClient, true}
 )
 
 // Attributes of every operation.
@@ -46,6 +47,13 @@ func DestinationTemplate(name string) attribute.KeyValue {
 	return semconv.MessagingDestinationTemplate(ValidText(name))
 }
 
+// DestinationAnonymous is true of a destination whose name a broker has made up.
+func DestinationAnonymous() attribute.KeyValue { return semconv.MessagingDestinationAnonymous(true) }
+
+// DestinationTemporary is true of a destination that is gone when its messages have been
+// processed.
+func DestinationTemporary() attribute.KeyValue { return semconv.MessagingDestinationTemporary(true) }
+
 // MessageID is the message's own identifier.
 func MessageID(id string) attribute.KeyValue { return semconv.MessagingMessageID(ValidText(id)) }
 
@@ -57,6 +65,15 @@ func ConversationID(id string) attribute.KeyValue {
 // BatchMessageCount is how many messages an operation was for.
 func BatchMessageCount(n int) attribute.KeyValue { return semconv.MessagingBatchMessageCount(n) }
 
+// BatchWithoutContext is how many messages of a batch carried no context that could be used.
+func BatchWithoutContext(n int) attribute.KeyValue {
+	return attribute.Int("mqtrace.batch.without_context", n)
+}
+
+// BatchUnlinked is how many messages of a batch carried a context that is not linked, since
+// a span has only so many links.
+func BatchUnlinked(n int) attribute.KeyValue { return attribute.Int("mqtrace.batch.unlinked", n) }
+
 // BodySize is the size of a message's body in bytes.
 func BodySize(n int) attribute.KeyValue { return semconv.MessagingMessageBodySize(n) }
 
@@ -64,6 +81,7 @@ func BodySize(n int) attribute.KeyValue { return semconv.MessagingMessageBodySiz
 const (
 	queueTimeName      = "mqtrace.queue_time"
 	withoutContextName = "mqtrace.messages.without_context"
+	settledName        = "mqtrace.messages.settled"
 )
 
 // QueueTimeAttribute is the time in seconds from the sending of a message to the start

@@ -18,14 +18,34 @@ const (
 func SentAt(now time.Time) string { return strconv.FormatInt(now.UnixMicro(), 10) }
 
 // Age is how long before now a message was sent, by what its SentAtHeader says and
-// where that is absent or unusable by at, its timestamp. The producer's clock may be
-// ahead of ours: nothing is sent in the future, so its age is 0 then.
-func Age(sentAt string, at, now time.Time) (age time.Duration, known bool) {
+// where that is absent or unusable by at, its timestamp, which has whole seconds. The
+// producer's clock may be ahead of ours: nothing is sent in the future, so its age is 0 then.
+func Age(sentAt string, at, now time.Time) (age time.Duration, by Clock) {
 	if micros, err := strconv.ParseInt(sentAt, 10, 64); err == nil && micros > 0 {
-		return max(0, now.Sub(time.UnixMicro(micros))), true
+		return max(0, now.Sub(time.UnixMicro(micros))), Stamp
 	}
 	if at.IsZero() || at.Unix() <= 0 {
-		return 0, false
+		return 0, Unknown
 	}
-	return max(0, now.Sub(at)), true
+	return max(0, now.Sub(at)), Timestamp
+}
+
+// A Clock is what the age of a message is known by.
+type Clock uint8
+
+// The clocks.
+const (
+	Unknown Clock = iota
+	Timestamp
+	Stamp
+)
+
+// coarse is the age from which on a clock of whole seconds is good for a measurement: it is
+// then off by a fifth at most.
+const coarse = 5 * time.Second
+
+// Measures reports whether an age is a measurement of the time that a message has waited.
+// A message that has waited for a millisecond can have a timestamp of a second ago.
+func (c Clock) Measures(age time.Duration) bool {
+	return c == Stamp || c == Timestamp && age >= coarse
 }

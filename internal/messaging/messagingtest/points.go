@@ -19,7 +19,7 @@ const (
 )
 
 // Points are the metric points, each as often as it was counted, written as name,
-// operation, destination and error type. They must be of the scope and the system, in
+// operation, destination, error type and what the packages add. They must be of the scope and the system, in
 // seconds where they are durations, and in the buckets of the conventions.
 func Points(tb testing.TB, reader *sdkmetric.ManualReader, scopeName, system string) []string {
 	tb.Helper()
@@ -68,6 +68,9 @@ func (r *reading) add(name string, attributes attribute.Set, n uint64) {
 	if v, _ := attributes.Value("messaging.system"); v.AsString() != r.system {
 		r.Errorf("%s is not of %s", name, r.system)
 	}
+	if _, ok := attributes.Value("messaging.operation.type"); ok != (name == "messaging.client.operation.duration") {
+		r.Errorf("%s with messaging.operation.type: %t", name, ok)
+	}
 	for range n {
 		r.points = append(r.points, pointText(name, attributes))
 	}
@@ -75,7 +78,10 @@ func (r *reading) add(name string, attributes attribute.Set, n uint64) {
 
 func pointText(name string, attributes attribute.Set) string {
 	parts := []string{strings.TrimPrefix(name, "messaging.")}
-	for _, key := range []attribute.Key{"messaging.operation.name", "messaging.destination.name", "error.type"} {
+	for _, key := range []attribute.Key{
+		"messaging.operation.name", "messaging.destination.name", "error.type",
+		"mqtrace.settlement", "asynq.task.type", "asynq.task.outcome",
+	} {
 		if v, ok := attributes.Value(key); ok {
 			parts = append(parts, v.AsString())
 		}

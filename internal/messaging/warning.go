@@ -1,0 +1,62 @@
+package messaging
+
+import (
+	"fmt"
+	"path"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// The mistakes that nearly everybody makes once show in no error and in no single span.
+// They are reported to OpenTelemetry's error handler, once, because they are made for every
+// message alike.
+
+// noPropagator is reported once in a process: a program may have many publishers.
+var noPropagator sync.Once
+
+// warnOfNoPropagator reports that a span is recorded whose context no message carries.
+func (i *Instrumentation) warnOfNoPropagator() {
+	if i.propagates() {
+		return
+	}
+	noPropagator.Do(func() {
+		otel.Handle(fmt.Errorf("%s: messages are sent without trace context, since the propagator has no fields: "+
+			"call otel.SetTextMapPropagator or use WithPropagators", path.Base(i.scope)))
+	})
+}
+
+// adoptions watches for an ambient span that becomes the parent of messages of different
+// traces: nearly always one that was opened when the program started and left in the
+// context of the consumer. The zero value is ready for use.
+type adoptions struct {
+	last     atomic.Pointer[adoption]
+	reported atomic.Bool
+}
+
+// adoption is one span and the trace of a message that it became the parent of.
+type adoption struct {
+	ambient trace.SpanID
+	message trace.TraceID
+}
+
+// note notes a message that an ambient span becomes the parent of. A message of the
+// ambient span's own trace, such as a reply, belongs there.
+func (a *adoptions) note(scope string, o *Origin) {
+	ambient := o.ambient.SpanContext()
+	if a.reported.Load() || !o.Created.IsValid() || o.Created.TraceID() == ambient.TraceID() || hasEnded(o.ambient) {
+		return
+	}
+	last := a.last.Load()
+	if last == nil || last.ambient != ambient.SpanID() {
+		a.last.Store(&adoption{ambient.SpanID(), o.Created.TraceID()})
+		return
+	}
+	if last.message != o.Created.TraceID() && a.reported.CompareAndSwap(false, true) {
+		otel.Handle(fmt.Errorf("%s: span %s of trace %s is the parent of messages of different traces: "+
+			"consume with a context that has no span, unless this is meant",
+			path.Base(scope), ambient.SpanID(), ambient.TraceID()))
+	}
+}
