@@ -2,10 +2,13 @@ package asynqtrace_test
 
 import (
 	"errors"
+	"log"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
@@ -61,6 +64,23 @@ func TestTaskLayout(t *testing.T) {
 		if asynqtrace.LayoutError(other) == nil {
 			t.Errorf("%v passes for a task", other)
 		}
+	}
+}
+
+// The error handler is the user's and may do anything, such as enqueue a task.
+func TestUnknownTaskLayoutIsReportedOnce(t *testing.T) {
+	unknown := errors.New("unknown layout")
+	layout := asynqtrace.ReportOnce(unknown)
+	var handled []error
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		handled = append(handled, err, layout())
+	}))
+	t.Cleanup(func() { otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Print(err) })) })
+	if err := layout(); err != unknown || !slices.Equal(handled, []error{unknown, unknown}) {
+		t.Errorf("error %v, handled %v", err, handled)
+	}
+	if _ = layout(); len(handled) != 2 {
+		t.Errorf("handled %v", handled)
 	}
 }
 

@@ -23,6 +23,10 @@ const (
 	enqueueDuplicate  = "duplicate"
 	enqueueConflict   = "conflict"
 
+	// overlappingKey is true on the span of a tick whose task carries the context of an
+	// earlier tick, which is linked.
+	overlappingKey = attribute.Key("asynq.scheduler.overlapping")
+
 	// groupKey is the group of an aggregate. unlinkedKey counts the tasks of the
 	// group whose contexts were too many to be linked.
 	groupKey    = attribute.Key("asynq.group")
