@@ -17,6 +17,10 @@ const (
 	maxRetryKey   = attribute.Key("asynq.task.max_retry")
 	outcomeKey    = attribute.Key("asynq.task.outcome")
 
+	// taskStateKey is the state of the tasks that a queue is observed to have, as asynq
+	// writes it.
+	taskStateKey = attribute.Key("asynq.task.state")
+
 	// enqueueOutcomeKey is on the span of an enqueue that asynq refused on the
 	// caller's request, with one of the two values.
 	enqueueOutcomeKey = attribute.Key("asynq.enqueue.outcome")
@@ -31,4 +35,10 @@ const (
 	// group whose contexts were too many to be linked.
 	groupKey    = attribute.Key("asynq.group")
 	unlinkedKey = attribute.Key("asynq.group.unlinked")
+)
+
+// Metrics of this package alone.
+const (
+	queueSizeName      = "mqtrace.asynq.queue.size"
+	queueOldestAgeName = "mqtrace.asynq.queue.oldest_age"
 )
