@@ -12,11 +12,12 @@ import (
 type acknowledger struct {
 	names
 
-	process    *process
-	host       amqp.Acknowledger
-	created    trace.SpanContext // invalid if the message has none
-	settlement settlement        // guarded by the process
-	silent     bool              // left alone by a filter: no spans of its own
+	process     *process
+	host        amqp.Acknowledger
+	consumerTag string
+	created     trace.SpanContext // invalid if the message has none
+	settlement  settlement        // guarded by the process
+	silent      bool              // left alone by a filter: no spans of its own
 }
 
 var _ amqp.Acknowledger = (*acknowledger)(nil)
@@ -25,12 +26,20 @@ var _ amqp.Acknowledger = (*acknowledger)(nil)
 // counted as consumed: one that Get has counted is not counted again.
 func (m *acknowledger) wrap(p *process, d *amqp.Delivery, a *arrival) (count int64) {
 	m.names, m.process, m.host, m.created, m.settlement = a.names, p, d.Acknowledger, a.origin.Created, unsettled
+	m.consumerTag = d.ConsumerTag
 	count = 1
-	switch a := d.Acknowledger.(type) {
+	switch host := d.Acknowledger.(type) {
 	case received:
-		m.host, count = a.Acknowledger, 0
-	case *acknowledger: // a handler called from a loop of Deliveries
+		m.host, count = host.Acknowledger, 0
+	case *acknowledger: // of a batch, or of a process that has ended
 		count = 0
+	default:
+		if p != nil && p.consumer.retries.Again(keyOf(d)) {
+			count = 0
+		}
+	}
+	if ch, ok := m.host.(*amqp.Channel); ok && p != nil {
+		p.consumer.watch(ch)
 	}
 	// A delivery without an acknowledger has the host's own error for who settles it.
 	if m.host != nil {
@@ -60,13 +69,13 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 		span := p.consumer.settle.start(m, s, p.unsettled(m, tag, multiple))
 		returned := false
 		defer func() { span.end(s, err, returned) }()
-		err = s.forward(m.host, tag, multiple)
+		err = m.explain(s.forward(m.host, tag, multiple))
 		returned = true
 		_, late := p.note(m, s, tag, multiple, err)
 		span.isLate(late)
 		return err
 	}
-	err = s.forward(m.host, tag, multiple)
+	err = m.explain(s.forward(m.host, tag, multiple))
 	if links, late := p.note(m, s, tag, multiple, err); late && !m.silent {
 		span := p.consumer.settle.start(m, s, links)
 		span.isLate(true)
@@ -76,50 +85,18 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 	return err
 }
 
+// explain returns the error of a settlement with the reason why the channel was closed, if it
+// says no more than that it is.
+func (m *acknowledger) explain(err error) error {
+	if ch, ok := root(m.host).(*amqp.Channel); ok && err != nil {
+		return stateOf(ch).explain(err)
+	}
+	return err
+}
+
 func (m *acknowledger) appendLink(links []trace.Link) []trace.Link {
 	if m.created.IsValid() {
 		links = append(links, trace.Link{SpanContext: m.created})
 	}
 	return links
-}
-
-// settledBy reports whether a settlement of tag, called on the delivery of by, settles m.
-// Tags restart when a channel is recovered, so a single one is only ever by's own.
-func (m *acknowledger) settledBy(by *acknowledger, tag uint64, multiple bool) bool {
-	switch {
-	case m.settlement != unsettled || !covers(tag, multiple, m.tag):
-		return false
-	case m == by:
-		return true
-	default:
-		return (multiple || tag != by.tag) && sameHost(m.host, by.host)
-	}
-}
-
-// covers reports whether a settlement of tag settles the delivery of tag own. Tag 0
-// with multiple stands for everything that is outstanding.
-func covers(tag uint64, multiple bool, own uint64) bool {
-	return tag == own || multiple && (tag == 0 || tag > own)
-}
-
-// sameHost reports whether two deliveries came by the same channel, without which their
-// tags cannot be compared. Acknowledgers of other types than the host's are never the same.
-func sameHost(a, b amqp.Acknowledger) bool {
-	x, ok := root(a).(*amqp.Channel)
-	if !ok {
-		return false
-	}
-	y, ok := root(b).(*amqp.Channel)
-	return ok && x == y
-}
-
-// root is the host's acknowledger behind ours.
-func root(a amqp.Acknowledger) amqp.Acknowledger {
-	for {
-		m, ok := a.(*acknowledger)
-		if !ok {
-			return a
-		}
-		a = m.host
-	}
 }

@@ -95,13 +95,6 @@ func appendIDs(attributes []attribute.KeyValue, messageID, correlationID string)
 
 // appendDestination appends the attributes of where a message came from.
 func (c *Consumer) appendDestination(attributes []attribute.KeyValue, n *names) []attribute.KeyValue {
-	attributes = append(attributes,
-		messaging.DestinationName(destinationName(n.exchange, n.routingKey, c.queue)))
-	if c.destination.Template {
-		attributes = append(attributes, messaging.DestinationTemplate(c.destination.Name))
-	}
-	if n.routingKey != "" {
-		attributes = append(attributes, routingKey(n.routingKey))
-	}
-	return attributes
+	name := destinationName(n.exchange, n.routingKey, c.queue)
+	return appendDestination(attributes, c.destination, name, n.routingKey)
 }

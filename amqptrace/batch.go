@@ -3,11 +3,13 @@ package amqptrace
 import (
 	"context"
 	"slices"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/internal/amqphistory"
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
@@ -20,12 +22,18 @@ import (
 // receives has no message's baggage. Where [WithRelation] says of every message that
 // its trace is not to be continued, the span is a root and the caller's span is linked.
 //
+// Where messages differ in what a sampler may go by, the span has the most severe of it: the
+// longest queue time, the highest attempt, the most dead letters, the largest body.
+// Messages without a context have no link; mqtrace.batch.without_context counts them.
+//
 // The SDK keeps 128 links of a span unless it is told otherwise (SpanLimits,
-// OTEL_SPAN_LINK_COUNT_LIMIT): of a larger batch the first ones are dropped.
+// OTEL_SPAN_LINK_COUNT_LIMIT). Of a larger batch the links of dead letters and redelivered
+// messages are kept before others, and mqtrace.batch.unlinked counts what was dropped.
 //
 // The deliveries that handle receives are copies that report to the span how they
 // were settled, ack(multiple) included. Where they were settled in different ways,
-// the span tells the one that says most: reject, nack, requeue, none, ack. Errors and
+// the span has the one that says most: reject, nack, requeue, none at all, ack; and each
+// message that was given up gets another link, with its settlement. Errors and
 // panics are handled as by [Consumer.Handler]. There is no span for an empty batch.
 func (c *Consumer) BatchHandler(
 	handle func(ctx context.Context, ds []amqp.Delivery) error,
@@ -46,7 +54,7 @@ func (c *Consumer) startBatch(
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	p := &process{consumer: c, start: c.process.Now(ctx)}
+	p := &process{consumer: c, start: c.process.Now(ctx), batch: true}
 	copies := slices.Clone(ds)
 	p.messages = make([]acknowledger, 0, len(ds)) // never grown: deliveries have pointers into it
 	arrivals := make([]arrival, 0, len(ds))
@@ -81,7 +89,8 @@ func (c *Consumer) startBatch(
 }
 
 // describeBatch divides what is known of the messages: what is equal for all of
-// them goes on the span and the rest on the links.
+// them goes on the span and the rest on the links, and the most severe of that on the span
+// again.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-receiving
 func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValue, links []trace.Link) {
 	each := make([][]attribute.KeyValue, len(arrivals))
@@ -91,28 +100,103 @@ func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValu
 	equal := slices.DeleteFunc(slices.Clone(each[0]), func(kv attribute.KeyValue) bool {
 		return slices.ContainsFunc(each, func(other []attribute.KeyValue) bool { return !slices.Contains(other, kv) })
 	})
+	without := 0
+	var severe [3][]trace.Link // the links of messages as they came, of redelivered ones, of dead letters
 	for i := range arrivals {
 		a := &arrivals[i]
 		if !a.origin.Created.IsValid() {
+			without++
 			continue
 		}
 		own := slices.DeleteFunc(each[i], func(kv attribute.KeyValue) bool { return slices.Contains(equal, kv) })
-		own = appendIDs(append(own, deliveryTag(a.tag)), a.messageID, "")
-		if c.measuresQueueTime(a) {
-			own = append(own, messaging.QueueTimeAttribute(a.age.Seconds()))
+		own = appendIDs(appendTag(own, a.tag), a.messageID, "")
+		severity := 0
+		switch {
+		case a.history.Count > 0:
+			severity = 2
+		case a.history.Attempt > 1:
+			severity = 1
 		}
-		links = append(links, trace.Link{SpanContext: a.origin.Created, Attributes: own})
+		severe[severity] = append(severe[severity], trace.Link{SpanContext: a.origin.Created, Attributes: own})
 	}
+	// Of too many links the SDK drops the first.
+	links = slices.Concat(severe[:]...)
 	shared = append(slices.Clone(c.process.Attributes), messaging.BatchMessageCount(len(arrivals)))
-	return append(shared, equal...), links
+	if without > 0 {
+		shared = append(shared, messaging.BatchWithoutContext(without))
+	}
+	shared = append(shared, equal...)
+	for _, kv := range c.mostSevere(arrivals) {
+		if !slices.ContainsFunc(equal, func(other attribute.KeyValue) bool { return other.Key == kv.Key }) {
+			shared = append(shared, kv)
+		}
+	}
+	return shared, links
 }
 
 // comparable returns the attributes that several messages may have in common.
 func (c *Consumer) comparable(a *arrival) []attribute.KeyValue {
-	attributes := append(c.appendDestination(nil, &a.names), messaging.Attempt(a.history.Attempt))
-	attributes = appendIDs(attributes, "", a.correlationID)
-	if c.bodySize {
-		attributes = append(attributes, messaging.BodySize(a.size))
+	attributes := appendIDs(c.appendDestination(nil, &a.names), "", a.correlationID)
+	return append(attributes, c.severity(a.history.Attempt, a.size, c.measuresQueueTime(a), a.age, &a.history)...)
+}
+
+// mostSevere returns the attributes that samplers and alerts go by, each the most severe of
+// all messages.
+func (c *Consumer) mostSevere(arrivals []arrival) []attribute.KeyValue {
+	most := arrivals[0]
+	measured := false
+	for i := range arrivals {
+		a := &arrivals[i]
+		if a.history.Count > most.history.Count {
+			attempt := most.history.Attempt
+			most.history = a.history
+			most.history.Attempt = attempt
+		}
+		most.history.Attempt = max(most.history.Attempt, a.history.Attempt)
+		most.size = max(most.size, a.size)
+		if c.measuresQueueTime(a) && (!measured || a.age > most.age) {
+			measured, most.age = true, a.age
+		}
 	}
-	return append(attributes, deadLetterAttributes(&a.history)...)
+	return c.severity(most.history.Attempt, most.size, measured, most.age, &most.history)
+}
+
+func (c *Consumer) severity(
+	attempt, size int, measured bool, age time.Duration, h *amqphistory.History,
+) []attribute.KeyValue {
+	attributes := []attribute.KeyValue{messaging.Attempt(attempt)}
+	if c.bodySize {
+		attributes = append(attributes, messaging.BodySize(size))
+	}
+	if measured {
+		attributes = append(attributes, messaging.QueueTimeAttribute(age.Seconds()))
+	}
+	return append(attributes, deadLetterAttributes(h)...)
+}
+
+// maxGivenUp bounds the links that a span gets at its end. It is also how many links the SDK
+// keeps by default.
+const maxGivenUp = 128
+
+// describeEnd adds what is known of a batch when its handler has returned. The caller is the
+// only one who still writes to the span.
+func (p *process) describeEnd(settled settlement) {
+	p.mu.Lock()
+	var links []trace.Link
+	if settled.gaveUp() && slices.ContainsFunc(p.messages, func(m acknowledger) bool { return m.settlement != settled }) {
+		for i := range p.messages {
+			if m := &p.messages[i]; m.settlement.gaveUp() && m.created.IsValid() && len(links) < maxGivenUp {
+				own := appendIDs(appendTag([]attribute.KeyValue{m.settlement.attribute()}, m.tag), m.messageID, "")
+				links = append(links, trace.Link{SpanContext: m.created, Attributes: own})
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, l := range links {
+		p.span.AddLink(l)
+	}
+	// The SDK's spans say how many links they have not kept.
+	if s, ok := p.span.(interface{ DroppedLinks() int }); ok && s.DroppedLinks() > 0 {
+		p.span.SetAttributes(messaging.BatchUnlinked(s.DroppedLinks()))
+	}
 }

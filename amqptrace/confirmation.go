@@ -2,6 +2,7 @@ package amqptrace
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 
@@ -17,9 +18,19 @@ import (
 // errors.Is, the context's own if that ended first, in which case the message may
 // still arrive, or the channel's own if the message could not be sent.
 //
-// Give ctx a deadline: on a connection that amqp091-go recovers, a message published
-// during the recovery may go out before the new channel is in confirm mode, and no
-// confirmation comes.
+// On a connection that amqp091-go recovers, nothing is sent from the closing of the channel
+// until it is in confirm mode again: the error is ErrClosed while the channel is closed, and
+// while it is being opened the message waits, for 5 s at most. This holds as long as
+// everything that is published on the channel goes through publishers of this package.
+// amqp091-go counts what is sent meanwhile and RabbitMQ does not, and from then on takes each
+// confirmation for that of another message. Where a publisher cannot rule this out, it
+// believes no confirmation until the channel is closed the next time: the error is ErrClosed
+// and the outcome unknown.
+//
+// A deadline of ctx ends the wait for the confirmation, not the writing to the connection,
+// which knows no context. A broker that reads nothing, as under a memory alarm, holds it up
+// once the buffers of the socket are full. To bound that too, have amqp.Config's Dial return
+// a connection whose Write sets a deadline.
 //
 // Where many messages are under way at once, [Publisher.PublishDeferred] is many
 // times faster.
@@ -48,15 +59,22 @@ func (p *Publisher) PublishDeferred(
 	if err != nil {
 		return nil, err
 	}
-	c := &Confirmation{pending: s}
-	// A confirmation that is forgotten ends its span when it is collected.
-	c.cleanup = runtime.AddCleanup(c, (*pending).forget, s)
-	return c, nil
+	h := &held{pending: s}
+	h.cleanup = runtime.AddCleanup(h, (*pending).forget, s)
+	return &Confirmation{h}, nil
 }
 
 // Confirmation is what the broker will say of one message. Get one from
 // [Publisher.PublishDeferred].
+//
+// A copy of a Confirmation is the same confirmation.
 type Confirmation struct {
+	held *held
+}
+
+// held is what all copies of a confirmation hold. When nobody holds it any more, the span
+// ends.
+type held struct {
 	pending *pending
 	cleanup runtime.Cleanup
 }
@@ -65,14 +83,15 @@ type Confirmation struct {
 // that of [Publisher.PublishConfirmed]. It may be called from several goroutines and
 // again; the span records the first outcome.
 func (c *Confirmation) Wait(ctx context.Context) error {
-	if c == nil || c.pending == nil {
+	if c == nil || c.held == nil {
 		return ErrNotConfirming // of a PublishDeferred that returned an error
 	}
-	err := c.pending.wait(ctx)
-	if c.pending.isResolved() {
-		c.cleanup.Stop()
+	h := c.held
+	err := h.pending.wait(ctx)
+	if isResolved(h.pending.confirmed) {
+		h.cleanup.Stop()
 	}
-	runtime.KeepAlive(c)
+	runtime.KeepAlive(h)
 	return err
 }
 
@@ -82,7 +101,8 @@ type pending struct {
 
 	publisher *Publisher
 	confirmed *amqp.DeferredConfirmation
-	closings  int    // of the channel, when the message was sent
+	at        moment // of the channel, before the message was sent
+	unknown   bool   // what is heard of it may be of another message
 	id        string // by which its return is known, empty if it is not mandatory
 
 	ended sync.Once // the span
@@ -95,7 +115,11 @@ type pending struct {
 func (p *Publisher) publishDeferred(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (_ *pending, err error) {
-	s := &pending{publisher: p, closings: p.closings.count(p.channel)}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	p.state.listen(p.channel)
+	s := &pending{publisher: p}
 	ctx, s.sending = p.start(ctx, exchange, key, &msg)
 	sent, returned := false, false
 	defer func() {
@@ -104,13 +128,18 @@ func (p *Publisher) publishDeferred(
 			s.end(err, returned)
 		}
 	}()
+	if s.at, err = p.state.await(ctx, p.channel); err != nil {
+		returned = true
+		return nil, err
+	}
 	p.inject(ctx, &msg)
 	if mandatory {
-		s.id = p.returns.expect(p.channel, msg.Headers)
+		s.id = p.state.expect(msg.Headers)
 	}
 	s.confirmed, err = p.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	returned = true
 	if err != nil {
+		err = p.explain(err)
 		return nil, err
 	}
 	sent = true
@@ -119,18 +148,28 @@ func (p *Publisher) publishDeferred(
 		s.finish(ErrNotConfirming, outcomeUnconfirmed)
 		return nil, ErrNotConfirming
 	}
+	s.unknown = p.state.mayBeOfAnother(s.at, s.confirmed, p.channel)
 	return s, nil
+}
+
+// explain returns the error of the host with the reason why the channel was closed, if it
+// says no more than that it is.
+func (p *Publisher) explain(err error) error {
+	if !errors.Is(err, amqp.ErrClosed) {
+		return err
+	}
+	return withReason(err, p.state.why())
 }
 
 func (s *pending) wait(ctx context.Context) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if !s.isResolved() {
+	if !isResolved(s.confirmed) {
 		select {
 		case <-s.confirmed.Done():
 		case <-ctx.Done():
-			if s.isResolved() {
+			if isResolved(s.confirmed) {
 				break // both at once, and the broker's answer says more
 			}
 			s.finish(ctx.Err(), outcomeTimeout)
@@ -146,29 +185,24 @@ func (s *pending) wait(ctx context.Context) error {
 	return s.result
 }
 
-func (s *pending) isResolved() bool {
-	select {
-	case <-s.confirmed.Done():
-		return true
-	default:
-		return false
-	}
-}
-
 // resolve says what became of a message that is no longer pending. Of all that the
 // channel resolves as not acked, only some is a refusal.
 func (s *pending) resolve() (outcome, error) {
-	if r := s.publisher.returns.take(s.id); r != nil {
+	p := s.publisher
+	if r := p.state.take(s.id); r != nil {
 		return outcomeReturned, &ReturnedError{Return: *r}
 	}
-	switch {
-	case s.confirmed.Acked():
-		return outcomeAcked, nil
-	case s.publisher.closings.since(s.closings, s.publisher.channel):
-		return outcomeClosed, ErrClosed
-	default:
-		return outcomeNacked, ErrNacked
+	if s.unknown || !p.state.trusts(s.at) {
+		return outcomeUnknown, errUnknown
 	}
+	if s.confirmed.Acked() {
+		return outcomeAcked, nil
+	}
+	p.state.readAll()
+	if p.state.closedSince(s.at) || isClosed(p.channel) {
+		return outcomeClosed, p.state.closedError()
+	}
+	return outcomeNacked, ErrNacked
 }
 
 // finish ends the span, the first time.
@@ -181,7 +215,7 @@ func (s *pending) finish(err error, o outcome) {
 // the garbage was collected is not its duration.
 func (s *pending) forget() {
 	o := outcomeUnconfirmed
-	if s.isResolved() {
+	if isResolved(s.confirmed) {
 		o, _ = s.resolve()
 	}
 	s.forgetReturn()
@@ -189,7 +223,7 @@ func (s *pending) forget() {
 	s.finish(nil, o)
 }
 
-func (s *pending) forgetReturn() { s.publisher.returns.forget(s.id) }
+func (s *pending) forgetReturn() { s.publisher.state.forget(s.id) }
 
 // outcome is what became of a confirmed publish.
 type outcome string
@@ -201,4 +235,5 @@ const (
 	outcomeClosed      outcome = "closed"      // the channel, before there was a confirmation
 	outcomeTimeout     outcome = "timeout"     // the context ended before there was one
 	outcomeUnconfirmed outcome = "unconfirmed" // nobody waited, or no confirm mode
+	outcomeUnknown     outcome = "unknown"     // a confirmation that may be of another message
 )

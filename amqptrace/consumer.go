@@ -3,6 +3,7 @@ package amqptrace
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
@@ -24,6 +25,8 @@ type Consumer struct {
 	routes          messaging.Cache[[2]string, []attribute.KeyValue] // by exchange and routing key
 	get             *messaging.Operation
 	settle          settleOperations
+	retries         messaging.Retries[deliveryKey]
+	watched         atomic.Pointer[watchedChannel]
 }
 
 // NewConsumer returns a consumer for the messages of a queue. The name of the queue is
@@ -31,7 +34,7 @@ type Consumer struct {
 func NewConsumer(queue string, opts ...Option) *Consumer {
 	c := newConfig(opts)
 	i := c.instrumentation()
-	d := spanDestination(queue)
+	d := consumeDestination(queue)
 	process := i.Operation("process", messaging.Process)
 	return &Consumer{
 		config:          c,
@@ -45,14 +48,6 @@ func NewConsumer(queue string, opts ...Option) *Consumer {
 	}
 }
 
-// spanDestination is the part of a queue's name that a span's name may have.
-func spanDestination(queue string) messaging.Destination {
-	if template := destinationTemplate(queue); template != "" {
-		return messaging.Destination{Name: template, Template: true}
-	}
-	return messaging.Destination{Name: queue}
-}
-
 // Handler returns handle with a CONSUMER span around each call, for worker pools
 // and for loops of one's own. The context that handle receives has the span and the
 // message's baggage; the delivery it receives reports to the span how it was
@@ -64,13 +59,27 @@ func spanDestination(queue string) messaging.Destination {
 //
 // The error of handle is recorded on the span and returned unchanged. Settling the
 // message stays with handle. A panic in handle ends the span and goes on up.
+//
+// A delivery is processed once: within a loop over [Consumer.Deliveries], and within another
+// handler, the span of that is the span of handle too. A delivery that is given to the
+// returned function again after handle has failed gets another span, and is counted as
+// consumed once.
 func (c *Consumer) Handler(
 	handle func(ctx context.Context, d amqp.Delivery) error,
 ) func(ctx context.Context, d amqp.Delivery) error {
 	return func(ctx context.Context, d amqp.Delivery) (err error) {
+		if outer := underWay(ctx, &d); outer != nil {
+			return outer.within(ctx, d, handle)
+		}
+		delivered := d
 		ctx, p := c.start(ctx, &d)
 		returned := false
-		defer func() { p.end(err, returned) }()
+		defer func() {
+			p.end(err, returned)
+			if p != nil && (err != nil || !returned) {
+				c.retries.Failed(keyOf(&delivered))
+			}
+		}()
 		err = handle(ctx, d)
 		returned = true
 		return err
@@ -93,7 +102,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	p.messages = p.single[:]
 
 	var room [5]attribute.KeyValue
-	own := append(room[:0], deliveryTag(a.tag), messaging.Attempt(a.history.Attempt))
+	own := append(appendTag(room[:0], a.tag), messaging.Attempt(a.history.Attempt))
 	own = appendIDs(own, a.messageID, a.correlationID)
 	if c.bodySize {
 		own = append(own, messaging.BodySize(a.size))

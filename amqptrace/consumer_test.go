@@ -32,6 +32,7 @@ func TestProcessSpan(t *testing.T) {
 			attributes: map[string]any{
 				"messaging.destination.name":                 "orders:order.created:billing",
 				"messaging.rabbitmq.destination.routing_key": "order.created",
+				"messaging.destination.template":             "billing",
 				"messaging.rabbitmq.message.delivery_tag":    int64(7),
 			},
 		},
@@ -51,6 +52,7 @@ func TestProcessSpan(t *testing.T) {
 			delivery: amqp.Delivery{Exchange: "events", DeliveryTag: 1},
 			attributes: map[string]any{
 				"messaging.destination.name":              "events:billing",
+				"messaging.destination.template":          "billing",
 				"messaging.rabbitmq.message.delivery_tag": int64(1),
 			},
 		},
@@ -60,6 +62,7 @@ func TestProcessSpan(t *testing.T) {
 			attributes: map[string]any{
 				"messaging.destination.name":              "events:amq.gen-JzTY20BRgKO-HjmUJj0wLg",
 				"messaging.destination.template":          "amq.gen-*",
+				"messaging.destination.anonymous":         true,
 				"messaging.rabbitmq.message.delivery_tag": int64(1),
 			},
 		},
@@ -69,6 +72,8 @@ func TestProcessSpan(t *testing.T) {
 			attributes: map[string]any{
 				"messaging.destination.name":                 "amq.rabbitmq.reply-to.g1h2AA==.x",
 				"messaging.destination.template":             "amq.rabbitmq.reply-to.*",
+				"messaging.destination.anonymous":            true,
+				"messaging.destination.temporary":            true,
 				"messaging.rabbitmq.destination.routing_key": "amq.rabbitmq.reply-to.g1h2AA==.x",
 				"messaging.rabbitmq.message.delivery_tag":    int64(1),
 			},
@@ -76,8 +81,7 @@ func TestProcessSpan(t *testing.T) {
 		"no queue": {
 			name: "process",
 			attributes: map[string]any{
-				"messaging.destination.name":              "amq.default",
-				"messaging.rabbitmq.message.delivery_tag": int64(0),
+				"messaging.destination.name": "amq.default",
 			},
 		},
 	}
@@ -95,7 +99,6 @@ func TestProcessSpan(t *testing.T) {
 			want["messaging.system"] = "rabbitmq"
 			want["messaging.operation.name"] = "process"
 			want["messaging.operation.type"] = "process"
-			want["mqtrace.settlement"] = "none"
 			want["mqtrace.attempt"] = int64(1)
 			wantAttributes(t, span, want)
 			if span.Status().Code != codes.Unset {

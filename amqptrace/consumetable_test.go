@@ -22,7 +22,7 @@ func consumeOutcomes() map[string]operation {
 				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Ack(false) })
 			},
 			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=ack", false}},
-			[]string{"process.duration process Q", "client.consumed.messages process Q"},
+			[]string{"process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.settled process Q ack"},
 		},
 		"process: nack": {
 			func(s *scene) {
@@ -30,7 +30,7 @@ func consumeOutcomes() map[string]operation {
 				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Nack(false, false) })
 			},
 			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=nack error.type=rejected", true}},
-			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected"},
+			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected", "mqtrace.messages.settled process Q nack"},
 		},
 		"process: reject": {
 			func(s *scene) {
@@ -38,7 +38,7 @@ func consumeOutcomes() map[string]operation {
 				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Reject(false) })
 			},
 			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=reject error.type=rejected", true}},
-			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected"},
+			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected", "mqtrace.messages.settled process Q reject"},
 		},
 		"process: requeue, then redelivered": {
 			func(s *scene) {
@@ -50,14 +50,14 @@ func consumeOutcomes() map[string]operation {
 				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=requeue", false},
 				{"process Q", "consumer", "m1", []string{"m1"}, strings.NewReplacer("tag=1", "tag=2", "attempt=1", "attempt=2").Replace(processed) + " mqtrace.settlement=ack", false},
 			},
-			[]string{"process.duration process Q", "process.duration process Q", "client.consumed.messages process Q", "client.consumed.messages process Q"},
+			[]string{"process.duration process Q", "process.duration process Q", "client.consumed.messages process Q", "client.consumed.messages process Q", "mqtrace.messages.settled process Q requeue", "mqtrace.messages.settled process Q ack"},
 		},
 		"process: none, and the handler's error": {
 			func(s *scene) {
 				s.put("m1", nil)
 				s.process(s.consumer(s.q), s.take(s.q), func(amqp.Delivery) error { return fail })
 			},
-			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=none error.type=*errors.errorString", true}},
+			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " error.type=*errors.errorString", true}},
 			[]string{"process.duration process Q *errors.errorString", "client.consumed.messages process Q *errors.errorString"},
 		},
 		"process: dead letter": {
@@ -70,7 +70,7 @@ func consumeOutcomes() map[string]operation {
 				" messaging.rabbitmq.message.delivery_tag=2 messaging.message.id=m1 mqtrace.attempt=1 mqtrace.settlement=ack" +
 				" mqtrace.dead_letter.count=1 mqtrace.dead_letter.queues=[Q] mqtrace.dead_letter.reasons=[rejected]" +
 				" mqtrace.dead_letter.counts=[1] mqtrace.dead_letter.times=[TIME]", false}},
-			[]string{"process.duration process D", "client.consumed.messages process D"},
+			[]string{"process.duration process D", "client.consumed.messages process D", "mqtrace.messages.settled process D ack"},
 		},
 		"process: no context": {
 			func(s *scene) {
@@ -78,7 +78,7 @@ func consumeOutcomes() map[string]operation {
 				s.process(s.consumer(s.q), s.take(s.q), func(d amqp.Delivery) error { return d.Ack(false) })
 			},
 			[]span{{"process Q", "consumer", "none", nil, processed + " mqtrace.settlement=ack", false}},
-			[]string{"process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.without_context process Q"},
+			[]string{"process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.without_context process Q", "mqtrace.messages.settled process Q ack"},
 		},
 		"process: automatic acknowledgement": {
 			func(s *scene) {
@@ -87,7 +87,7 @@ func consumeOutcomes() map[string]operation {
 				s.ok(err)
 				s.process(s.consumer(s.q), d, func(amqp.Delivery) error { return nil })
 			},
-			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=none", false}},
+			[]span{{"process Q", "consumer", "m1", []string{"m1"}, processed + "", false}},
 			[]string{"process.duration process Q", "client.consumed.messages process Q"},
 		},
 		"process: a trace of its own, under an ambient span": {
@@ -97,7 +97,7 @@ func consumeOutcomes() map[string]operation {
 				s.ok(c.Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })(s.ctx, s.take(s.q)))
 			},
 			[]span{{"process Q", "consumer", "none", []string{"m1", "caller"}, processed + " mqtrace.settlement=ack", false}},
-			[]string{"process.duration process Q", "client.consumed.messages process Q"},
+			[]string{"process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.settled process Q ack"},
 		},
 		"process: settle spans": {
 			func(s *scene) {
@@ -108,7 +108,7 @@ func consumeOutcomes() map[string]operation {
 				{"ack Q", "client", "process Q", []string{"m1"}, delivered + " mqtrace.settlement=ack", false},
 				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=ack", false},
 			},
-			[]string{"client.operation.duration ack Q", "process.duration process Q", "client.consumed.messages process Q"},
+			[]string{"client.operation.duration ack Q", "process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.settled process Q ack"},
 		},
 		"process: settled afterwards": {
 			func(s *scene) {
@@ -118,10 +118,10 @@ func consumeOutcomes() map[string]operation {
 				s.ok(later.Reject(true))
 			},
 			[]span{
-				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=none", false},
+				{"process Q", "consumer", "m1", []string{"m1"}, processed + "", false},
 				{"reject Q", "client", "process Q", []string{"m1", "process Q"}, delivered + " mqtrace.settlement=requeue", false},
 			},
-			[]string{"process.duration process Q", "client.consumed.messages process Q"},
+			[]string{"process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.settled process Q requeue"},
 		},
 		"get, then process": {
 			func(s *scene) {
@@ -137,7 +137,7 @@ func consumeOutcomes() map[string]operation {
 				{"get Q", "client", "caller", []string{"m1"}, delivered, false},
 				{"process Q", "consumer", "m1", []string{"m1"}, processed + " mqtrace.settlement=ack", false},
 			},
-			[]string{"client.operation.duration get Q", "client.consumed.messages get Q", "process.duration process Q"},
+			[]string{"client.operation.duration get Q", "client.consumed.messages get Q", "process.duration process Q", "mqtrace.messages.settled process Q ack"},
 		},
 		"get: empty": {
 			func(s *scene) { s.get(s.consumer(s.q)) },
@@ -171,7 +171,7 @@ func consumeOutcomes() map[string]operation {
 			},
 			[]span{{"process Q", "consumer", "caller", []string{"m1", "m2"}, "messaging.destination.name=X:k.1:Q" +
 				" messaging.rabbitmq.destination.routing_key=k.1 messaging.batch.message_count=2 mqtrace.attempt=1 mqtrace.settlement=ack", false}},
-			[]string{"process.duration process Q", "client.consumed.messages process Q", "client.consumed.messages process Q"},
+			[]string{"process.duration process Q", "client.consumed.messages process Q", "client.consumed.messages process Q", "mqtrace.messages.settled process Q ack", "mqtrace.messages.settled process Q ack"},
 		},
 		"batch: one given up, no ambient span": {
 			func(s *scene) {
@@ -182,9 +182,9 @@ func consumeOutcomes() map[string]operation {
 					return errors.Join(ds[0].Ack(false), ds[1].Reject(false))
 				})(context.Background(), batch))
 			},
-			[]span{{"process Q", "consumer", "none", []string{"m1", "m2"}, "messaging.destination.name=X:k.1:Q" +
+			[]span{{"process Q", "consumer", "none", []string{"m1", "m2", "m2"}, "messaging.destination.name=X:k.1:Q" +
 				" messaging.rabbitmq.destination.routing_key=k.1 messaging.batch.message_count=2 mqtrace.attempt=1 mqtrace.settlement=reject error.type=rejected", true}},
-			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected", "client.consumed.messages process Q rejected"},
+			[]string{"process.duration process Q rejected", "client.consumed.messages process Q rejected", "client.consumed.messages process Q rejected", "mqtrace.messages.settled process Q ack", "mqtrace.messages.settled process Q reject"},
 		},
 	}
 }

@@ -25,7 +25,8 @@ var (
 	// ErrClosed means that the channel was closed, or was closed and recovered,
 	// before the broker said anything, or before anybody waited to hear that it had
 	// refused the message. The broker may have the message or not. It is
-	// amqp.ErrClosed too.
+	// amqp.ErrClosed too, and where the broker said why it closed the channel, errors.As
+	// finds that as an *amqp.Error.
 	ErrClosed = fmt.Errorf("amqptrace: channel was closed before the message was confirmed: %w", amqp.ErrClosed)
 
 	// ErrNotConfirming means that the message was sent on a channel that is not in
@@ -53,6 +54,38 @@ func (e *ReturnedError) Unwrap() []error {
 		Code: int(e.Return.ReplyCode), Reason: e.Return.ReplyText, Server: true,
 	}}
 }
+
+// closedError is an error of a closed channel with the reason why it was closed. The reason
+// is an *amqp.Error, for errors.As.
+type closedError struct {
+	error
+
+	reason *amqp.Error
+}
+
+// withReason returns err with a reason, which may be nil.
+func withReason(err error, reason *amqp.Error) error {
+	if reason == nil {
+		return err
+	}
+	return &closedError{err, reason}
+}
+
+// Error names the reason after the error.
+func (e *closedError) Error() string { return e.error.Error() + ": " + e.reason.Error() }
+
+// Unwrap returns the reason first if it is the broker's: errors.As finds that, and not the
+// code of amqp.ErrClosed. What the connection came to grief of is amqp091-go's own finding,
+// whose codes say less.
+func (e *closedError) Unwrap() []error {
+	if e.reason.Server {
+		return []error{e.reason, e.error}
+	}
+	return []error{e.error, e.reason}
+}
+
+// errUnknown is the ErrClosed of a message that was sent while the channel was recovered.
+var errUnknown = fmt.Errorf("%w, and recovered: its confirmations may be those of other messages", ErrClosed)
 
 // replyCodes are AMQP 0-9-1's names for the codes of channel and connection
 // errors, as RabbitMQ writes them in its log. The texts of these errors name
@@ -107,14 +140,18 @@ func fail(span trace.Span, err error) string {
 	return failure
 }
 
-// withoutUser removes the user's name from RabbitMQ's ACCESS_REFUSED. Credentials
-// are nothing for a trace.
+// withoutUser removes the names of users from what RabbitMQ says. Credentials are nothing
+// for a trace. A name may have any character in it, so all up to the last quote goes.
 func withoutUser(text string) string {
-	const before, after = " for user '", "'"
-	head, tail, found := strings.Cut(text, before)
-	if !found {
-		return text
+	for _, before := range [...]string{" for user '", " user_id property set to '"} {
+		head, tail, found := strings.Cut(text, before)
+		if !found {
+			continue
+		}
+		text = head
+		if i := strings.LastIndexByte(tail, '\''); i >= 0 {
+			text += tail[i+1:]
+		}
 	}
-	_, rest, _ := strings.Cut(tail, after)
-	return head + rest
+	return text
 }

@@ -2,7 +2,13 @@ package amqptrace
 
 // Expected is how many messages the publisher keeps an eye on for their return.
 func (p *Publisher) Expected() int {
-	p.returns.mu.Lock()
-	defer p.returns.mu.Unlock()
-	return len(p.returns.expected)
+	p.state.returns.mu.Lock()
+	defer p.state.returns.mu.Unlock()
+	return len(p.state.returns.expected)
+}
+
+// ChannelsKnown is of how many channels something is known.
+func ChannelsKnown() (n int) {
+	channels.Range(func(any, any) bool { n++; return true })
+	return n
 }

@@ -27,13 +27,20 @@ type received struct {
 // Get takes one message from the consumer's queue by the channel's method of that
 // name, with a CLIENT span "get" for the time that it took. There is no span where the
 // queue was empty, unless [WithEmptyReceives] asks for it. The error is the channel's
-// own.
+// own; where it is amqp.ErrClosed because the broker has closed the channel, errors.As finds
+// the reason as an *amqp.Error.
 //
 // To process the message under a span, give it to a function that [Consumer.Handler]
 // returned.
 func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Delivery, ok bool, err error) {
 	start := time.Now()
-	d, ok, err = ch.Get(c.queue, autoAck)
+	host, _ := ch.(*amqp.Channel)
+	if host != nil {
+		c.watch(host)
+	}
+	if d, ok, err = ch.Get(c.queue, autoAck); err != nil && host != nil {
+		err = stateOf(host).explain(err)
+	}
 	if !ok && err == nil && !c.emptyReceives {
 		return d, ok, err
 	}
@@ -51,7 +58,7 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	count := int64(0)
 	if ok {
 		count = 1
-		own = appendIDs(append(own, deliveryTag(a.tag)), a.messageID, a.correlationID)
+		own = appendIDs(appendTag(own, a.tag), a.messageID, a.correlationID)
 		if c.bodySize {
 			own = append(own, messaging.BodySize(a.size))
 		}

@@ -188,13 +188,17 @@ func (s *scene) checkSpan(got sdktrace.ReadOnlySpan, want span, known map[string
 
 func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 	s.Helper()
-	operation, _, _ := strings.Cut(want.name, " ")
+	operation, destination, _ := strings.Cut(want.name, " ")
 	types := map[string]string{"publish": "send", "process": "process", "get": "receive"}
 	wanted := append(strings.Fields(want.attributes), "messaging.system=rabbitmq", "messaging.operation.name="+operation)
 	if t, ok := types[operation]; ok {
 		wanted = append(wanted, "messaging.operation.type="+t)
 	} else {
 		wanted = append(wanted, "messaging.operation.type=settle")
+	}
+	// What joins the name of a span to its attributes.
+	if !slices.Contains(wanted, "messaging.destination.name="+destination) {
+		wanted = append(wanted, "messaging.destination.template="+destination)
 	}
 	var have []string
 	for _, kv := range got.Attributes() {
@@ -212,7 +216,7 @@ func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 }
 
 // checkPoints compares the metric points, each as often as it was counted, written as
-// name, operation, destination and error type.
+// name, operation, destination, error type and settlement.
 func (s *scene) checkPoints(want []string) {
 	s.Helper()
 	var got []string

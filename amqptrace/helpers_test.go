@@ -3,9 +3,11 @@ package amqptrace_test
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
@@ -195,4 +197,25 @@ func seenAttributes(p sdktrace.SamplingParameters) map[attribute.Key]bool {
 		m[kv.Key] = true
 	}
 	return m
+}
+
+func goroutines() int {
+	gc()
+	return runtime.NumGoroutine()
+}
+
+// gc collects the garbage and gives cleanups the time to run.
+func gc() {
+	runtime.GC()
+	time.Sleep(5 * time.Millisecond)
+}
+
+// collect collects the garbage until that has had an effect.
+func collect(t testing.TB, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); gc() {
+		if time.Since(began) > patience {
+			t.Fatal("the garbage collector has no effect")
+		}
+	}
 }

@@ -141,7 +141,7 @@ func TestQueueTime(t *testing.T) {
 		}
 		s.checkPoints([]string{
 			"client.operation.duration publish X", "client.sent.messages publish X",
-			"process.duration process Q", "client.consumed.messages process Q", "mqtrace.queue_time process Q",
+			"process.duration process Q", "client.consumed.messages process Q", "mqtrace.messages.settled process Q ack", "mqtrace.queue_time process Q",
 		})
 	})
 }

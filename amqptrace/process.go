@@ -2,6 +2,7 @@ package amqptrace
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -19,11 +20,13 @@ type process struct {
 	count    int64 // messages that are counted as consumed here
 	messages []acknowledger
 	single   [1]acknowledger
+	batch    bool
 
 	// A handler may pass a delivery on to a goroutine that settles it at any time.
 	mu    sync.Mutex
 	ended bool
-	err   error // reported by Fail
+	err   error  // reported by Fail
+	order *order // of the messages, nil until it is needed
 }
 
 // handlerContext is the context that a handler receives. It leads Fail to the process.
@@ -43,6 +46,15 @@ func (c *handlerContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// processOf returns the process that a context is of, or nil.
+func processOf(ctx context.Context) *process {
+	if ctx == nil {
+		return nil
+	}
+	p, _ := ctx.Value(processKey{}).(*process)
+	return p
+}
+
 func (p *process) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,6 +62,9 @@ func (p *process) fail(err error) {
 		p.err = err
 	}
 }
+
+// errDidNotReturn stands for a handler that panicked within another one.
+var errDidNotReturn = errors.New("did not return")
 
 // end ends the span and measures it. err is the handler's error; returned is false
 // if the handler did not return but panicked. A message that is not traced has no
@@ -68,7 +83,7 @@ func (p *process) end(err error, returned bool) {
 
 	failure := ""
 	switch {
-	case !returned:
+	case !returned || err == errDidNotReturn: //nolint:errorlint // never wrapped
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(p.span)
 	case err != nil:
@@ -79,6 +94,9 @@ func (p *process) end(err error, returned bool) {
 	}
 	if p.span.IsRecording() {
 		p.span.SetAttributes(settlementAttributes[settled]...)
+		if p.batch {
+			p.describeEnd(settled)
+		}
 	}
 	point := messaging.Point{Destination: p.consumer.destination, ErrorType: failure}
 	p.consumer.process.Done(p.ctx.Context, p.start, point, p.count)
@@ -103,18 +121,21 @@ func (p *process) note(
 	by *acknowledger, s settlement, tag uint64, multiple bool, err error,
 ) (links []trace.Link, late bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range p.messages {
-		m := &p.messages[i]
-		if !m.settledBy(by, tag, multiple) {
-			continue
-		}
+	n := int64(0)
+	p.settledBy(by, tag, multiple, func(m *acknowledger) {
 		if late = p.ended; late {
 			links = m.appendLink(links)
 		}
 		if err == nil {
 			m.settlement = s
+			n++
 		}
+	})
+	p.mu.Unlock()
+	if n > 0 {
+		p.consumer.process.Settled(p.ctx.Context, messaging.Point{
+			Destination: p.consumer.destination, Labels: [2]messaging.Label{{Key: settlementKey, Value: s.String()}},
+		}, n)
 	}
 	return links, late
 }
@@ -124,10 +145,23 @@ func (p *process) unsettled(by *acknowledger, tag uint64, multiple bool) []trace
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var links []trace.Link
-	for i := range p.messages {
-		if m := &p.messages[i]; m.settledBy(by, tag, multiple) {
-			links = m.appendLink(links)
-		}
-	}
+	p.settledBy(by, tag, multiple, func(m *acknowledger) { links = m.appendLink(links) })
 	return links
+}
+
+// settledBy calls f with the unsettled messages that a settlement of tag, called on the
+// delivery of by, is for. Tags restart when a channel is recovered, so a single one is only
+// ever by's own.
+func (p *process) settledBy(by *acknowledger, tag uint64, multiple bool, f func(*acknowledger)) {
+	switch {
+	case !multiple && tag == by.tag || !p.batch:
+		if by.settlement == unsettled && covers(tag, multiple, by.tag) && !by.silent {
+			f(by)
+		}
+	default:
+		if p.order == nil {
+			p.order = newOrder(p.messages)
+		}
+		p.order.settledBy(by, tag, multiple, f)
+	}
 }

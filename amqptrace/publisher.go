@@ -1,7 +1,6 @@
 package amqptrace
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -41,12 +40,12 @@ type Publisher struct {
 	publish         *messaging.Operation
 	routes          messaging.Cache[[2]string, *route] // by exchange and routing key
 
-	returns  returns
-	closings closings
+	state *channelState
 }
 
 // NewPublisher returns a publisher on a channel. The publisher belongs to that
-// channel and costs little: make one where you open a channel.
+// channel and costs little: make one where you open a channel. If channel is nil, nothing
+// can be published by the publisher's own methods.
 func NewPublisher(channel Channel, opts ...Option) *Publisher {
 	c := newConfig(opts)
 	i := c.instrumentation()
@@ -57,6 +56,7 @@ func NewPublisher(channel Channel, opts ...Option) *Publisher {
 		stamp:           c.shared.QueueTime,
 		instrumentation: i,
 		publish:         i.Operation("publish", messaging.Send),
+		state:           stateOf(channel),
 	}
 }
 
@@ -83,13 +83,27 @@ func (p *Publisher) PublishWithContext(
 func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (*amqp.DeferredConfirmation, error) {
+	if ctx == nil {
+		ctx = context.Background() // the host does not look at it
+	}
 	ctx, s := p.start(ctx, exchange, key, &msg)
 	var err error
 	returned := false
 	defer func() { s.end(err, returned) }()
+	at := moment{}
+	watched := p.state.listening.Load() // others wait for confirmations of the channel
+	if watched {
+		if at, err = p.state.await(ctx, p.channel); err != nil {
+			returned = true
+			return nil, err
+		}
+	}
 	p.inject(ctx, &msg)
 	confirmation, err := p.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	returned = true
+	if watched && confirmation != nil {
+		p.state.mayBeOfAnother(at, confirmation, p.channel)
+	}
 	return confirmation, err
 }
 
@@ -118,7 +132,8 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 	if p.bodySize {
 		own = append(own, messaging.BodySize(len(msg.Body)))
 	}
-	s.ctx, s.span = p.publish.Start(ctx, messaging.SpanStart{Name: r.spanName, Shared: r.attributes}, own...)
+	started := messaging.SpanStart{Name: r.spanName, Shared: r.attributes}
+	s.ctx, s.span = p.publish.StartProducer(ctx, carrier.Table(msg.Headers), started, own...)
 	return s.ctx, s
 }
 
@@ -168,12 +183,9 @@ type route struct {
 
 func (p *Publisher) route(exchange, key string) *route {
 	return p.routes.Get([2]string{exchange, key}, func() *route {
-		r := &route{destination: messaging.Destination{Name: cmp.Or(exchange, defaultExchange)}}
-		r.spanName = p.publish.SpanName(r.destination.Name)
-		r.attributes = append(slices.Clone(p.publish.Attributes), messaging.DestinationName(destinationName(exchange, key, "")))
-		if key != "" {
-			r.attributes = append(r.attributes, routingKey(key))
-		}
+		d := publishDestination(exchange, key)
+		r := &route{destination: d, spanName: p.publish.SpanName(d.Name)}
+		r.attributes = appendDestination(slices.Clone(p.publish.Attributes), d, destinationName(exchange, key, ""), key)
 		return r
 	})
 }

@@ -33,6 +33,7 @@ func TestPublishSpan(t *testing.T) {
 			exchange: "orders", key: "order.created", name: "publish orders",
 			attributes: map[string]any{
 				"messaging.destination.name":                 "orders:order.created",
+				"messaging.destination.template":             "orders",
 				"messaging.rabbitmq.destination.routing_key": "order.created",
 			},
 		},
@@ -44,6 +45,7 @@ func TestPublishSpan(t *testing.T) {
 			key: "billing", name: "publish amq.default",
 			attributes: map[string]any{
 				"messaging.destination.name":                 "billing",
+				"messaging.destination.template":             "amq.default",
 				"messaging.rabbitmq.destination.routing_key": "billing",
 			},
 		},
@@ -52,10 +54,22 @@ func TestPublishSpan(t *testing.T) {
 			attributes: map[string]any{"messaging.destination.name": "amq.default"},
 		},
 		"reply": {
-			key: "amq.rabbitmq.reply-to.g1h2AA==.x", name: "publish amq.default",
+			key: "amq.rabbitmq.reply-to.g1h2AA==.x", name: "publish amq.rabbitmq.reply-to.*",
 			attributes: map[string]any{
 				"messaging.destination.name":                 "amq.rabbitmq.reply-to.g1h2AA==.x",
+				"messaging.destination.template":             "amq.rabbitmq.reply-to.*",
+				"messaging.destination.anonymous":            true,
+				"messaging.destination.temporary":            true,
 				"messaging.rabbitmq.destination.routing_key": "amq.rabbitmq.reply-to.g1h2AA==.x",
+			},
+		},
+		"queue that the broker has named": {
+			key: "amq.gen-JzTY20BRgKO-HjmUJj0wLg", name: "publish amq.gen-*",
+			attributes: map[string]any{
+				"messaging.destination.name":                 "amq.gen-JzTY20BRgKO-HjmUJj0wLg",
+				"messaging.destination.template":             "amq.gen-*",
+				"messaging.destination.anonymous":            true,
+				"messaging.rabbitmq.destination.routing_key": "amq.gen-JzTY20BRgKO-HjmUJj0wLg",
 			},
 		},
 		"message and conversation": {

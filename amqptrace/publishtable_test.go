@@ -77,10 +77,14 @@ func publishOutcomes() map[string]operation {
 				err := s.publisher().PublishConfirmed(s.ctx, "no-such-exchange", "k", true, false, msg)
 				s.is(err, amqptrace.ErrClosed)
 				s.is(err, amqp.ErrClosed)
+				var reason *amqp.Error
+				if !errors.As(err, &reason) || reason.Code != amqp.NotFound {
+					s.Errorf("error %v, want the broker's reason", err)
+				}
 				s.ch = s.reopen()
 			},
-			[]span{{"publish no-such-exchange", "producer", "caller", nil, "messaging.destination.name=no-such-exchange:k messaging.rabbitmq.destination.routing_key=k mqtrace.publish.outcome=closed error.type=CHANNEL_ERROR", true}},
-			[]string{"client.operation.duration publish no-such-exchange CHANNEL_ERROR", "client.sent.messages publish no-such-exchange CHANNEL_ERROR"},
+			[]span{{"publish no-such-exchange", "producer", "caller", nil, "messaging.destination.name=no-such-exchange:k messaging.rabbitmq.destination.routing_key=k mqtrace.publish.outcome=closed error.type=NOT_FOUND", true}},
+			[]string{"client.operation.duration publish no-such-exchange NOT_FOUND", "client.sent.messages publish no-such-exchange NOT_FOUND"},
 		},
 		"confirmed: context ended": {
 			func(s *scene) {

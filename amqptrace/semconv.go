@@ -39,8 +39,13 @@ func routingKey(key string) attribute.KeyValue {
 	return messaging.Text(semconv.MessagingRabbitMQDestinationRoutingKeyKey, key)
 }
 
-func deliveryTag(tag uint64) attribute.KeyValue {
-	return semconv.MessagingRabbitMQMessageDeliveryTag(int(tag))
+// appendTag appends the attribute of a delivery tag. RabbitMQ's begin at 1: 0 is that of a
+// delivery that did not come by a channel.
+func appendTag(attributes []attribute.KeyValue, tag uint64) []attribute.KeyValue {
+	if tag == 0 {
+		return attributes
+	}
+	return append(attributes, semconv.MessagingRabbitMQMessageDeliveryTag(int(tag))) //nolint:gosec // far from the limit
 }
 
 // defaultExchange is the name of a destination that has none: AMQP's default
@@ -73,11 +78,58 @@ func destinationName(exchange, key, queue string) string {
 	return name
 }
 
+// publishDestination is the part of a destination that the names of publish spans have: the
+// exchange, or what stands for the queues that a broker has named.
+func publishDestination(exchange, key string) messaging.Destination {
+	switch template := destinationTemplate(key); {
+	case exchange != "":
+		return messaging.Destination{Name: exchange}
+	case template != "":
+		return messaging.Destination{Name: template, Template: true}
+	default:
+		return messaging.Destination{Name: defaultExchange}
+	}
+}
+
+// consumeDestination is the part of a queue's name that a span's name may have.
+func consumeDestination(queue string) messaging.Destination {
+	if template := destinationTemplate(queue); template != "" {
+		return messaging.Destination{Name: template, Template: true}
+	}
+	return messaging.Destination{Name: queue}
+}
+
+// appendDestination appends the attributes of a destination that is called d in names of
+// spans. Where its full name is another one, the template is what joins the two.
+func appendDestination(
+	attributes []attribute.KeyValue, d messaging.Destination, name, key string,
+) []attribute.KeyValue {
+	attributes = append(attributes, messaging.DestinationName(name))
+	if name != d.Name && d.Name != "" {
+		attributes = append(attributes, messaging.DestinationTemplate(d.Name))
+	}
+	if d.Template {
+		attributes = append(attributes, messaging.DestinationAnonymous())
+		if d.Name == replyTemplate {
+			attributes = append(attributes, messaging.DestinationTemporary())
+		}
+	}
+	if key != "" {
+		attributes = append(attributes, routingKey(key))
+	}
+	return attributes
+}
+
 // Prefixes of names that a broker makes up, one for each declaration or request.
 var generatedPrefixes = [...]string{
-	"amq.gen-",               // queues declared without a name
-	"amq.rabbitmq.reply-to.", // direct reply-to addresses
+	"amq.gen-",  // queues declared without a name
+	replyPrefix, // direct reply-to addresses
 }
+
+const (
+	replyPrefix   = "amq.rabbitmq.reply-to."
+	replyTemplate = replyPrefix + "*"
+)
 
 // destinationTemplate returns a name with few values for a generated name, or ""
 // where the name is a given one.

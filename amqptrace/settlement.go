@@ -51,7 +51,7 @@ func (s settlement) String() string {
 	case nackedRequeue, rejectedRequeue:
 		return "requeue"
 	default:
-		return "none"
+		return ""
 	}
 }
 
@@ -61,10 +61,14 @@ func (s settlement) gaveUp() bool { return s == nackedForGood || s == rejectedFo
 
 func (s settlement) attribute() attribute.KeyValue { return settlementKey.String(s.String()) }
 
-// settlementAttributes are what SetAttributes takes, ready for use.
+// settlementAttributes are what SetAttributes takes, ready for use. A message that is
+// unsettled when its handler returns may be settled afterwards, and elsewhere: nothing is
+// said of it.
 var settlementAttributes = func() (all [rejectedForGood + 1][]attribute.KeyValue) {
 	for s := range all {
-		all[s] = []attribute.KeyValue{settlement(s).attribute()}
+		if settlement(s) != unsettled {
+			all[s] = []attribute.KeyValue{settlement(s).attribute()}
+		}
 	}
 	return all
 }()
@@ -123,7 +127,7 @@ type settling struct {
 func (o *settleOperations) start(by *acknowledger, s settlement, links []trace.Link) settling {
 	p, op := by.process, o.of(s)
 	c, ctx := p.consumer, p.ctx.Context
-	own := append(c.appendDestination(nil, &by.names), deliveryTag(by.tag), s.attribute())
+	own := append(appendTag(c.appendDestination(nil, &by.names), by.tag), s.attribute())
 	own = appendIDs(own, by.messageID, by.correlationID)
 	st := settling{process: p, operation: op, destination: c.destination, start: op.Now(ctx)}
 	st.ctx, st.span = op.Start(ctx, messaging.SpanStart{

@@ -1,0 +1,279 @@
+package amqptrace
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// channels has what is known of each *amqp.Channel that a publisher or a consumer uses. The
+// host has no way to take a listener back, so all of them on one channel share what listens
+// to it: a program may make a publisher for each message. The keys are weak, and an entry
+// goes with its channel.
+var channels sync.Map // of *channelState by weak.Pointer[amqp.Channel]
+
+// channelState is what is known of a host's channel beyond what it says when it is asked.
+type channelState struct {
+	recovery
+	returns
+	closeReasons
+
+	once      sync.Once
+	listening atomic.Bool
+	ended     chan struct{}      // closed when the host's channel has
+	flush     chan chan struct{} // to the goroutine
+}
+
+// stateOf returns what is known of a host's channel. A host of another type than
+// *amqp.Channel, such as a pool, has a state of its own each time.
+func stateOf(host any) *channelState {
+	ch, ok := host.(*amqp.Channel)
+	if !ok || ch == nil {
+		return newChannelState()
+	}
+	key := weak.Make(ch)
+	if s, ok := channels.Load(key); ok {
+		return s.(*channelState) //nolint:forcetypeassert // nothing else is stored
+	}
+	s, loaded := channels.LoadOrStore(key, newChannelState())
+	if !loaded {
+		runtime.AddCleanup(ch, func(key weak.Pointer[amqp.Channel]) { channels.Delete(key) }, key)
+	}
+	return s.(*channelState) //nolint:forcetypeassert // nothing else is stored
+}
+
+func newChannelState() *channelState {
+	return &channelState{ended: make(chan struct{}), flush: make(chan chan struct{})}
+}
+
+// listenerSize is how many returns may wait while the goroutine is not running. The
+// connection's reader waits beyond that.
+const listenerSize = 64
+
+// listen starts to follow what becomes of confirmed messages. It is called before the first
+// one is sent.
+func (s *channelState) listen(host Channel) {
+	s.once.Do(func() {
+		var l listeners
+		if h, ok := host.(interface {
+			NotifyReturn(c chan amqp.Return) chan amqp.Return
+		}); ok {
+			l.returns = h.NotifyReturn(make(chan amqp.Return, listenerSize))
+		}
+		if h, ok := host.(interface {
+			NotifyClose(c chan *amqp.Error) chan *amqp.Error
+		}); ok {
+			l.closes = h.NotifyClose(make(chan *amqp.Error, listenerSize))
+		}
+		if h, ok := host.(interface {
+			NotifyStateChange(c chan *amqp.StateChanged)
+		}); ok && l.closes != nil {
+			l.states = make(chan *amqp.StateChanged, listenerSize)
+			h.NotifyStateChange(l.states)
+		}
+		s.returns.listens = l.returns != nil
+		s.listening.Store(l.closes != nil)
+		if l.returns == nil && l.closes == nil {
+			close(s.ended)
+			return
+		}
+		go s.follow(l)
+	})
+}
+
+// listeners are what the host tells things by. One that the host does not have, or has
+// closed, is nil.
+type listeners struct {
+	returns chan amqp.Return
+	closes  chan *amqp.Error
+	states  chan *amqp.StateChanged
+}
+
+// follow reads the listeners for as long as the host's channel lives. One that is not read
+// holds up all of the connection.
+func (s *channelState) follow(l listeners) {
+	defer close(s.ended)
+	for l.returns != nil || l.closes != nil {
+		select {
+		case r, ok := <-l.returns:
+			s.returned(&l, r, ok)
+		case e, ok := <-l.closes:
+			s.closed(&l, e, ok)
+		case c, ok := <-l.states:
+			s.changed(&l, c, ok)
+		case done := <-s.flush:
+			for s.readOne(&l) {
+			}
+			close(done)
+		}
+	}
+}
+
+// readOne reads what is there already. What the host says of closings comes first: it
+// precedes the change of state that it leads to.
+func (s *channelState) readOne(l *listeners) bool {
+	select {
+	case e, ok := <-l.closes:
+		s.closed(l, e, ok)
+		return true
+	default:
+	}
+	select {
+	case r, ok := <-l.returns:
+		s.returned(l, r, ok)
+	case c, ok := <-l.states:
+		s.changed(l, c, ok)
+	default:
+		return false
+	}
+	return l.returns != nil || l.closes != nil
+}
+
+func (s *channelState) returned(l *listeners, r amqp.Return, ok bool) {
+	if !ok {
+		l.returns = nil
+		return
+	}
+	s.returns.note(&r)
+}
+
+func (s *channelState) closed(l *listeners, e *amqp.Error, ok bool) {
+	if !ok {
+		l.closes = nil
+	}
+	s.recovery.closed(e, !ok)
+}
+
+func (s *channelState) changed(l *listeners, c *amqp.StateChanged, ok bool) {
+	if !ok {
+		l.states = nil
+		return
+	}
+	for len(l.closes) > 0 {
+		e, ok := <-l.closes
+		s.closed(l, e, ok)
+	}
+	s.recovery.changed(c.To)
+}
+
+// readAll has everything read that the host has said until now.
+func (s *channelState) readAll() {
+	done := make(chan struct{})
+	select {
+	case s.flush <- done:
+		<-done
+	case <-s.ended:
+	}
+}
+
+// take returns the return of a message that is confirmed, or nil if there was none. The
+// broker sends the return before the confirmation, and amqp091-go hands over the one before
+// the other, but to a channel that a goroutine of ours reads: so that is asked first.
+// https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
+func (s *channelState) take(id string) *amqp.Return {
+	if id == "" {
+		return nil
+	}
+	s.readAll()
+	return s.returns.get(id)
+}
+
+// maxHold is how long a message waits for a channel that is open, but not in the state
+// "open" again. amqp091-go needs a few round trips for that.
+const (
+	maxHold  = 5 * time.Second
+	holdStep = 10 * time.Millisecond
+)
+
+// await returns when a message may be sent: at once, unless the channel is being recovered.
+// While it is closed the error is ErrClosed, and what the caller would have from the host.
+func (s *channelState) await(ctx context.Context, host Channel) (moment, error) {
+	var until time.Time
+	for {
+		s.readAll()
+		at, ok, change := s.recovery.now()
+		if ok {
+			return at, nil
+		}
+		if isClosed(host) {
+			return at, s.closedError()
+		}
+		switch now := time.Now(); {
+		case until.IsZero():
+			until = now.Add(maxHold)
+		case now.After(until):
+			return at, s.closedError()
+		}
+		select {
+		case <-change:
+		case <-time.After(holdStep): // the host does not say that it has failed to open it
+		case <-s.ended:
+			return at, s.closedError()
+		case <-ctx.Done():
+			return at, ctx.Err()
+		}
+	}
+}
+
+// mayBeOfAnother reports whether a message that was sent after a moment may have gone out
+// while the channel was being recovered, so that its confirmation, and those of the messages
+// after it, are taken for those of others.
+func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
+	s.readAll()
+	if now, ok, _ := s.recovery.now(); ok && now == at || isClosed(host) {
+		return false // recovering it resolves the confirmation
+	}
+	select {
+	case <-confirmed.Done():
+	case <-time.After(settleTime): // the host may be about to resolve it
+	}
+	if isResolved(confirmed) && !confirmed.Acked() {
+		return false
+	}
+	s.recovery.distrust()
+	return true
+}
+
+// settleTime is more than amqp091-go needs from one step of opening or closing a channel to
+// the next, which are a few instructions.
+const settleTime = 10 * time.Millisecond
+
+func isResolved(c *amqp.DeferredConfirmation) bool {
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// isClosed reports whether a host that can tell is closed.
+func isClosed(host any) bool {
+	h, ok := host.(interface{ IsClosed() bool })
+	return ok && h.IsClosed()
+}
+
+// closedError is ErrClosed with what is known of the reason.
+func (s *channelState) closedError() error { return withReason(ErrClosed, s.why()) }
+
+// why is the reason why the channel was closed, nil where there is none or none is known.
+func (s *channelState) why() *amqp.Error {
+	s.readAll()
+	reason, change := s.recovery.why()
+	if change != nil {
+		// The host says that it is closed a moment before it says why.
+		select {
+		case <-change:
+		case <-s.ended:
+		case <-time.After(settleTime):
+		}
+		s.readAll()
+		reason, _ = s.recovery.why()
+	}
+	return reason
+}

@@ -1,0 +1,140 @@
+package amqptrace
+
+import (
+	"sync"
+	"sync/atomic"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// recovery follows whether the host's channel is closed or being recovered.
+//
+// amqp091-go counts the messages that are sent on a channel to know which one a confirmation
+// is for, and starts anew when it recovers the channel. RabbitMQ counts from where the
+// channel is in confirm mode again, which is a little later. A message that is sent in
+// between is counted by one of them, and from then on each confirmation is taken for that of
+// another message. amqp091-go's advice is to publish nothing until the channel is in the
+// state "open" again. So publishers of this package send nothing from a closing until then,
+// and where a message may have slipped through all the same, do not believe what the channel
+// says of confirmations until it is closed the next time. What goes out by the channel itself
+// is not seen.
+// https://github.com/rabbitmq/amqp091-go/blob/v1.14.0/channel.go (reconnectChannel)
+type recovery struct {
+	// suspended is true from a closing until the channel is open again.
+	suspended atomic.Bool
+
+	mu         sync.Mutex
+	moment     moment
+	reason     *amqp.Error   // of the last closing, nil for one that the program asked for
+	gone       bool          // closed for good
+	sent       bool          // a message, before the channel's state was known
+	untrusted  int           // the session whose confirmations are not to be believed, plus one
+	recovering bool          // a closing or a change of state was seen, and no opening since
+	next       chan struct{} // closed when any of this changes
+}
+
+// A moment is a point in the life of a channel.
+type moment struct {
+	closings int
+	session  int // counts recoveries
+}
+
+// closed notes that the channel was closed, by an error or for good.
+func (r *recovery) closed(e *amqp.Error, forGood bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e != nil {
+		r.reason = e
+	}
+	r.gone = forGood
+	r.recovering = true
+	r.moment.closings++
+	r.suspended.Store(!forGood) // what is gone answers for itself
+	r.tell()
+}
+
+// tell wakes those who wait for a change.
+func (r *recovery) tell() {
+	if r.next != nil {
+		close(r.next)
+		r.next = nil
+	}
+}
+
+func (r *recovery) changed(to amqp.LifeCycleState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.tell()
+	switch to {
+	case amqp.StateReconnecting:
+		// The host says nothing of a closing while it restores the topology.
+		r.moment.closings++
+		r.recovering = true
+		r.suspended.Store(!r.gone)
+	case amqp.StateOpen:
+		r.moment.session++
+		if !r.recovering && r.sent {
+			// It was being recovered when its first publisher met it.
+			r.untrusted = r.moment.session + 1
+		}
+		r.recovering, r.reason = false, nil
+		r.suspended.Store(false)
+	default:
+	}
+}
+
+// now is the present moment. It is not ok to send a message where the channel was closed and
+// is not open again; then change is closed at the next change.
+func (r *recovery) now() (_ moment, ok bool, change <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.suspended.Load() {
+		r.sent = true
+		return r.moment, true, nil
+	}
+	return r.moment, false, r.nextChange()
+}
+
+// distrust makes the confirmations of the present session, or where the channel is not open
+// yet of the next one, those of any message.
+func (r *recovery) distrust() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.untrusted = r.moment.session + 1
+	if r.recovering {
+		r.untrusted++
+	}
+}
+
+// trusts reports whether what the channel says of a message that was sent at a moment is of
+// that message.
+func (r *recovery) trusts(at moment) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.untrusted != at.session+1
+}
+
+// closedSince reports whether the channel has been closed since a moment.
+func (r *recovery) closedSince(at moment) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moment.closings != at.closings
+}
+
+// why is the reason of the last closing. Where there is none, change is closed when one may
+// be known; it is nil if nothing is to be expected.
+func (r *recovery) why() (reason *amqp.Error, change <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reason != nil || r.gone {
+		return r.reason, nil
+	}
+	return nil, r.nextChange()
+}
+
+func (r *recovery) nextChange() <-chan struct{} {
+	if r.next == nil {
+		r.next = make(chan struct{})
+	}
+	return r.next
+}
