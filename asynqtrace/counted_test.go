@@ -99,7 +99,7 @@ func TestCountedOnceUnderRetries(t *testing.T) {
 			}
 			for range 2 { // two deliveries
 				task := asynq.NewTask("email:welcome", nil)
-				for try(task) != nil { //nolint:revive // until it succeeds
+				for try(task) != nil {
 				}
 			}
 			s.wantCounted(6, 2, 6, 2)

@@ -140,14 +140,13 @@ func (q *queues) ask(ctx context.Context) ([]*asynq.QueueInfo, error) {
 			break // nobody waits for it
 		}
 		info, err := q.inspector.GetQueueInfo(name)
-		switch {
-		case err == nil:
+		if err == nil {
 			infos = append(infos, info)
-		case !q.isDeleted(name):
+		} else if !q.isDeleted(name) {
 			return infos, fmt.Errorf("asynqtrace: inspect a queue: %w", err)
 		}
 	}
-	return infos, nil
+	return infos, nil //nolint:nilerr // that of a queue that has been deleted
 }
 
 // isDeleted reports whether a queue is no longer there. asynq's error for one is of a type

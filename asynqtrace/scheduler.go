@@ -56,7 +56,7 @@ func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
 	if _, err := layout(); err == nil {
 		t.headers = s.headers(t.ctx, own)
 	}
-	s.ticks.begin(t)
+	s.ticks.add(t)
 }
 
 // after is called whether the task was enqueued or not. In the latter case nothing says
@@ -64,8 +64,8 @@ func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
 func (s *schedule) after(info *asynq.TaskInfo, err error) {
 	if info != nil {
 		if t := s.ticks.enqueued(info); t != nil {
-			s.ticks.end(t)
-			t.sending.end(info, err, true)
+			s.ticks.remove(t)
+			t.end(info, err, true)
 		}
 	}
 	if s.host.PostEnqueueFunc != nil {
@@ -78,12 +78,12 @@ func (s *schedule) after(info *asynq.TaskInfo, err error) {
 func (s *schedule) failed(task *asynq.Task, opts []asynq.Option, err error) {
 	t := s.ticks.failed(task, opts)
 	if t != nil {
-		t.sending.end(nil, err, true)
+		t.end(nil, err, true)
 	}
 	if s.host.EnqueueErrorHandler != nil { //nolint:staticcheck // deprecated, and still called
 		s.host.EnqueueErrorHandler(task, opts, err) //nolint:staticcheck // likewise
 	}
 	if t != nil {
-		s.ticks.end(t)
+		s.ticks.remove(t)
 	}
 }

@@ -32,8 +32,8 @@ type carrying struct {
 // held for what is done here and never while anything of the user's, of asynq's or of an
 // SDK's is called.
 //
-// The goroutine of a tick reads the headers of its task, without a lock, from begin to
-// end. So they are set and restored only while no tick of the task is under way.
+// The goroutine of a tick reads the headers of its task, without a lock, from add to
+// remove. So they are set and restored only while no tick of the task is under way.
 type ticks struct {
 	mu       sync.Mutex
 	underWay []*tick
@@ -55,10 +55,10 @@ func (t *ticks) own(task *asynq.Task) *asynq.Task {
 	return l.withHeaders(task, headers)
 }
 
-// begin has the task carry the context of the tick, or that of an earlier tick which is
+// add has the task carry the context of the tick, or that of an earlier tick which is
 // still enqueueing it.
-func (t *ticks) begin(tick *tick) {
-	if first := t.add(tick); first != tick && tick.span != nil {
+func (t *ticks) add(tick *tick) {
+	if first := t.carry(tick); first != tick && tick.span != nil {
 		tick.span.SetAttributes(overlappingKey.Bool(true))
 		if first.span != nil {
 			tick.span.AddLink(trace.Link{SpanContext: first.span.SpanContext()})
@@ -66,8 +66,8 @@ func (t *ticks) begin(tick *tick) {
 	}
 }
 
-// add returns the tick whose context the task carries.
-func (t *ticks) add(tick *tick) (first *tick) {
+// carry returns the tick whose context the task carries.
+func (t *ticks) carry(tick *tick) (first *tick) {
 	l, err := layout()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,8 +89,8 @@ func (t *ticks) add(tick *tick) (first *tick) {
 	return c.first
 }
 
-// end gives the task its own headers back if the tick is the last one of it.
-func (t *ticks) end(tick *tick) {
+// remove gives the task its own headers back if the tick is the last one of it.
+func (t *ticks) remove(tick *tick) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if i := slices.Index(t.underWay, tick); i >= 0 {
