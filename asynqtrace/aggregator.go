@@ -2,6 +2,7 @@ package asynqtrace
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/attribute"
@@ -23,12 +24,13 @@ type aggregator struct {
 	spanName  string
 	queue     string // empty where the server has several: asynq does not tell which
 	next      asynq.GroupAggregator
+	types     taskTypes
 }
 
 var _ asynq.GroupAggregator = (*aggregator)(nil)
 
-func newAggregator(cfg asynq.Config, opts []Option) *aggregator {
-	p := newProducer(opts)
+func newAggregator(cfg asynq.Config, c config, i *messaging.Instrumentation) *aggregator {
+	p := producerOf(c, i)
 	queue := onlyQueue(cfg.Queues)
 	operation := p.instrumentation.Operation("aggregate", messaging.Send)
 	return &aggregator{
@@ -71,8 +73,9 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	ctx := context.Background()
 	s := sending{enqueue: a.aggregate, start: a.aggregate.Now(ctx), to: target{queue: a.queue}}
 	own, links := a.describe(ctx, group, traced)
+	l, notCarried := layout()
 	s.ctx, s.span = a.aggregate.Start(ctx, messaging.SpanStart{
-		Name: a.spanName, Shared: a.aggregate.Attributes, Links: links, NewRoot: true,
+		Name: a.spanName, Shared: a.aggregate.Attributes, Links: links, NewRoot: true, NotCarried: notCarried != nil,
 	}, own...)
 	returned := false
 	defer func() { s.end(nil, nil, returned) }()
@@ -81,13 +84,27 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	if aggregated == nil {
 		return nil // asynq has an error for it
 	}
+	a.linkCreated(ctx, s.span, links, aggregated)
+	s.taskType = a.types.bounded(aggregated.Type())
 	if s.span.IsRecording() {
 		s.span.SetAttributes(messaging.Text(taskTypeKey, aggregated.Type()))
 	}
-	if l, err := layout(); err == nil {
+	if notCarried == nil {
 		aggregated = l.withHeaders(aggregated, a.headers(s.ctx, aggregated))
 	}
 	return aggregated
+}
+
+// linkCreated links a context that the user's aggregator has put into its task, which the
+// span's own replaces.
+func (a *aggregator) linkCreated(ctx context.Context, span trace.Span, links []trace.Link, aggregated *asynq.Task) {
+	var origin messaging.Origin
+	origin.Read(ctx, carrier.Headers(aggregated.Headers()), a.instrumentation.Propagator)
+	if origin.Created.IsValid() && !slices.ContainsFunc(links, func(l trace.Link) bool {
+		return l.SpanContext.SpanID() == origin.Created.SpanID()
+	}) {
+		span.AddLink(trace.Link{SpanContext: origin.Created})
+	}
 }
 
 func (a *aggregator) traced(tasks []*asynq.Task) []*asynq.Task {

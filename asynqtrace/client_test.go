@@ -185,6 +185,26 @@ func TestQueueTime(t *testing.T) {
 	}
 }
 
+// A context that the task has already, such as that of a task which is enqueued again, is
+// linked and replaced.
+func TestTaskWithContext(t *testing.T) {
+	onRedis(t, func(t *testing.T, e *env) {
+		ctx, request := e.request(t)
+		task := asynq.NewTaskWithHeaders("email:welcome", nil, map[string]string{"traceparent": creator}, asynq.Queue(e.queue))
+		info, err := e.client(t).EnqueueContext(ctx, task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := e.wait(t, "enqueue "+e.queue, 1)[0]
+		if l := s.Links(); len(l) != 1 || l[0].SpanContext.SpanID().String() != creatorSpan || s.Parent().SpanID() != request.SpanContext().SpanID() {
+			t.Errorf("links %v, parent %v", l, s.Parent())
+		}
+		if sc := asynqtrace.SpanContextFromTaskInfo(info, e.options()...); sc.SpanID() != s.SpanContext().SpanID() {
+			t.Errorf("the task carries %v", sc)
+		}
+	})
+}
+
 // global is what OpenTelemetry's global provider leads to: it takes one in a process, also
 // of one that runs the test more than once.
 var global = sync.OnceValues(func() (*tracetest.SpanRecorder, *sdktrace.TracerProvider) {

@@ -11,7 +11,7 @@
 // A [Client] embeds the *asynq.Client. Each call starts a PRODUCER span "enqueue
 // emails" and puts its context, W3C traceparent, tracestate and baggage with the
 // usual propagators, into the headers of a copy of the task. Neither the task nor
-// its options are changed.
+// its options are changed. A context that the task had is linked and replaced.
 //
 // # Process
 //
@@ -34,6 +34,11 @@
 // attempt that this lets pass has the outcome retry, and the next one the same
 // asynq.task.retry_count.
 //
+// An attempt that goes through a middleware twice, on a mux within a mux, has one span and
+// is counted once. A wrapper that calls the middleware again after a failure makes a span
+// for each try; messaging.client.consumed.messages counts one delivery, and
+// mqtrace.messages.settled each try, since nobody knows before the next whether there is one.
+//
 // # Error handler, groups, schedulers
 //
 // [Config] gives asynq's ErrorHandler a context in which the attempt's span is current,
@@ -44,8 +49,27 @@
 //	srv := asynq.NewServer(redis, asynqtrace.Config(asynq.Config{…}))
 //	sch := asynq.NewScheduler(redis, asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{…}))
 //
+// The middleware and the config of a server take the same options. A [Worker] has them once:
+//
+//	worker := asynqtrace.NewWorker(asynqtrace.WithQueueTime(), asynqtrace.WithRedis(redis))
+//	srv := asynq.NewServer(redis, worker.Config(asynq.Config{…}))
+//	mux.Use(worker.Middleware())
+//
 // For what enqueues in other ways there is [Inject], and [SpanContextFromTaskInfo] leads
 // from a task that asynq's Inspector shows to its trace.
+//
+// # Metrics
+//
+// Beside the metrics of the conventions, messaging.client.sent.messages,
+// messaging.client.operation.duration, messaging.client.consumed.messages and
+// messaging.process.duration, there are mqtrace.messages.without_context,
+// mqtrace.queue_time with [WithQueueTime], and mqtrace.messages.settled, which counts
+// attempts by asynq.task.outcome: retries and exhausted tasks show there without traces.
+// Those of sending and processing have asynq.task.type, and those of processing
+// asynq.task.outcome. The first 64 types of task are told apart, the others are _OTHER.
+//
+// [ObserveQueues] measures how many tasks asynq's queues have, by state, and for how long the
+// oldest has been pending.
 //
 // # Tasks delayed by hours
 //

@@ -57,6 +57,42 @@ func ExampleConfig() {
 	}
 }
 
+func ExampleNewWorker() {
+	redis := asynq.RedisClientOpt{Addr: "localhost:6379"}
+	worker := asynqtrace.NewWorker(asynqtrace.WithRedis(redis), asynqtrace.WithQueueTime())
+	mux := asynq.NewServeMux()
+	mux.Use(worker.Middleware())
+	if err := asynq.NewServer(redis, worker.Config(asynq.Config{})).Run(mux); err != nil {
+		log.Print(err)
+	}
+}
+
+func ExampleObserveQueues() {
+	redis := asynq.RedisClientOpt{Addr: "localhost:6379"}
+	inspector := asynq.NewInspector(redis)
+	defer func() { _ = inspector.Close() }()
+
+	registration, err := asynqtrace.ObserveQueues(inspector, asynqtrace.WithRedis(redis))
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer func() { _ = registration.Unregister() }()
+	select {} // in a program, until it ends
+}
+
+func ExampleClient_BatchEnqueueContext() {
+	client := asynqtrace.NewClient(asynq.NewClient(asynq.RedisClientOpt{Addr: "localhost:6379"}))
+	defer func() { _ = client.Close() }()
+
+	tasks := []*asynq.Task{asynq.NewTask("email:welcome", []byte(`{"user":7}`)), asynq.NewTask("email:welcome", []byte(`{"user":8}`))}
+	for _, result := range client.BatchEnqueueContext(context.Background(), tasks, asynq.Queue("emails")) {
+		if result.Err != nil {
+			log.Print(result.Err)
+		}
+	}
+}
+
 func ExampleSchedulerOpts() {
 	sch := asynq.NewScheduler(asynq.RedisClientOpt{Addr: "localhost:6379"},
 		asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{Location: time.UTC}))

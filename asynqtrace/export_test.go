@@ -2,6 +2,7 @@ package asynqtrace
 
 import (
 	"reflect"
+	"sync"
 
 	"github.com/hibiken/asynq"
 )
@@ -27,4 +28,11 @@ func OptionsOf(task *asynq.Task) []asynq.Option {
 		panic(err)
 	}
 	return l.optionsOf(task)
+}
+
+// ReportOnce returns a layout that cannot be known, and tells OpenTelemetry's error handler
+// of it once.
+func ReportOnce(err error) (layout func() error) {
+	report := reportOnce(sync.OnceValues(func() (taskLayout, error) { return taskLayout{}, err }))
+	return func() error { _, err := report(); return err }
 }

@@ -3,9 +3,12 @@ package asynqtrace_test
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
@@ -64,6 +67,24 @@ func TestTaskLayout(t *testing.T) {
 	}
 }
 
+// The error handler is the user's and may do anything, such as enqueue a task.
+func TestUnknownTaskLayoutIsReportedOnce(t *testing.T) {
+	unknown := errors.New("unknown layout")
+	layout := asynqtrace.ReportOnce(unknown)
+	var handled []error
+	before := otel.GetErrorHandler()
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		handled = append(handled, err, layout())
+	}))
+	t.Cleanup(func() { otel.SetErrorHandler(before) })
+	if err := layout(); err != unknown || !slices.Equal(handled, []error{unknown, unknown}) {
+		t.Errorf("error %v, handled %v", err, handled)
+	}
+	if _ = layout(); len(handled) != 2 {
+		t.Errorf("handled %v", handled)
+	}
+}
+
 func TestUnknownTaskLayout(t *testing.T) {
 	onRedis(t, func(t *testing.T, e *env) {
 		defer asynqtrace.BreakLayout(errors.New("unknown layout"))()
@@ -72,6 +93,9 @@ func TestUnknownTaskLayout(t *testing.T) {
 			t.Errorf("enqueued %+v, %v", info, err)
 		}
 		span := e.wait(t, "enqueue", 1)[0] // the queue is the task's own secret until asynq has it
+		if span.SpanKind() != trace.SpanKindClient {
+			t.Errorf("kind %v of a span whose context the task does not carry", span.SpanKind())
+		}
 		if got := attributes(span)["messaging.destination.name"]; got != e.queue {
 			t.Errorf("destination %v", got)
 		}

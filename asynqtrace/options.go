@@ -16,7 +16,8 @@ const ScopeName = "github.com/mqtrace/mqtrace/asynqtrace"
 // Version is the version of this module, and of the instrumentation scope.
 const Version = messaging.Version
 
-// Option configures a [Client], the [Middleware], a [Config] or [SchedulerOpts].
+// Option configures a [Client], a [Worker] with its middleware and config,
+// [SchedulerOpts] or [ObserveQueues].
 type Option interface {
 	apply(*config)
 }
@@ -26,6 +27,7 @@ type config struct {
 	filter                 func(Message) bool
 	relation               Relation
 	errorOnlyWhenExhausted bool
+	server                 server
 }
 
 type optionFunc func(*config)
@@ -43,7 +45,7 @@ func newConfig(opts []Option) config {
 }
 
 func (c *config) instrumentation() *messaging.Instrumentation {
-	return messaging.NewInstrumentation(ScopeName, c.shared, system)
+	return messaging.NewInstrumentation(ScopeName, c.shared, append(c.server.attributes(), system)...)
 }
 
 // WithTracerProvider sets where spans go. A nil provider is ignored. By default,

@@ -12,28 +12,18 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// worker starts the spans of attempts at tasks.
-type worker struct {
-	config
-
-	instrumentation *messaging.Instrumentation
-	process         *messaging.Operation
-	routes          messaging.Cache[[2]string, route] // by queue and type
-}
-
-func newWorker(opts []Option) *worker {
-	c := newConfig(opts)
-	i := c.instrumentation()
-	return &worker{config: c, instrumentation: i, process: i.Operation("process", messaging.Process)}
-}
-
 // process is one attempt under way.
 type process struct {
-	ctx     context.Context // the handler's
-	worker  *worker
-	span    trace.Span // nil where the task is not traced
-	start   time.Time
-	attempt attempt
+	ctx      context.Context // the handler's
+	worker   *Worker
+	span     trace.Span // nil where the task is not traced
+	start    time.Time
+	attempt  attempt
+	taskType string // as metrics have it
+	delivery delivery
+	within   *underWay // the attempt that this one is a part of, nil for one that asynq started
+	again    bool      // the delivery has been processed before, and was counted then
+	handling *underWay // nil where nothing is recorded or measured
 }
 
 // An arrival is what is known of a task before it is processed. It is read once.
@@ -41,6 +31,8 @@ type arrival struct {
 	attempt
 
 	taskType      string
+	delivery      delivery
+	within        *underWay
 	origin        messaging.Origin
 	continueTrace bool
 	traced        bool
@@ -49,9 +41,10 @@ type arrival struct {
 }
 
 // arrive reads what is known of a task. ctx is asynq's own.
-func (w *worker) arrive(ctx context.Context, task *asynq.Task) arrival {
+func (w *Worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 	headers := carrier.Headers(task.Headers())
 	a := arrival{attempt: attemptOf(ctx), taskType: task.Type()}
+	a.delivery = deliveryOf(task, a.attempt)
 	a.origin.Read(ctx, headers, w.instrumentation.Propagator)
 	if w.filter != nil || w.relation != nil || w.shared.QueueTime {
 		a.age, a.ageKnown = ageOf(headers)
@@ -67,8 +60,9 @@ func (w *worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 
 // begin starts the span of an attempt whose handler is about to be called, unless the
 // task is not traced. ctx is asynq's own.
-func (w *worker) begin(ctx context.Context, task *asynq.Task) process {
+func (w *Worker) begin(ctx context.Context, task *asynq.Task, within *underWay) process {
 	a := w.arrive(ctx, task)
+	a.within = within
 	if !a.traced {
 		return process{ctx: a.origin.Context(a.continueTrace)}
 	}
@@ -81,13 +75,13 @@ func (w *worker) begin(ctx context.Context, task *asynq.Task) process {
 }
 
 // start starts the span of a task that asynq has taken from its queue.
-func (w *worker) start(ctx context.Context, a *arrival) process {
+func (w *Worker) start(ctx context.Context, a *arrival) process {
 	// What asynq's context has of the attempt is kept: the handler may go on after asynq
 	// has cancelled it.
-	p := process{worker: w, attempt: a.attempt, start: w.process.Now(ctx)}
-	r := w.routes.Get([2]string{a.queue, a.taskType}, func() route {
-		return newRoute(w.process, a.queue, a.taskType)
-	})
+	p := process{worker: w, attempt: a.attempt, delivery: a.delivery, within: a.within, start: w.process.Now(ctx)}
+	p.again = w.failures.Again(a.delivery)
+	r := w.routes.get(w.process, a.queue, a.taskType)
+	p.taskType = r.taskType
 	var room [3]attribute.KeyValue
 	own := room[:0]
 	if a.taskID != "" {
@@ -98,11 +92,19 @@ func (w *worker) start(ctx context.Context, a *arrival) process {
 	}
 	p.ctx, p.span = w.process.StartConsumer(&a.origin, a.continueTrace,
 		messaging.SpanStart{Name: r.spanName, Shared: r.attributes}, own...)
-	if !a.origin.Created.IsValid() {
+	if !a.origin.Created.IsValid() && p.isFirst() {
 		w.process.WithoutContext(p.ctx, messaging.Point{Destination: a.destination()}, 1)
+	}
+	if p.span.IsRecording() || !p.start.IsZero() {
+		p.handling = &underWay{Context: p.ctx, taskType: a.taskType}
+		p.ctx = p.handling
 	}
 	return p
 }
+
+// isFirst reports whether this is the first time that a handler is called for a task that
+// asynq has taken from its queue.
+func (p *process) isFirst() bool { return p.within == nil && !p.again }
 
 // end ends the span and measures the attempt. err is the handler's error; returned is
 // false where the handler did not return but panicked.
@@ -125,11 +127,27 @@ func (p *process) end(err error, returned bool) {
 	case err != nil && !revoked:
 		failure = fail(p.span, err)
 	}
-	if p.span.IsRecording() {
-		p.span.SetAttributes(outcomeKey.String(string(outcome)))
+	if !returned || err != nil {
+		p.worker.failures.Failed(p.delivery)
 	}
-	p.worker.process.Done(p.ctx, p.start, messaging.Point{
-		Destination: p.attempt.destination(), ErrorType: failure,
-	}, 1)
+	if p.span.IsRecording() {
+		p.span.SetAttributes(p.handling.one(outcomeKey.String(string(outcome)))...)
+	}
+	p.measure(outcome, failure)
 	p.span.End()
+}
+
+func (p *process) measure(o outcome, failure string) {
+	point := messaging.Point{Destination: p.attempt.destination(), ErrorType: failure, Labels: [2]messaging.Label{
+		{Key: taskTypeKey, Value: p.taskType}, {Key: outcomeKey, Value: string(o)},
+	}}
+	deliveries := int64(0)
+	if p.isFirst() {
+		deliveries = 1
+	}
+	p.worker.process.Done(p.ctx, p.start, point, deliveries)
+	if p.within == nil {
+		point.ErrorType = "" // of the attempt; the outcome is that of the task
+		p.worker.process.Settled(p.ctx, point, 1)
+	}
 }

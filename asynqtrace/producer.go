@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -22,13 +21,16 @@ type producer struct {
 
 	instrumentation *messaging.Instrumentation
 	enqueue         *messaging.Operation
-	routes          *messaging.Cache[[2]string, route] // by queue and type
+	routes          *routes
 }
 
 func newProducer(opts []Option) producer {
 	c := newConfig(opts)
-	i := c.instrumentation()
-	return producer{config: c, instrumentation: i, enqueue: i.Operation("enqueue", messaging.Send), routes: new(messaging.Cache[[2]string, route])}
+	return producerOf(c, c.instrumentation())
+}
+
+func producerOf(c config, i *messaging.Instrumentation) producer {
+	return producer{config: c, instrumentation: i, enqueue: i.Operation("enqueue", messaging.Send), routes: new(routes)}
 }
 
 // sending is one enqueue under way.
@@ -38,6 +40,8 @@ type sending struct {
 	span    trace.Span // nil where the task is not traced
 	start   time.Time
 	to      target
+
+	taskType string // as metrics have it
 }
 
 // send starts the span of an enqueue, unless the task is not traced.
@@ -49,31 +53,18 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 		return s
 	}
 	s.start = p.enqueue.Now(ctx)
-	r := p.routes.Get([2]string{s.to.queue, task.Type()}, func() route {
-		return newRoute(p.enqueue, s.to.queue, task.Type())
-	})
+	r := p.routes.get(p.enqueue, s.to.queue, task.Type())
+	s.taskType = r.taskType
 	var room [1]attribute.KeyValue
 	own := room[:0]
 	if s.to.id != "" {
 		own = append(own, messaging.MessageID(s.to.id))
 	}
-	s.ctx, s.span = p.enqueue.Start(ctx,
-		messaging.SpanStart{Name: r.spanName, Shared: r.attributes, NewRoot: newRoot}, own...)
+	_, notCarried := layout()
+	s.ctx, s.span = p.enqueue.StartProducer(ctx, carrier.Headers(task.Headers()), messaging.SpanStart{
+		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: notCarried != nil,
+	}, own...)
 	return s
-}
-
-// route is what all spans of an operation have that are for one queue and one type of task.
-type route struct {
-	spanName   string
-	attributes []attribute.KeyValue
-}
-
-func newRoute(o *messaging.Operation, queue, taskType string) route {
-	r := route{o.SpanName(queue), append(slices.Clone(o.Attributes), messaging.Text(taskTypeKey, taskType))}
-	if queue != "" {
-		r.attributes = append(r.attributes, messaging.DestinationName(queue))
-	}
-	return r
 }
 
 // headers returns a copy of the task's headers with the context of ctx.
@@ -114,6 +105,7 @@ func (s *sending) end(info *asynq.TaskInfo, err error, returned bool) {
 	}
 	s.enqueue.Done(s.ctx, s.start, messaging.Point{
 		Destination: messaging.Destination{Name: s.to.queue}, ErrorType: failure,
+		Labels: [2]messaging.Label{{Key: taskTypeKey, Value: s.taskType}},
 	}, 1)
 	s.span.End()
 }

@@ -12,8 +12,10 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
@@ -228,4 +230,27 @@ func (s *scene) points() []string {
 	}
 	slices.Sort(got)
 	return got
+}
+
+// attributeSets are those of all metric points, by the name of the metric.
+func (s *scene) attributeSets() map[string][]attribute.Set {
+	s.Helper()
+	var data metricdata.ResourceMetrics
+	s.ok(s.metrics.Collect(context.Background(), &data))
+	sets := make(map[string][]attribute.Set)
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			switch d := m.Data.(type) {
+			case metricdata.Histogram[float64]:
+				for _, p := range d.DataPoints {
+					sets[m.Name] = append(sets[m.Name], p.Attributes)
+				}
+			case metricdata.Sum[int64]:
+				for _, p := range d.DataPoints {
+					sets[m.Name] = append(sets[m.Name], p.Attributes)
+				}
+			}
+		}
+	}
+	return sets
 }

@@ -2,23 +2,26 @@ package asynqtrace
 
 import (
 	"context"
-	"sync"
 
 	"github.com/hibiken/asynq"
 )
 
 // SchedulerOpts returns a copy of host, which may be nil, whose hooks give each tick
 // of a Scheduler or a PeriodicTaskManager a trace of its own: a PRODUCER span, a root,
-// whose context the task carries. The hooks of host are called as before:
+// whose context the task carries. The hooks of host are called as before, the first with
+// a copy of the task, since other ticks may be enqueueing the task itself:
 //
 //	sch := asynq.NewScheduler(redis, asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{…}))
 //
-// asynq enqueues one task value at each tick and tells the hook that comes after
-// neither the task nor the entry. So the task carries its context only while it is
-// being enqueued, and a lock lets one tick do so at a time. With this, entries may
-// share a task. Two schedulers, or a scheduler and a [Client], must not: they have no
-// lock in common. Nor may the hooks of the returned options be replaced; set them on
-// host.
+// asynq enqueues one task value at each tick. So the task carries the context of a tick
+// only while it is being enqueued. A tick that begins before an earlier one of the same
+// task value has ended, because entries share the task or Redis is slow, does not wait:
+// its task carries the context of the earlier tick. Its own span says so with
+// asynq.scheduler.overlapping, and links to the span whose context the task carries.
+//
+// Two schedulers, or a scheduler and a [Client], must not share a task: they know nothing
+// of each other's ticks. Nor may the hooks of the returned options be replaced; set them
+// on host.
 func SchedulerOpts(host *asynq.SchedulerOpts, opts ...Option) *asynq.SchedulerOpts {
 	var cp asynq.SchedulerOpts
 	if host != nil {
@@ -27,66 +30,60 @@ func SchedulerOpts(host *asynq.SchedulerOpts, opts ...Option) *asynq.SchedulerOp
 	s := &schedule{producer: newProducer(opts), host: cp}
 	cp.PreEnqueueFunc = s.before
 	cp.PostEnqueueFunc = s.after
-	if cp.EnqueueErrorHandler != nil { //nolint:staticcheck // deprecated, and still called
-		cp.EnqueueErrorHandler = s.failed //nolint:staticcheck // likewise
-	}
+	cp.EnqueueErrorHandler = s.failed //nolint:staticcheck // deprecated, and the only hook that says which task failed
 	return &cp
 }
 
-// schedule follows the ticks of a scheduler.
+// schedule follows the ticks of a scheduler. asynq calls its methods from the goroutine
+// of the tick, of which there are as many as ticks are due.
 type schedule struct {
 	producer
 
-	host asynq.SchedulerOpts // the user's hooks
-
-	// Held from before to after a tick's enqueue.
-	mu   sync.Mutex
-	tick tick
+	host  asynq.SchedulerOpts // the user's hooks
+	ticks ticks
 }
 
-// tick is one enqueue under way.
-type tick struct {
-	sending
-
-	task    *asynq.Task // nil where its headers were left alone
-	headers map[string]string
-}
-
-// before is called with the very task that will be enqueued. The user's hook is
-// called under the lock: it may look at a task that other entries enqueue too.
+// before is called with the very task that will be enqueued.
 func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
-	s.mu.Lock()
+	own := s.ticks.own(task)
 	if s.host.PreEnqueueFunc != nil {
-		s.host.PreEnqueueFunc(task, opts)
+		s.host.PreEnqueueFunc(own, opts)
 	}
-	s.tick = tick{}
 	if task == nil {
 		return // asynq has an error for it
 	}
-	s.tick.sending = s.send(context.Background(), task, opts, true)
-	if l, err := layout(); err == nil {
-		s.tick.task, s.tick.headers = task, task.Headers()
-		l.setHeaders(task, s.headers(s.tick.ctx, task))
+	t := &tick{sending: s.send(context.Background(), own, opts, true), task: task, opts: opts}
+	if _, err := layout(); err == nil {
+		t.headers = s.headers(t.ctx, own)
 	}
+	s.ticks.add(t)
 }
 
-// after is called whether the task was enqueued or not.
+// after is called whether the task was enqueued or not. In the latter case nothing says
+// which task it was, until failed is called.
 func (s *schedule) after(info *asynq.TaskInfo, err error) {
-	done := s.tick
-	s.tick = tick{}
-	if l, layoutErr := layout(); layoutErr == nil && done.task != nil {
-		l.setHeaders(done.task, done.headers)
+	if info != nil {
+		if t := s.ticks.enqueued(info); t != nil {
+			s.ticks.remove(t)
+			t.end(info, err, true)
+		}
 	}
-	s.mu.Unlock()
-	done.end(info, err, true)
 	if s.host.PostEnqueueFunc != nil {
 		s.host.PostEnqueueFunc(info, err)
 	}
 }
 
-// failed calls the user's handler, with a task that other entries may share.
+// failed is called after after. The tick ends after the user's handler has been called,
+// so that the task does not change while that looks at it.
 func (s *schedule) failed(task *asynq.Task, opts []asynq.Option, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.host.EnqueueErrorHandler(task, opts, err) //nolint:staticcheck // deprecated, and still called
+	t := s.ticks.failed(task, opts)
+	if t != nil {
+		t.end(nil, err, true)
+	}
+	if s.host.EnqueueErrorHandler != nil { //nolint:staticcheck // deprecated, and still called
+		s.host.EnqueueErrorHandler(task, opts, err) //nolint:staticcheck // likewise
+	}
+	if t != nil {
+		s.ticks.remove(t)
+	}
 }

@@ -24,8 +24,8 @@ func (c entries) GetConfigs() ([]*asynq.PeriodicTaskConfig, error) {
 	}, nil
 }
 
-// Each tick is a trace of its own, also where entries share a task and fire at once,
-// and the task is left as it was.
+// Each tick is a trace of its own, also where entries share a task and fire at once, and
+// the task is left as it was. What ticks that overlap enqueue is in the trace of the first.
 func TestTicksAreTheirOwnTraces(t *testing.T) {
 	t.Parallel()
 	start := map[string]func(s *scene, task *asynq.Task, hooks *asynq.SchedulerOpts) (stop func()){
@@ -76,15 +76,20 @@ func TestTicksAreTheirOwnTraces(t *testing.T) {
 				s.until(4)
 				stop()
 				ticks := s.ours()
-				traces := make(map[trace.TraceID]bool)
+				all, traces := make(map[trace.TraceID]bool), make(map[trace.TraceID]bool)
 				for _, tick := range ticks {
-					traces[tick.SpanContext().TraceID()] = true
+					all[tick.SpanContext().TraceID()] = true
+					if overlapping := attributes(tick)["asynq.scheduler.overlapping"]; overlapping == nil {
+						traces[tick.SpanContext().TraceID()] = true
+					} else if l := tick.Links(); overlapping != true || len(l) != 1 || !carried[l[0].SpanContext.TraceID()] {
+						t.Errorf("a tick that overlaps (%v) has links %v", overlapping, l)
+					}
 					if tick.Parent().IsValid() || tick.SpanKind() != trace.SpanKindProducer || tick.Name() != "enqueue "+s.queue {
 						t.Errorf("tick %q of kind %v with parent %v", tick.Name(), tick.SpanKind(), tick.Parent())
 					}
 				}
-				if len(traces) != len(ticks) || !maps.Equal(traces, carried) || int(before.Load()) != len(ticks) {
-					t.Errorf("%d ticks in %d traces, tasks carry %d, %d hooks", len(ticks), len(traces), len(carried), before.Load())
+				if len(all) != len(ticks) || !maps.Equal(traces, carried) || int(before.Load()) != len(ticks) {
+					t.Errorf("%d ticks in %d traces, tasks carry %d, %d hooks", len(ticks), len(all), len(carried), before.Load())
 				}
 				if !maps.Equal(task.Headers(), map[string]string{"k": "v"}) {
 					t.Errorf("afterwards the task has %v", task.Headers())
@@ -94,7 +99,7 @@ func TestTicksAreTheirOwnTraces(t *testing.T) {
 	}
 }
 
-// A tick that asynq cannot enqueue neither keeps the lock nor the headers.
+// A tick that asynq cannot enqueue does not keep its headers.
 func TestTickThatFails(t *testing.T) {
 	e := newEnv(t, startRedis(t))
 	var failed []*asynq.Task

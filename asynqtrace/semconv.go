@@ -17,14 +17,28 @@ const (
 	maxRetryKey   = attribute.Key("asynq.task.max_retry")
 	outcomeKey    = attribute.Key("asynq.task.outcome")
 
+	// taskStateKey is the state of the tasks that a queue is observed to have, as asynq
+	// writes it.
+	taskStateKey = attribute.Key("asynq.task.state")
+
 	// enqueueOutcomeKey is on the span of an enqueue that asynq refused on the
 	// caller's request, with one of the two values.
 	enqueueOutcomeKey = attribute.Key("asynq.enqueue.outcome")
 	enqueueDuplicate  = "duplicate"
 	enqueueConflict   = "conflict"
 
+	// overlappingKey is true on the span of a tick whose task carries the context of an
+	// earlier tick, which is linked.
+	overlappingKey = attribute.Key("asynq.scheduler.overlapping")
+
 	// groupKey is the group of an aggregate. unlinkedKey counts the tasks of the
 	// group whose contexts were too many to be linked.
 	groupKey    = attribute.Key("asynq.group")
 	unlinkedKey = attribute.Key("asynq.group.unlinked")
+)
+
+// Metrics of this package alone.
+const (
+	queueSizeName      = "mqtrace.asynq.queue.size"
+	queueOldestAgeName = "mqtrace.asynq.queue.oldest_age"
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -145,6 +146,39 @@ func TestLargeGroup(t *testing.T) {
 	info := &asynq.TaskInfo{Headers: got.Headers()}
 	if sc := asynqtrace.SpanContextFromTaskInfo(info, asynqtrace.WithPropagators(propagator)); sc.SpanID() != s.SpanContext().SpanID() {
 		t.Errorf("the new task carries %v, want the aggregate", sc)
+	}
+}
+
+// A context that the user's aggregator has put into its task is linked once, and replaced.
+func TestAggregatedTaskWithContext(t *testing.T) {
+	e := newEnv(t, startRedis(t))
+	grouped := asynq.NewTaskWithHeaders("email:welcome", nil, map[string]string{"traceparent": creator})
+	const other = "2222222222222222"
+	own := asynq.NewTaskWithHeaders("email:digest", nil, map[string]string{"traceparent": "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-" + other + "-01"})
+	for i, tt := range []struct {
+		returned *asynq.Task
+		links    []string
+	}{{own, []string{creatorSpan, other}}, {grouped, []string{creatorSpan}}} {
+		got := aggregate(e, nil, []*asynq.Task{grouped}, tt.returned)
+		s := e.wait(t, "aggregate default", i+1)[i]
+		var links []string
+		for _, l := range s.Links() {
+			links = append(links, l.SpanContext.SpanID().String())
+		}
+		if !slices.Equal(links, tt.links) {
+			t.Errorf("links %v, want %v", links, tt.links)
+		}
+		info := &asynq.TaskInfo{Headers: got.Headers()}
+		if sc := asynqtrace.SpanContextFromTaskInfo(info, e.options()...); sc.SpanID() != s.SpanContext().SpanID() {
+			t.Errorf("the task carries %v", sc)
+		}
+	}
+	defer asynqtrace.BreakLayout(errors.New("unknown layout"))()
+	if got := aggregate(e, nil, []*asynq.Task{grouped}, own); got != own {
+		t.Errorf("the task became %v", got)
+	}
+	if s := e.wait(t, "aggregate default", 3)[2]; s.SpanKind() != trace.SpanKindClient {
+		t.Errorf("kind %v of a span whose context the task does not carry", s.SpanKind())
 	}
 }
 

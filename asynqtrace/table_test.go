@@ -21,15 +21,23 @@ const (
 	processed = sent + " asynq.task.max_retry=1 asynq.task.retry_count="
 )
 
-// sendPoints and processPoints are the points of one operation with an error type.
+// sendPoints are the points of one operation, with an error type, on a task.
 func sendPoints(operation string) []string {
-	return []string{"client.operation.duration " + operation, "client.sent.messages " + operation}
+	return []string{
+		"client.operation.duration " + operation + " email:welcome", "client.sent.messages " + operation + " email:welcome",
+	}
 }
 
-func processPoints(operations ...string) []string {
+// processPoints are the points of attempts, each with its outcome and an error type.
+func processPoints(attempts ...string) []string {
 	var points []string
-	for _, o := range operations {
-		points = append(points, "process.duration process "+o, "client.consumed.messages process "+o)
+	for _, a := range attempts {
+		o, errorType, failed := strings.Cut(a, " ")
+		if failed {
+			errorType += " "
+		}
+		points = append(points, "process.duration process Q "+errorType+"email:welcome "+o,
+			"client.consumed.messages process Q "+errorType+"email:welcome "+o, "mqtrace.messages.settled process Q email:welcome "+o)
 	}
 	return points
 }
@@ -103,6 +111,17 @@ func enqueueRows() map[string]row {
 			[]span{enqueueSpan("caller", sent), enqueueSpan("caller", sent+" asynq.enqueue.outcome=conflict")},
 			append(sendPoints("enqueue Q"), sendPoints("enqueue Q")...),
 		},
+		"batch": {
+			func(s *scene) {
+				client := asynqtrace.NewClient(asynq.NewClient(s.redis), s.opts()...)
+				defer func() { _ = client.Close() }()
+				for _, r := range client.BatchEnqueueContext(s.ctx, []*asynq.Task{s.task(), s.task(asynq.TaskID("t2"))}) {
+					s.ok(r.Err)
+				}
+			},
+			[]span{enqueueSpan("caller", sent), enqueueSpan("caller", strings.ReplaceAll(sent, "t1", "t2"))},
+			append(sendPoints("enqueue Q"), sendPoints("enqueue Q")...),
+		},
 		"failed": {
 			func(s *scene) {
 				host := asynq.NewClient(s.redis)
@@ -121,7 +140,7 @@ func processRows() map[string]row {
 		"done": {
 			func(s *scene) { s.put(s.task()); s.work(1, asynq.Config{}, returning(nil)) },
 			[]span{processSpan("0 asynq.task.outcome=done", false)},
-			processPoints("Q"),
+			processPoints("done"),
 		},
 		"with queue time": {
 			func(s *scene) {
@@ -131,7 +150,7 @@ func processRows() map[string]row {
 				s.Reset() // the time differs; see TestQueueTime
 			},
 			nil,
-			append(append(sendPoints("enqueue Q"), processPoints("Q")...), "mqtrace.queue_time process Q"),
+			append(append(sendPoints("enqueue Q"), processPoints("done")...), "mqtrace.queue_time process Q"),
 		},
 		"without context": {
 			func(s *scene) {
@@ -142,7 +161,28 @@ func processRows() map[string]row {
 				s.work(1, asynq.Config{}, returning(nil))
 			},
 			[]span{{"process Q", "consumer", "none", nil, processed + "0 asynq.task.outcome=done", false}},
-			append(processPoints("Q"), "mqtrace.messages.without_context process Q"),
+			append(processPoints("done"), "mqtrace.messages.without_context process Q"),
+		},
+		"done, under two middlewares": {
+			func(s *scene) {
+				s.put(s.task())
+				inner := asynqtrace.Middleware(s.opts()...)(returning(nil))
+				s.work(1, asynq.Config{}, inner.ProcessTask)
+			},
+			[]span{processSpan("0 asynq.task.outcome=done", false)},
+			processPoints("done"),
+		},
+		"retry and exhausted, under two middlewares": {
+			func(s *scene) {
+				s.put(s.task())
+				inner := asynqtrace.Middleware(s.opts()...)(returning(errFailed))
+				s.work(2, asynq.Config{}, inner.ProcessTask)
+			},
+			[]span{
+				processSpan("0 asynq.task.outcome=retry error.type=*errors.errorString", true),
+				processSpan("1 asynq.task.outcome=exhausted error.type=*errors.errorString", true),
+			},
+			processPoints("retry *errors.errorString", "exhausted *errors.errorString"),
 		},
 		"retry and exhausted": {
 			func(s *scene) { s.put(s.task()); s.work(2, asynq.Config{}, returning(errFailed)) },
@@ -150,7 +190,7 @@ func processRows() map[string]row {
 				processSpan("0 asynq.task.outcome=retry error.type=*errors.errorString", true),
 				processSpan("1 asynq.task.outcome=exhausted error.type=*errors.errorString", true),
 			},
-			processPoints("Q *errors.errorString", "Q *errors.errorString"),
+			processPoints("retry *errors.errorString", "exhausted *errors.errorString"),
 		},
 		"retry and exhausted, of which one is an error": {
 			func(s *scene) {
@@ -161,17 +201,17 @@ func processRows() map[string]row {
 				processSpan("0 asynq.task.outcome=retry", false),
 				processSpan("1 asynq.task.outcome=exhausted error.type=*errors.errorString", true),
 			},
-			processPoints("Q", "Q *errors.errorString"),
+			processPoints("retry", "exhausted *errors.errorString"),
 		},
 		"skipped": {
 			func(s *scene) { s.put(s.task()); s.work(1, asynq.Config{}, returning(asynq.SkipRetry)) },
 			[]span{processSpan("0 asynq.task.outcome=skipped error.type=*errors.errorString", true)},
-			processPoints("Q *errors.errorString"),
+			processPoints("skipped *errors.errorString"),
 		},
 		"revoked": {
 			func(s *scene) { s.put(s.task()); s.work(1, asynq.Config{}, returning(asynq.RevokeTask)) },
 			[]span{processSpan("0 asynq.task.outcome=revoked", false)},
-			processPoints("Q"),
+			processPoints("revoked"),
 		},
 		"panic": {
 			func(s *scene) {
@@ -180,7 +220,7 @@ func processRows() map[string]row {
 			},
 			[]span{{"process Q", "consumer", "caller", []string{"caller"}, sent +
 				" asynq.task.max_retry=0 asynq.task.retry_count=0 asynq.task.outcome=exhausted error.type=panic", true}},
-			processPoints("Q panic"),
+			processPoints("exhausted panic"),
 		},
 		"deadline": {
 			func(s *scene) {
@@ -198,7 +238,7 @@ func processRows() map[string]row {
 				processSpan("0 asynq.task.outcome=deadline error.type=context.DeadlineExceeded", true),
 				processSpan("1 asynq.task.outcome=done", false),
 			},
-			processPoints("Q context.DeadlineExceeded", "Q"),
+			processPoints("deadline context.DeadlineExceeded", "done"),
 		},
 		"expired before its handler": {
 			func(s *scene) {
@@ -209,7 +249,7 @@ func processRows() map[string]row {
 				processSpan("0 asynq.task.outcome=deadline error.type=context.DeadlineExceeded", true),
 				processSpan("1 asynq.task.outcome=deadline error.type=context.DeadlineExceeded", true),
 			},
-			processPoints("Q context.DeadlineExceeded", "Q context.DeadlineExceeded"),
+			processPoints("deadline context.DeadlineExceeded", "deadline context.DeadlineExceeded"),
 		},
 		"cancelled": {
 			func(s *scene) {
@@ -226,7 +266,7 @@ func processRows() map[string]row {
 				s.until(1)
 			},
 			[]span{processSpan("0 asynq.task.outcome=cancelled error.type=context.Canceled", true)},
-			processPoints("Q context.Canceled"),
+			processPoints("cancelled context.Canceled"),
 		},
 	}
 }
@@ -251,7 +291,7 @@ func groupRows() map[string]row {
 				{"aggregate Q", "producer", "none", []string{"enqueue Q#1", "enqueue Q#2"}, "messaging.destination.name=Q asynq.task.type=email:welcome asynq.group=g messaging.batch.message_count=2", false},
 				{"process Q", "consumer", "aggregate Q", []string{"aggregate Q"}, processed + "0 asynq.task.outcome=done", false},
 			},
-			slices.Concat(sendPoints("enqueue Q"), sendPoints("enqueue Q"), sendPoints("aggregate Q"), processPoints("Q")),
+			slices.Concat(sendPoints("enqueue Q"), sendPoints("enqueue Q"), sendPoints("aggregate Q"), processPoints("done")),
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/hibiken/asynq"
@@ -24,13 +25,22 @@ type taskLayout struct {
 
 // layout is worked out once and without a hand-written offset. The second value
 // says why asynq.Task does not look as expected.
-var layout = sync.OnceValues(func() (taskLayout, error) {
-	l, err := layoutOf(reflect.TypeFor[asynq.Task]())
-	if err != nil {
-		otel.Handle(err)
+var layout = reportOnce(sync.OnceValues(func() (taskLayout, error) {
+	return layoutOf(reflect.TypeFor[asynq.Task]())
+}))
+
+// reportOnce has OpenTelemetry's error handler hear of the error once. That is called with
+// no lock held: it is the user's, and may enqueue a task.
+func reportOnce(layout func() (taskLayout, error)) func() (taskLayout, error) {
+	var reported atomic.Bool
+	return func() (taskLayout, error) {
+		l, err := layout()
+		if err != nil && reported.CompareAndSwap(false, true) {
+			otel.Handle(err)
+		}
+		return l, err
 	}
-	return l, err
-})
+}
 
 func layoutOf(task reflect.Type) (taskLayout, error) {
 	headers, err := offsetOf(task, "headers", reflect.TypeFor[map[string]string]())

@@ -41,8 +41,8 @@ func emitted(t *testing.T) (metrics, labels []string) {
 		t.Fatal("a broken channel publishes")
 	}
 	consumer := amqptrace.NewConsumer("billing", amqptrace.WithMeterProvider(provider), amqptrace.WithQueueTime())
-	_ = consumer.Handler(func(context.Context, amqp.Delivery) error { return nil })(ctx,
-		amqp.Delivery{Timestamp: time.Now().Add(-time.Minute)})
+	_ = consumer.Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })(ctx,
+		amqp.Delivery{Timestamp: time.Now().Add(-time.Minute), Acknowledger: acknowledger{}})
 	worker := asynqtrace.Middleware(asynqtrace.WithMeterProvider(provider))(
 		asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return amqp.ErrClosed }))
 	_ = worker.ProcessTask(ctx, asynq.NewTask("email", nil))
@@ -202,6 +202,11 @@ func TestAlertsAreOnWhatThePackagesEmit(t *testing.T) {
 	}
 	checkQueries(t, queries)
 }
+
+// acknowledger is a channel that takes every acknowledgement.
+type acknowledger struct{ amqp.Acknowledger }
+
+func (acknowledger) Ack(uint64, bool) error { return nil }
 
 // brokenChannel publishes nothing.
 type brokenChannel struct{}

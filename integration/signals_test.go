@@ -73,9 +73,11 @@ func (c *collector) checkMetricNames(t *testing.T) {
 		payment.Name: {"http.server.request.body.size", "http.server.request.duration", "http.server.response.body.size"},
 		notification.Name: {
 			"messaging.client.consumed.messages", "messaging.client.operation.duration",
-			"messaging.client.sent.messages", "messaging.process.duration", "mqtrace.queue_time",
+			"messaging.client.sent.messages", "messaging.process.duration", "mqtrace.messages.settled", "mqtrace.queue_time",
 		},
-		email.Name: {"messaging.client.consumed.messages", "messaging.process.duration", "mqtrace.queue_time"},
+		email.Name: {
+			"messaging.client.consumed.messages", "messaging.process.duration", "mqtrace.messages.settled", "mqtrace.queue_time",
+		},
 	} {
 		if got := c.metricNames(service); !slices.Equal(got, want) {
 			t.Errorf("metrics of %s: %q, want %q", service, got, want)

@@ -84,7 +84,8 @@ func (s *shift) work(ctx context.Context) {
 		_ = consumer.Handler(func(context.Context, amqp.Delivery) error { return failure })(ctx,
 			amqp.Delivery{Headers: accepts.last.Headers, Timestamp: time.Now().Add(-time.Minute)})
 	}
-	_ = consumer.Handler(func(context.Context, amqp.Delivery) error { return nil })(ctx, amqp.Delivery{})
+	_ = consumer.Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })(ctx,
+		amqp.Delivery{Acknowledger: acknowledger{}})
 
 	worker := asynqtrace.Middleware(asynqtrace.WithMeterProvider(s.tel.MeterProvider), asynqtrace.WithTracerProvider(s.tel.TracerProvider))
 	for _, failure := range []error{nil, errRefused} {
@@ -92,6 +93,11 @@ func (s *shift) work(ctx context.Context) {
 		_ = worker(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return failure })).ProcessTask(ctx, asynq.NewTask("email", nil))
 	}
 }
+
+// acknowledger is a channel that takes every acknowledgement.
+type acknowledger struct{ amqp.Acknowledger }
+
+func (acknowledger) Ack(uint64, bool) error { return nil }
 
 // channel is a channel without a broker.
 type channel struct {

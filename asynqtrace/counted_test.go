@@ -1,0 +1,145 @@
+package asynqtrace_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/asynqtrace"
+)
+
+// counted is how many messages were consumed, settled and without context.
+func (s *scene) counted() (consumed, settled, without int) {
+	for _, point := range s.points() {
+		switch name, _, _ := strings.Cut(point, " "); name {
+		case "client.consumed.messages":
+			consumed++
+		case "mqtrace.messages.settled":
+			settled++
+		case "mqtrace.messages.without_context":
+			without++
+		}
+	}
+	return consumed, settled, without
+}
+
+func (s *scene) wantCounted(spans, consumed, settled, without int) {
+	s.Helper()
+	c, st, w := s.counted()
+	if len(s.ours()) != spans || c != consumed || st != settled || w != without {
+		s.Errorf("%d spans, %d consumed, %d settled, %d without context, want %d, %d, %d, %d",
+			len(s.ours()), c, st, w, spans, consumed, settled, without)
+	}
+}
+
+// A middleware is used for all of the program and, by another package, for a part of it.
+func TestCountedOnceUnderTwoMiddlewares(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"done": nil, "failed": errFailed} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, newEnv(t, startRedis(t)))
+			inner := asynq.NewServeMux()
+			inner.Use(asynqtrace.Middleware(s.opts()...), asynqtrace.Middleware(s.opts()...))
+			var span trace.SpanContext
+			inner.HandleFunc("email:", func(ctx context.Context, _ *asynq.Task) error {
+				span = trace.SpanContextFromContext(ctx)
+				return err
+			})
+			outer := asynq.NewServeMux()
+			outer.Use(asynqtrace.Middleware(s.opts()...))
+			// As a wrapper that reads what others have encrypted.
+			outer.Use(func(next asynq.Handler) asynq.Handler {
+				return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
+					return next.ProcessTask(ctx, asynq.NewTask(task.Type(), []byte("plain")))
+				})
+			})
+			outer.Handle("email:", inner)
+			if got := outer.ProcessTask(context.Background(), asynq.NewTask("email:welcome", nil)); got != err { // the very same error
+				t.Errorf("error %v", got)
+			}
+			s.wantCounted(1, 1, 1, 1)
+			got := s.ours()[0]
+			if got.SpanContext().SpanID() != span.SpanID() || (got.Status().Code == codes.Error) != (err != nil) {
+				t.Errorf("status %v, the handler had %v", got.Status(), span)
+			}
+		})
+	}
+}
+
+// What calls the middleware tries again at once, each try with a span of its own.
+func TestCountedOnceUnderRetries(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func() error{
+		"errors": func() error { return errFailed },
+		"panics": func() error { panic("poison") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, newEnv(t, startRedis(t)))
+			tries := 0
+			handler := asynqtrace.Middleware(s.opts()...)(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+				if tries++; tries%3 != 0 {
+					return fail()
+				}
+				return nil
+			}))
+			try := func(task *asynq.Task) (err error) {
+				defer func() {
+					if recover() != nil {
+						err = errFailed
+					}
+				}()
+				return handler.ProcessTask(context.Background(), task)
+			}
+			for range 2 { // two deliveries
+				task := asynq.NewTask("email:welcome", nil)
+				for try(task) != nil {
+				}
+			}
+			s.wantCounted(6, 2, 6, 2)
+		})
+	}
+}
+
+// asynq delivers a task again that has failed, which is another delivery, also where
+// Config.IsFailure keeps the count of retries as it is.
+func TestEachAttemptIsCounted(t *testing.T) {
+	t.Parallel()
+	onRedis(t, func(t *testing.T, e *env) {
+		s := newScene(t, e)
+		s.put(s.task())
+		var calls atomic.Int64
+		s.work(3, asynq.Config{IsFailure: func(error) bool { return false }}, func(context.Context, *asynq.Task) error {
+			if calls.Add(1) < 3 {
+				return errFailed
+			}
+			return nil
+		})
+		s.wantCounted(3, 3, 3, 0)
+	})
+}
+
+// A handler that calls another one, for a task of another type, does so within the delivery
+// of its own.
+func TestTaskWithinATask(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, newEnv(t, startRedis(t)))
+	mux := asynq.NewServeMux()
+	mux.Use(asynqtrace.Middleware(s.opts()...))
+	mux.HandleFunc("step", func(context.Context, *asynq.Task) error { return errFailed })
+	mux.HandleFunc("all", func(ctx context.Context, _ *asynq.Task) error {
+		_ = mux.ProcessTask(ctx, asynq.NewTask("step", nil))
+		return nil
+	})
+	s.ok(mux.ProcessTask(context.Background(), asynq.NewTask("all", nil)))
+	s.wantCounted(2, 1, 1, 1)
+	if step, all := s.ours()[0], s.ours()[1]; step.Parent().SpanID() != all.SpanContext().SpanID() || step.Status().Code != codes.Error || all.Status().Code != codes.Unset {
+		t.Errorf("step with parent %v and %v, all with %v", step.Parent(), step.Status(), all.Status())
+	}
+}

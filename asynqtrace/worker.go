@@ -1,0 +1,26 @@
+package asynqtrace
+
+import "github.com/mqtrace/mqtrace/internal/messaging"
+
+// A Worker is the tracing of an asynq server: a middleware and a config that have the
+// same options. It is safe for concurrent use. Create one with [NewWorker].
+type Worker struct {
+	config
+
+	instrumentation *messaging.Instrumentation
+	process         *messaging.Operation
+	routes          routes
+	failures        messaging.Retries[delivery]
+}
+
+// NewWorker returns the tracing of a server, in place of [Middleware] and [Config] with
+// the same options each:
+//
+//	worker := asynqtrace.NewWorker(asynqtrace.WithQueueTime())
+//	srv := asynq.NewServer(redis, worker.Config(asynq.Config{…}))
+//	mux.Use(worker.Middleware())
+func NewWorker(opts ...Option) *Worker {
+	c := newConfig(opts)
+	i := c.instrumentation()
+	return &Worker{config: c, instrumentation: i, process: i.Operation("process", messaging.Process)}
+}
