@@ -61,9 +61,12 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 		own = append(own, messaging.MessageID(s.to.id))
 	}
 	_, notCarried := layout()
-	s.ctx, s.span = p.enqueue.StartProducer(ctx, carrier.Headers(task.Headers()), messaging.SpanStart{
+	s.ctx, s.span = p.enqueue.StartProducer(ctx, messaging.SpanStart{
 		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: notCarried != nil,
 	}, own...)
+	if headers := task.Headers(); s.span != nil && len(headers) > 0 {
+		p.enqueue.LinkReplaced(s.span, ctx, carrier.Headers(headers))
+	}
 	return s
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // Source is a queue to look into.
@@ -134,8 +135,8 @@ func (o Options) message(position int, c tracecontext.Context) Message {
 	return m
 }
 
-func (m *Message) setAge(age time.Duration, known bool) {
-	if known {
+func (m *Message) setAge(age time.Duration, by messaging.Clock) {
+	if by != messaging.Unknown {
 		seconds := age.Seconds()
 		m.Age = &seconds
 	}
