@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strconv"
@@ -258,6 +261,35 @@ func TestPeekFindsOutTheType(t *testing.T) {
 		if _, err := other.QueueDeclarePassive(missing, true, false, false, false, nil); err == nil {
 			t.Error("the queue was created")
 		}
+	})
+}
+
+// Where RabbitMQ does not name the type of a queue, as to a user without the configure
+// permission, the management API is asked. Here the name is so long that what RabbitMQ says
+// is cut off.
+func TestPeekAsksTheManagementAPI(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := unique() + strings.Repeat("-", 200)
+		if _, err := ch.QueueDeclare(queue, true, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _, _ = ch.QueueDelete(queue, false, false, false) }()
+		peek := []string{"peek", "amqp", "-amqp", url, queue}
+		fails(t, exitUsage, "cannot be found out", peek...)
+		for kind, want := range map[string]int{"classic": 0, "quorum": exitUsage, "unheard-of": exitUsage} {
+			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !strings.HasSuffix(r.URL.EscapedPath(), "/"+queue) {
+					w.WriteHeader(http.StatusNotFound)
+				}
+				_, _ = fmt.Fprintf(w, `{"type":%q}`, kind)
+			}))
+			if r := tool(t, append(peek, "-management", api.URL)...); r.code != want {
+				t.Errorf("of type %s: exit code %d, %s", kind, r.code, r.stderr)
+			}
+			api.Close()
+			fails(t, exitUsage, "cannot be found out", append(peek, "-management", api.URL)...)
+		}
+		fails(t, exitUsage, "-management is not a valid", append(peek, "-management", "http://u:geheim@h:x")...)
 	})
 }
 
