@@ -97,7 +97,7 @@ func interrupt(t *testing.T, sig syscall.Signal, args ...string) {
 // priority: a quorum queue takes that for 4.
 func priorityOf(id string, priorities int) uint8 {
 	n, _ := strconv.Atoi(id)
-	return uint8(1 + n%priorities) //nolint:gosec // there are few
+	return uint8(1 + n%priorities)
 }
 
 // fillMany publishes messages with their numbers for ids, and so many priorities in turns.
