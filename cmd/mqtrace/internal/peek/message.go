@@ -97,6 +97,9 @@ type Options struct {
 	Now func() time.Time
 	// Done ends the reading when it is closed. By default, nothing does.
 	Done <-chan struct{}
+	// QueueType returns the type of the queue, and is called where RabbitMQ does not say it
+	// over AMQP. By default, nobody else is asked.
+	QueueType func() (string, error)
 }
 
 func (o Options) stopped() bool {
