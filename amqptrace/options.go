@@ -1,6 +1,7 @@
 package amqptrace
 
 import (
+	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -30,6 +31,9 @@ type config struct {
 	bodySize      bool
 	settleSpans   bool
 	emptyReceives bool
+	host          *amqp.Connection
+	connection    *connection // of host
+	attributesOf  func(Message) []attribute.KeyValue
 }
 
 type optionFunc func(*config)
@@ -42,6 +46,9 @@ func newConfig(opts []Option) config {
 		if o != nil {
 			o.apply(&c)
 		}
+	}
+	if c.host != nil {
+		c.connection = newConnection(c.host, c.address == "")
 	}
 	return c
 }
@@ -93,6 +100,20 @@ func WithPropagators(propagators propagation.TextMapPropagator) Option {
 func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return optionFunc(func(c *config) {
 		c.shared.Attributes = append(c.shared.Attributes, attributes...)
+	})
+}
+
+// WithMessageAttributes adds the attributes that attributesOf returns for a message to its
+// spans, the links of batches included, but not to those of settlements: for instance of a
+// header that names a tenant. It is called before the span starts, so that samplers see them,
+// for every message and from many goroutines. If it panics, the attributes are missing, which
+// OpenTelemetry's error handler hears of once. A nil function is ignored. By default, spans
+// have no attributes of headers.
+func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Option {
+	return optionFunc(func(c *config) {
+		if attributesOf != nil {
+			c.attributesOf = attributesOf
+		}
 	})
 }
 
@@ -155,6 +176,20 @@ func WithBaggageKeys(keys ...string) Option {
 // neither.
 func WithServer(address string, port int) Option {
 	return optionFunc(func(c *config) { c.address, c.port = address, port })
+}
+
+// WithConnection sets the broker's address and port as [WithServer] does, on spans and
+// metrics, and adds the address and port at the other end (network.peer.address and .port)
+// and the virtual host (mqtrace.virtual_host) to spans. They are those of the connection,
+// also after amqp091-go has recovered it. The address is the name that the certificate of
+// the broker was verified for, and without TLS an IP address, since the connection does not
+// tell what was dialled. If WithServer is used too, its address and port count. A nil connection is ignored. By default, spans and metrics have none of these.
+func WithConnection(conn *amqp.Connection) Option {
+	return optionFunc(func(c *config) {
+		if conn != nil {
+			c.host = conn
+		}
+	})
 }
 
 // WithSettleSpans gives each ack, nack and reject a CLIENT span of its own and a

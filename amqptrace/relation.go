@@ -6,7 +6,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Message is what a filter or a [Relation] decides on.
+// Message is what a filter or a [Relation] decides on, and what [WithMessageAttributes]
+// makes attributes of.
 type Message struct {
 	// Queue is the consumer's queue, empty for a message that is published.
 	Queue string
@@ -14,6 +15,10 @@ type Message struct {
 	Exchange, RoutingKey string
 	// Headers are the message's own, to be read only.
 	Headers amqp.Table
+	// MessageID, CorrelationID, Type and AppID are the message's properties of these names.
+	MessageID, CorrelationID, Type, AppID string
+	// BodySize is in bytes.
+	BodySize int
 	// Age is how long ago the message was sent, by its mqtrace-sent-at header (see
 	// [WithQueueTime]) or its timestamp. It is meaningful if AgeKnown is true.
 	Age      time.Duration

@@ -110,6 +110,12 @@ func ServerAddress(address string) attribute.KeyValue { return semconv.ServerAdd
 // ServerPort is the broker's port.
 func ServerPort(port int) attribute.KeyValue { return semconv.ServerPort(port) }
 
+// PeerAddress is the address that a connection to the broker has at its other end.
+func PeerAddress(address string) attribute.KeyValue { return semconv.NetworkPeerAddress(address) }
+
+// PeerPort is the port at the other end of a connection to the broker.
+func PeerPort(port int) attribute.KeyValue { return semconv.NetworkPeerPort(port) }
+
 func errorTypeAttribute(errorType string) attribute.KeyValue {
 	return semconv.ErrorTypeKey.String(ValidText(errorType))
 }
