@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -46,7 +47,8 @@ type sending struct {
 
 // send starts the span of an enqueue, unless the task is not traced.
 func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Option, newRoot bool) sending {
-	s := sending{ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts)}
+	l, layoutErr := layout()
+	s := sending{ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts, l, layoutErr)}
 	if p.filter != nil && !p.filter(Message{
 		Queue: s.to.queue, Type: task.Type(), ID: s.to.id, Headers: task.Headers(),
 	}) {
@@ -60,11 +62,36 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 	if s.to.id != "" {
 		own = append(own, messaging.MessageID(s.to.id))
 	}
-	_, notCarried := layout()
-	s.ctx, s.span = p.enqueue.StartProducer(ctx, carrier.Headers(task.Headers()), messaging.SpanStart{
-		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: notCarried != nil,
+	s.ctx, s.span = p.enqueue.StartProducer(ctx, p.creation(task), messaging.SpanStart{
+		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: layoutErr != nil,
 	}, own...)
 	return s
+}
+
+// creation returns what may carry a context that the task was given before. Most tasks
+// have no headers that a propagator knows, and reading them takes longer than looking at
+// their names.
+func (p *producer) creation(task *asynq.Task) messaging.Extractor {
+	headers := task.Headers()
+	if len(headers) == 0 {
+		return nothing{}
+	}
+	fields := p.instrumentation.Propagator.Fields()
+	for key := range headers {
+		for _, field := range fields {
+			if len(key) == len(field) && strings.EqualFold(key, field) {
+				return carrier.Headers(headers)
+			}
+		}
+	}
+	return nothing{}
+}
+
+// nothing carries no context.
+type nothing struct{}
+
+func (nothing) Extract(ctx context.Context, _ propagation.TextMapPropagator) context.Context {
+	return ctx
 }
 
 // headers returns a copy of the task's headers with the context of ctx.
@@ -103,11 +130,17 @@ func (s *sending) end(info *asynq.TaskInfo, err error, returned bool) {
 	case info != nil:
 		s.accepted(info)
 	}
+	if !s.start.IsZero() {
+		s.measure(failure)
+	}
+	s.span.End()
+}
+
+func (s *sending) measure(failure string) {
 	s.enqueue.Done(s.ctx, s.start, messaging.Point{
 		Destination: messaging.Destination{Name: s.to.queue}, ErrorType: failure,
 		Labels: [2]messaging.Label{{Key: taskTypeKey, Value: s.taskType}},
 	}, 1)
-	s.span.End()
 }
 
 // refused notes that asynq has not taken the task, on the caller's own request.
@@ -138,9 +171,9 @@ const defaultQueue = "default"
 type target struct{ queue, id string }
 
 // targetOf reads the options that the task was made with and those of the call.
-func targetOf(task *asynq.Task, opts []asynq.Option) target {
+func targetOf(task *asynq.Task, opts []asynq.Option, l taskLayout, layoutErr error) target {
 	var to target
-	if l, err := layout(); err == nil {
+	if layoutErr == nil {
 		to.queue = defaultQueue
 		to.read(l.optionsOf(task))
 	}
