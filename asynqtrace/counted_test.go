@@ -2,12 +2,15 @@ package asynqtrace_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
@@ -35,6 +38,23 @@ func (s *scene) wantCounted(spans, consumed, settled, without int) {
 		s.Errorf("%d spans, %d consumed, %d settled, %d without context, want %d, %d, %d, %d",
 			len(s.ours()), c, st, w, spans, consumed, settled, without)
 	}
+}
+
+// queueTimes is how many there are. They may be of any length.
+func (s *scene) queueTimes() (n uint64) {
+	s.Helper()
+	var data metricdata.ResourceMetrics
+	s.ok(s.metrics.Collect(context.Background(), &data))
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if d, ok := m.Data.(metricdata.Histogram[float64]); ok && m.Name == "mqtrace.queue_time" {
+				for _, p := range d.DataPoints {
+					n += p.Count
+				}
+			}
+		}
+	}
+	return n
 }
 
 // A middleware is used for all of the program and, by another package, for a part of it.
@@ -83,7 +103,7 @@ func TestCountedOnceUnderRetries(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, newEnv(t, startRedis(t)))
 			tries := 0
-			handler := asynqtrace.Middleware(s.opts()...)(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+			handler := asynqtrace.Middleware(s.opts(asynqtrace.WithQueueTime())...)(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
 				if tries++; tries%3 != 0 {
 					return fail()
 				}
@@ -98,11 +118,14 @@ func TestCountedOnceUnderRetries(t *testing.T) {
 				return handler.ProcessTask(context.Background(), task)
 			}
 			for range 2 { // two deliveries
-				task := asynq.NewTask("email:welcome", nil)
+				task := asynq.NewTaskWithHeaders("email:welcome", nil, map[string]string{"mqtrace-sent-at": fmt.Sprint(time.Now().UnixMicro())})
 				for try(task) != nil {
 				}
 			}
 			s.wantCounted(6, 2, 6, 2)
+			if n := s.queueTimes(); n != 2 {
+				t.Errorf("%d queue times, want 2", n)
+			}
 		})
 	}
 }

@@ -66,7 +66,9 @@ func (p *process) begin(ctx context.Context) {
 	}
 	p.start(ctx, &a)
 	if p.worker.shared.QueueTime && a.ageKnown {
-		p.worker.process.QueueTime(p.ctx, a.age.Seconds(), messaging.Point{Destination: a.destination()})
+		if p.isFirst() {
+			p.worker.process.QueueTime(p.ctx, a.age.Seconds(), messaging.Point{Destination: a.destination()})
+		}
 		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
 	}
 }
