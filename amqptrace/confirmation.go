@@ -132,7 +132,7 @@ func (p *Publisher) publishDeferred(
 		returned = true
 		return nil, err
 	}
-	p.inject(ctx, &msg)
+	p.inject(ctx, &s.sending, &msg)
 	if mandatory {
 		s.id = p.state.expect(msg.Headers)
 	}

@@ -71,13 +71,12 @@ func (c *Consumer) Handler(
 		if outer := underWay(ctx, &d); outer != nil {
 			return outer.within(ctx, d, handle)
 		}
-		delivered := d
 		ctx, p := c.start(ctx, &d)
 		returned := false
 		defer func() {
 			p.end(err, returned)
 			if p != nil && (err != nil || !returned) {
-				c.retries.Failed(keyOf(&delivered))
+				c.retries.Failed(keyOf(&d))
 			}
 		}()
 		err = handle(ctx, d)

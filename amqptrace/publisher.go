@@ -98,7 +98,7 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 			return nil, err
 		}
 	}
-	p.inject(ctx, &msg)
+	p.inject(ctx, &s, &msg)
 	confirmation, err := p.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	returned = true
 	if watched && confirmation != nil {
@@ -111,7 +111,8 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 type sending struct {
 	ctx         context.Context
 	publish     *messaging.Operation
-	span        trace.Span // nil where the message is not traced
+	span        trace.Span      // nil where the message is not traced
+	caller      context.Context // of the publish
 	start       time.Time
 	destination messaging.Destination
 	untimed     bool // the end of the span is not that of the publish
@@ -123,7 +124,7 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 	if p.filter != nil && !p.filter(Message{Exchange: exchange, RoutingKey: key, Headers: msg.Headers}) {
 		return ctx, s
 	}
-	s.start = p.publish.Now(ctx)
+	s.start, s.caller = p.publish.Now(ctx), ctx
 	r := p.route(exchange, key)
 	s.destination = r.destination
 
@@ -133,13 +134,16 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 		own = append(own, messaging.BodySize(len(msg.Body)))
 	}
 	started := messaging.SpanStart{Name: r.spanName, Shared: r.attributes}
-	s.ctx, s.span = p.publish.StartProducer(ctx, carrier.Table(msg.Headers), started, own...)
+	s.ctx, s.span = p.publish.StartProducer(ctx, started, own...)
 	return s.ctx, s
 }
 
 // inject gives msg a copy of its headers with the span's context.
-func (p *Publisher) inject(ctx context.Context, msg *amqp.Publishing) {
-	headers := carrier.Table(msg.Headers).Inject(ctx, p.instrumentation.Propagator)
+func (p *Publisher) inject(ctx context.Context, s *sending, msg *amqp.Publishing) {
+	headers, replaced := carrier.Table(msg.Headers).Replace(ctx, p.instrumentation.Propagator)
+	if replaced && s.span != nil {
+		p.publish.LinkReplaced(s.span, s.caller, carrier.Table(msg.Headers))
+	}
 	if p.stamp {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -62,51 +61,31 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 	if s.to.id != "" {
 		own = append(own, messaging.MessageID(s.to.id))
 	}
-	s.ctx, s.span = p.enqueue.StartProducer(ctx, p.creation(task), messaging.SpanStart{
+	s.ctx, s.span = p.enqueue.StartProducer(ctx, messaging.SpanStart{
 		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: layoutErr != nil,
 	}, own...)
 	return s
 }
 
-// creation returns what may carry a context that the task was given before. Most tasks
-// have no headers that a propagator knows, and reading them takes longer than looking at
-// their names.
-func (p *producer) creation(task *asynq.Task) messaging.Extractor {
-	headers := task.Headers()
-	if len(headers) == 0 {
-		return nothing{}
+// headers returns a copy of the task's headers with the context of s, which was started in
+// the context caller. What the task had instead of it is linked.
+func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task) map[string]string {
+	headers, replaced := p.config.headers(s.ctx, p.instrumentation.Propagator, task)
+	if replaced && s.span != nil {
+		p.enqueue.LinkReplaced(s.span, caller, carrier.Headers(task.Headers()))
 	}
-	fields := p.instrumentation.Propagator.Fields()
-	for key := range headers {
-		for _, field := range fields {
-			if len(key) == len(field) && strings.EqualFold(key, field) {
-				return carrier.Headers(headers)
-			}
-		}
-	}
-	return nothing{}
+	return headers
 }
 
-// nothing carries no context.
-type nothing struct{}
-
-func (nothing) Extract(ctx context.Context, _ propagation.TextMapPropagator) context.Context {
-	return ctx
-}
-
-// headers returns a copy of the task's headers with the context of ctx.
-func (p *producer) headers(ctx context.Context, task *asynq.Task) map[string]string {
-	return p.config.headers(ctx, p.instrumentation.Propagator, task)
-}
-
+// headers also reports whether there were any of the propagator's.
 func (c *config) headers(
 	ctx context.Context, propagator propagation.TextMapPropagator, task *asynq.Task,
-) map[string]string {
-	headers := carrier.Headers(task.Headers()).Inject(ctx, propagator)
+) (headers map[string]string, replaced bool) {
+	headers, replaced = carrier.Headers(task.Headers()).Replace(ctx, propagator)
 	if c.shared.QueueTime {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}
-	return headers
+	return headers, replaced
 }
 
 // end ends the span with asynq's answer and measures the enqueue. returned is false

@@ -139,3 +139,23 @@ func TestNothingToExtractAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestReplace(t *testing.T) {
+	for key, want := range map[string]bool{
+		"traceparent": true, "TraceParent": true, "x-opt-baggage": true, "tracestate": true,
+		"x-request-id": false, "traceparents": false,
+	} {
+		ctx := sampledContext(t)
+		headers, got := carrier.Headers{key: "x"}.Replace(ctx, propagator)
+		if got != want || headers["traceparent"] == "x" {
+			t.Errorf("headers with %s: %t, %v", key, got, headers)
+		}
+		table, got := carrier.Table{key: 1}.Replace(ctx, propagator)
+		if got != want || table["traceparent"] == 1 {
+			t.Errorf("a table with %s: %t, %v", key, got, table)
+		}
+	}
+	if out, replaced := carrier.Table(nil).Replace(context.Background(), nil); replaced || out == nil {
+		t.Error("a nil table carries nothing")
+	}
+}

@@ -17,6 +17,13 @@ var _ propagation.TextMapCarrier = Headers{}
 // is left out of the copy. h itself is not changed and may be nil. A nil
 // propagator stands for OpenTelemetry's global one.
 func (h Headers) Inject(ctx context.Context, propagator propagation.TextMapPropagator) Headers {
+	out, _ := inject(ctx, h, propagator)
+	return out
+}
+
+// Replace is [Headers.Inject], and reports whether h held anything under the propagator's fields: a
+// message that was sent before, or that a program gave a context of its own.
+func (h Headers) Replace(ctx context.Context, propagator propagation.TextMapPropagator) (out Headers, replaced bool) {
 	return inject(ctx, h, propagator)
 }
 

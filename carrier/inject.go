@@ -9,12 +9,12 @@ import (
 )
 
 // inject returns a copy of m that carries the context of ctx as p writes it and nothing
-// else under p's fields. A nil p stands for OpenTelemetry's global propagator.
-func inject[M ~map[string]V, V any](ctx context.Context, m M, p propagation.TextMapPropagator) M {
+// else under p's fields, and whether m had anything there. A nil p stands for OpenTelemetry's
+// global propagator.
+func inject[M ~map[string]V, V any](ctx context.Context, m M, p propagation.TextMapPropagator) (out M, replaced bool) {
 	ctx, p = orDefaults(ctx, p)
 	fields := p.Fields()
 
-	var out M
 	if len(m) == 0 {
 		out = make(M, len(fields))
 	} else {
@@ -24,11 +24,12 @@ func inject[M ~map[string]V, V any](ctx context.Context, m M, p propagation.Text
 		for k := range m {
 			if isField(k, fields) {
 				delete(out, k)
+				replaced = true
 			}
 		}
 	}
 	p.Inject(ctx, writer[V](out))
-	return out
+	return out, replaced
 }
 
 // orDefaults replaces a nil propagator by the global one and a nil context by one that a

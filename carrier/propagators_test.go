@@ -2,6 +2,7 @@ package carrier_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -70,3 +71,52 @@ func (customPropagator) Extract(ctx context.Context, c propagation.TextMapCarrie
 }
 
 func (customPropagator) Fields() []string { return []string{"x-custom"} }
+
+// walker is a propagator that, as OpenTracing's does, asks for every key that there is.
+type walker struct{ customPropagator }
+
+func (walker) Extract(ctx context.Context, c propagation.TextMapCarrier) context.Context {
+	read := make(map[string]string)
+	for _, k := range c.Keys() {
+		read[k] = c.Get(k)
+	}
+	return context.WithValue(ctx, contextKey{}, read)
+}
+
+// many returns n headers, and two that differ in letter case alone.
+func many(n int) carrier.Table {
+	t := carrier.Table{"Twin": "a", "twin": "b", "Traceparent": "t", "n": 1}
+	for i := range n {
+		t[fmt.Sprint("ot-baggage-", i)] = fmt.Sprint(" v", i)
+	}
+	return t
+}
+
+// What a propagator reads of few headers and of many is what Get and Keys return.
+func TestPropagatorThatWalksTheKeys(t *testing.T) {
+	for _, n := range []int{0, 5, 5000} {
+		headers := many(n)
+		read, _ := headers.Extract(context.Background(), walker{}).Value(contextKey{}).(map[string]string)
+		if want := n + 1; len(read) != want || len(headers.Keys()) != want {
+			t.Errorf("%d of %d keys, want %d", len(read), len(headers), want)
+		}
+		for k, v := range read {
+			if v == "" || v != headers.Get(k) {
+				t.Errorf("%s is %q, want %q", k, v, headers.Get(k))
+			}
+		}
+	}
+}
+
+// BenchmarkWalk has a cost for each header that does not grow with their number.
+func BenchmarkWalk(b *testing.B) {
+	for _, n := range []int{100, 1000, 5000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			headers := many(n)
+			for b.Loop() {
+				headers.Extract(context.Background(), walker{})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/header")
+		})
+	}
+}

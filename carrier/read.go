@@ -21,13 +21,17 @@ func extract[V any](ctx context.Context, m map[string]V, p propagation.TextMapPr
 		return ctx
 	}
 	ctx, p = orDefaults(ctx, p)
-	if isPlain(m) {
+	if len(m) <= maxPlain && isPlain(m) {
 		return p.Extract(ctx, plain[V](m))
 	}
 	r := &reader[V]{headers: m}
 	readW3C(&r.w3c, m)
 	return p.Extract(ctx, r)
 }
+
+// maxPlain bounds the headers that are searched anew for each key. A propagator may ask for
+// as many keys as there are headers.
+const maxPlain = 32
 
 // isPlain reports whether the W3C fields that m has, if any, are written as their
 // specifications say, in lower case and as text that needs no trimming and no cutting. In
@@ -79,11 +83,22 @@ func (m plain[V]) Get(key string) string {
 type reader[V any] struct {
 	headers map[string]V
 	w3c     w3cFields
+	fields  map[string]*field // all of them, by key in lower case; nil until one is asked for
 }
 
 var _ propagation.TextMapCarrier = (*reader[any])(nil)
 
-func (r *reader[V]) Keys() []string { return keys(r.headers) }
+func (r *reader[V]) Keys() []string {
+	r.index()
+	return indexedKeys(r.headers, r.fields)
+}
+
+// index reads the headers once for all keys that a propagator asks for.
+func (r *reader[V]) index() {
+	if r.fields == nil {
+		r.fields = index(r.headers)
+	}
+}
 
 // Set does nothing: extraction leaves the message alone.
 func (r *reader[V]) Set(string, string) {}
@@ -92,7 +107,11 @@ func (r *reader[V]) Get(key string) string {
 	if f := r.w3c.of(key); f != nil {
 		return limit(key, f.get())
 	}
-	return get(r.headers, key)
+	r.index()
+	if f := r.fields[lowerASCII(key)]; f != nil {
+		return limit(key, f.get())
+	}
+	return ""
 }
 
 // w3cFields is what a map holds of the W3C fields.
@@ -171,7 +190,10 @@ func get[V any](m map[string]V, key string) string {
 }
 
 // keys lists the keys that get has a value for, in time linear in the number of headers.
-func keys[V any](m map[string]V) []string {
+func keys[V any](m map[string]V) []string { return indexedKeys(m, index(m)) }
+
+// index returns the fields of m by key in lower case.
+func index[V any](m map[string]V) map[string]*field {
 	fields := make(map[string]*field, len(m))
 	for k, v := range m {
 		lower := lowerASCII(k)
@@ -182,6 +204,10 @@ func keys[V any](m map[string]V) []string {
 		}
 		addIf(f, true, v)
 	}
+	return fields
+}
+
+func indexedKeys[V any](m map[string]V, fields map[string]*field) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
 		if limit(k, fields[lowerASCII(k)].get()) != "" {

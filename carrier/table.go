@@ -21,6 +21,13 @@ var _ propagation.TextMapCarrier = Table{}
 // t itself is not changed and may be nil. A nil propagator stands for
 // OpenTelemetry's global one.
 func (t Table) Inject(ctx context.Context, propagator propagation.TextMapPropagator) Table {
+	out, _ := inject(ctx, t, propagator)
+	return out
+}
+
+// Replace is [Table.Inject], and reports whether t held anything under the propagator's fields: a
+// message that was sent before, or that a program gave a context of its own.
+func (t Table) Replace(ctx context.Context, propagator propagation.TextMapPropagator) (out Table, replaced bool) {
 	return inject(ctx, t, propagator)
 }
 

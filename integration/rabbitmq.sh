@@ -6,6 +6,7 @@
 #   integration/rabbitmq.sh start NAME PORT    a node; again after stop or kill9, with its data
 #   integration/rabbitmq.sh cluster PORT       nodes n1, n2, n3 on PORT, PORT+1, PORT+2
 #   integration/rabbitmq.sh stop NAME          let it shut down
+#   integration/rabbitmq.sh freeze NAME        kill -STOP, until kill9: it takes bytes and answers nothing
 #   integration/rabbitmq.sh kill9 NAME         kill -9
 #   integration/rabbitmq.sh ctl NAME ARGS...   rabbitmqctl on that node
 #   integration/rabbitmq.sh clean              kill what is left and delete all data
@@ -151,6 +152,7 @@ case $command:$# in
 start:2) start "$@" ;;
 cluster:1) cluster "$@" ;;
 stop:1) environment "$1" && end TERM "$node/pid" ;;
+freeze:1) environment "$1" && running "$node/pid" && kill -STOP "$(pid "$node/pid")" ;;
 kill9:1) environment "$1" && end KILL "$node/pid" ;;
 ctl:[1-9]*) environment "$1" && shift && exec "$programs/rabbitmqctl" "$@" ;;
 clean:0) clean ;;

@@ -13,6 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/urfave/cli/v3"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/management"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/peek"
 )
 
@@ -60,13 +61,15 @@ exclusive queue cannot be read.
 
 It takes the read permission on the queue, and the configure permission to find out
 its type: by a declaration that RabbitMQ refuses in every case, and that says so.
-Without the latter the queue is refused; -quorum reads it as a quorum queue.
+Without the latter, the management API is asked where -management says where that is,
+which takes its tag management. Else the queue is refused; -quorum reads it as a quorum
+queue.
 
 Examples:
    mqtrace peek amqp orders
    mqtrace peek amqp orders -trace-url 'http://localhost:16686/trace/{trace_id}'
    mqtrace peek amqp orders.dead -n 500 -o json`,
-		Flags:  append([]cli.Flag{amqpFlag(), quorumFlag()}, peekFlags()...),
+		Flags:  append([]cli.Flag{amqpFlag(), managementFlag(), quorumFlag()}, peekFlags()...),
 		Action: peekAMQP,
 	}
 }
@@ -134,13 +137,16 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if n := c.Int("n"); c.Bool("quorum") && n > peek.MaxConsumed {
 		return fmt.Errorf("-n %d: with -quorum at most %d, %w", n, peek.MaxConsumed, errUsage)
 	}
+	opts := peekOptions(c)
+	opts.Done = ctx.Done()
+	if opts.QueueType, err = queueType(ctx, c, queue); err != nil {
+		return err
+	}
 	conn, err := dialAMQP(c)
 	if err != nil {
 		return err
 	}
 	defer closeAfter(ctx, giveBackTime, prompt{conn})()
-	opts := peekOptions(c)
-	opts.Done = ctx.Done()
 	source, err := peek.OpenAMQP(conn, queue, c.Bool("quorum"), opts)
 	if err != nil {
 		return peekError(queue, err)
@@ -153,6 +159,23 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 		return errInterrupted
 	}
 	return peekError(queue, err)
+}
+
+// queueType returns a function that asks the management API, or nil where it is not known.
+func queueType(ctx context.Context, c *cli.Command, queue string) (func() (string, error), error) {
+	uri, err := amqp.ParseURI(c.String("amqp"))
+	if err != nil || c.String("management") == "" {
+		return nil, nil //nolint:nilerr // dialAMQP reports it
+	}
+	u, err := managementURL(c, uri)
+	if err != nil {
+		return nil, err
+	}
+	return func() (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		return management.Client{URL: u}.QueueType(ctx, uri.Vhost, queue)
+	}, nil
 }
 
 func peekError(queue string, err error) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -26,7 +27,7 @@ func TestPeekInterrupted(t *testing.T) {
 		} {
 			t.Run(kind, func(t *testing.T) {
 				queue := newQueue(t, ch, tt.args)
-				fillMany(t, ch, queue, messages)
+				fillMany(t, ch, queue, messages, 1)
 				for _, sig := range tt.signals {
 					interrupt(t, sig, "peek", "amqp", "-amqp", url, "-n", tt.n, "-o", "json", queue, tt.flag)
 					awaitReady(t, ch, queue, messages)
@@ -44,6 +45,10 @@ func TestPeekInterrupted(t *testing.T) {
 		}
 	})
 }
+
+// hearing is for the tool to hear of a signal while nobody reads what it prints, so that it
+// cannot get to its end before.
+const hearing = 500 * time.Millisecond
 
 // interrupt runs the tool until it has begun to print messages, and then sends the
 // signal. What it has printed stays valid JSON, unless it could not help it.
@@ -71,6 +76,7 @@ func interrupt(t *testing.T, sig syscall.Signal, args ...string) {
 	if err := cmd.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(hearing)
 	rest, err := io.ReadAll(reader)
 	if err != nil {
 		t.Fatal(err)
@@ -87,8 +93,15 @@ func interrupt(t *testing.T, sig syscall.Signal, args ...string) {
 	}
 }
 
-// fillMany publishes messages with their numbers for ids.
-func fillMany(t *testing.T, ch *amqp.Channel, queue string, n int) {
+// priorityOf is the priority of a message of fillMany. None has 0, which is sent as no
+// priority: a quorum queue takes that for 4.
+func priorityOf(id string, priorities int) uint8 {
+	n, _ := strconv.Atoi(id)
+	return uint8(1 + n%priorities)
+}
+
+// fillMany publishes messages with their numbers for ids, and so many priorities in turns.
+func fillMany(t *testing.T, ch *amqp.Channel, queue string, n, priorities int) {
 	t.Helper()
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
@@ -97,7 +110,7 @@ func fillMany(t *testing.T, ch *amqp.Channel, queue string, n int) {
 	for i := range n {
 		var err error
 		last, err = ch.PublishWithDeferredConfirmWithContext(t.Context(), "", queue, false, false, amqp.Publishing{
-			MessageId: strconv.Itoa(i), Headers: amqp.Table{"traceparent": parentA}, AppId: "shop",
+			MessageId: strconv.Itoa(i), Headers: amqp.Table{"traceparent": parentA}, AppId: "shop", Priority: priorityOf(strconv.Itoa(i), priorities),
 		})
 		if err != nil {
 			t.Fatal(err)

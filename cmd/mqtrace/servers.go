@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -53,6 +54,27 @@ func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 			net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
 	}
 	return conn, nil
+}
+
+// managementFlag says where RabbitMQ's management API is.
+func managementFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "management", Usage: "the `URL` of RabbitMQ's management API, with user and password if they are not those of -amqp",
+		Sources: cli.EnvVars("MQTRACE_MANAGEMENT_URL"),
+	}
+}
+
+// managementURL reads managementFlag. Without a user of its own it has that of -amqp.
+func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
+	u, err := url.Parse(c.String("management"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		// The parser's error quotes the URL, password included.
+		return nil, fmt.Errorf("-management is not a valid http:// URL, %w", errUsage)
+	}
+	if u.User == nil {
+		u.User = url.UserPassword(uri.Username, uri.Password)
+	}
+	return u, nil
 }
 
 // redisOpt reads redisFlag.

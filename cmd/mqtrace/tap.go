@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -61,10 +60,7 @@ Examples:
 			&cli.DurationFlag{Name: "interval", Value: defaultTapInterval, Usage: "print statistics every `DURATION`; 0 for at the end only", Validator: notNegative},
 			&cli.DurationFlag{Name: "for", Usage: "end after `DURATION`, counted from when it listens; 0 for never", Validator: notNegative},
 			&cli.BoolFlag{Name: "turn-on", Usage: "turn the firehose on, and off again at the end"},
-			&cli.StringFlag{
-				Name: "management", Usage: "the `URL` of RabbitMQ's management API, with user and password if they are not those of -amqp",
-				Sources: cli.EnvVars("MQTRACE_MANAGEMENT_URL"),
-			},
+			managementFlag(),
 			outputFlag(),
 		},
 		Action: runTap,
@@ -167,13 +163,9 @@ func firehoseSwitch(c *cli.Command) (tap.Switch, error) {
 	case err != nil:
 		return nil, fmt.Errorf("-amqp is not a valid amqp:// URL, %w", errUsage)
 	case c.String("management") != "":
-		u, err := url.Parse(c.String("management"))
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			// The parser's error quotes the URL, password included.
-			return nil, fmt.Errorf("-management is not a valid http:// URL, %w", errUsage)
-		}
-		if u.User == nil {
-			u.User = url.UserPassword(uri.Username, uri.Password)
+		u, err := managementURL(c, uri)
+		if err != nil {
+			return nil, err
 		}
 		return tap.Management{URL: u, VHost: uri.Vhost}, nil
 	case !isLoopback(uri.Host):

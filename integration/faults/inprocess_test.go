@@ -24,10 +24,14 @@ func on(b *amqpbroker.Broker) brokers {
 func TestConnectionsCut(t *testing.T) {
 	b := startBroker(t)
 	l := startLoad(t, on(b))
-	b.DelayConfirms(10 * time.Millisecond) // so that some are pending
 	for range 2 {
+		b.DelayConfirms(10 * time.Millisecond) // so that more are pending
 		l.progress()
+		b.DelayConfirms(time.Hour)
+		wait := l.pending()
 		b.CutConnections()
+		b.DelayConfirms(0)
+		wait()
 	}
 	l.progress()
 	l.stop()
@@ -41,6 +45,8 @@ func TestBrokerKilled(t *testing.T) {
 	l := startLoad(t, on(b))
 	b.DelayConfirms(10 * time.Millisecond)
 	l.progress()
+	b.DelayConfirms(time.Hour)
+	wait := l.pending()
 	b.Kill()
 	time.Sleep(100 * time.Millisecond) // let it try in vain
 	l.ledger.excuse()
@@ -49,6 +55,7 @@ func TestBrokerKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.last = func() { _ = again.Close() }
+	wait()
 	l.progress()
 	l.stop()
 	l.some("publish closed")

@@ -12,6 +12,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.uber.org/goleak"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,6 +28,7 @@ type load struct {
 	links  map[string]*link
 	cancel context.CancelFunc
 	last   func() // ends what was started after the load
+	single *amqptrace.Publisher
 
 	publishing, consuming, watching sync.WaitGroup
 
@@ -75,6 +78,12 @@ func startLoad(t *testing.T, b brokers) *load {
 	})
 	l.consumers(t, l.links["consumers"])
 	l.publishers(ctx, t, l.links["publishers"])
+	ch := l.links["publishers"].channel(t)
+	if err := ch.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	l.watch(ch)
+	l.single = amqptrace.NewPublisher(ch, l.spans.options()...)
 	l.progress()
 	return l
 }
@@ -93,6 +102,19 @@ func (l *load) watch(ch *amqp.Channel) {
 			}
 		}
 	})
+}
+
+// pending publishes a message, and returns a function that waits for what became of it.
+// Where the broker is kept from confirming before it is called, there is a confirmation
+// that the fault finds pending. Those of the publishers may all have come when it is busy.
+func (l *load) pending() (wait func()) {
+	l.t.Helper()
+	id := l.ledger.next()
+	c, err := l.single.PublishDeferred(context.Background(), "", l.queue, true, false, message(id))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return func() { l.confirm(l.links["publishers"], sent{id, c}, forGood) }
 }
 
 // progress returns once a number of further messages were confirmed and processed.

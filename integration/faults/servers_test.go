@@ -35,8 +35,11 @@ func TestRabbitMQKilled(t *testing.T) {
 	l := startLoad(t, at)
 	for range times(8) {
 		l.progress()
+		n.Run("freeze", "solo")
+		wait := l.pending()
 		n.Run("kill9", "solo")
 		n.Run("start", "solo", itoa(n.Port))
+		wait()
 		l.progress()
 	}
 	l.stop()
@@ -91,7 +94,11 @@ func TestNetworkCut(t *testing.T) {
 	l := startLoad(t, at)
 	for range 3 * times(20) {
 		l.progress()
+		p.hush()
+		wait := l.pending()
 		p.cut()
+		p.speak()
+		wait()
 	}
 	l.progress()
 	l.stop()

@@ -23,7 +23,7 @@ func port(addr string) string {
 func (s *scene) passed(way string, got received, published [8]byte) {
 	s.t.Helper()
 	traceparent, tracestate, tags, kind := got.survived(published)
-	traces.saw(s.t, way, "Go to Go", traceparent, tracestate, tags, kind)
+	s.saw(traces, way, "Go to Go", traceparent, tracestate, tags, kind)
 }
 
 func (s *scene) hops() {
@@ -99,7 +99,7 @@ func (s *scene) shovels(n *nodes.Nodes) {
 				definition[side.prefix+"-queue"] = side.queue
 				if definition[side.prefix+"-protocol"] == "amqp10" {
 					delete(definition, side.prefix+"-queue")
-					definition[side.prefix+"-address"] = "/amq/queue/" + side.queue
+					definition[side.prefix+"-address"] = s.address(side.queue)
 				}
 			}
 			text, err := json.Marshal(definition)

@@ -92,7 +92,18 @@ func start(t *testing.T, url, name string, arg ...string) *program {
 	return &program{t: t, name: name, stdin: stdin, lines: bufio.NewReader(stdout)}
 }
 
+// do has a client carry out a command.
 func (p *program) do(op string, a args) answer {
+	p.t.Helper()
+	got := p.try(op, a)
+	if got.Error != "" {
+		p.t.Fatalf("%s: %s", op, got.Error)
+	}
+	return got
+}
+
+// try is do of what may fail.
+func (p *program) try(op string, a args) answer {
 	p.t.Helper()
 	command := map[string]any{"op": op}
 	maps.Copy(command, a)
@@ -110,9 +121,6 @@ func (p *program) do(op string, a args) answer {
 	var got answer
 	if err := json.Unmarshal(line, &got); err != nil {
 		p.t.Fatalf("%v in %s", err, line)
-	}
-	if got.Error != "" {
-		p.t.Fatalf("%s: %s", op, got.Error)
 	}
 	return got
 }

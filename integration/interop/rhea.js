@@ -24,18 +24,18 @@ async function on(work) {
   }
 }
 
-const publish = ({ queue, headers, annotations, body }) =>
+const publish = ({ address, headers, annotations, body }) =>
   on((container, connection, resolve) => {
-    connection.open_sender(`/amq/queue/${queue}`);
+    connection.open_sender(address);
     container.once('sendable', ({ sender }) => {
       sender.send({ application_properties: headers, message_annotations: annotations, body });
     });
     container.once('accepted', () => resolve({}));
   });
 
-const consume = ({ queue }) =>
+const consume = ({ address }) =>
   on((container, connection, resolve) => {
-    connection.open_receiver({ source: { address: `/amq/queue/${queue}` }, credit_window: 1 });
+    connection.open_receiver({ source: { address }, credit_window: 1 });
     container.once('message', ({ message }) => resolve({
       headers: typed(message.application_properties),
       annotations: typed(message.message_annotations),

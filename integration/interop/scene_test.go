@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,12 +27,13 @@ var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceCont
 
 // scene is a channel of a broker and what amqptrace has recorded on it.
 type scene struct {
-	t     *testing.T
-	url   string
-	conn  *amqp.Connection
-	ch    *amqp.Channel
-	spans *tracetest.InMemoryExporter
-	opts  []amqptrace.Option
+	t       *testing.T
+	url     string
+	release string // such as "4.3"; those that are tested can be compared as text
+	conn    *amqp.Connection
+	ch      *amqp.Channel
+	spans   *tracetest.InMemoryExporter
+	opts    []amqptrace.Option
 }
 
 func newScene(t *testing.T, url string) *scene {
@@ -49,10 +51,17 @@ func newScene(t *testing.T, url string) *scene {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	spans := tracetest.NewInMemoryExporter()
-	return &scene{t: t, url: url, conn: conn, ch: ch, spans: spans, opts: []amqptrace.Option{
+	return &scene{t: t, url: url, release: releaseOf(conn), conn: conn, ch: ch, spans: spans, opts: []amqptrace.Option{
 		amqptrace.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))),
 		amqptrace.WithPropagators(propagator), amqptrace.WithServer("127.0.0.1", 5672),
 	}}
+}
+
+func releaseOf(conn *amqp.Connection) string {
+	version, _ := conn.Properties["version"].(string)
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return major + "." + minor
 }
 
 func sharedBroker(t *testing.T) *scene {
@@ -78,6 +87,21 @@ func (s *scene) queue(arguments amqp.Table) string {
 	}
 	s.t.Cleanup(func() { _, _ = s.ch.QueueDelete(name, false, false, false) })
 	return name
+}
+
+// await waits until a queue has a message for the next consumer.
+func (s *scene) await(queue string) {
+	s.t.Helper()
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
+		q, err := s.ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if q.Messages > 0 {
+			return
+		}
+	}
+	s.t.Fatalf("nothing came to %s for %v", queue, patience)
 }
 
 // publish sends a message in the trace of sent and returns its span.
@@ -163,8 +187,12 @@ func (got received) survived(parent trace.SpanID) (traceparent, tracestate, bagg
 	default:
 		traceparent = "lost"
 	}
+	header, ok := got.headers["traceparent"]
+	if !ok {
+		header = got.headers["x-opt-traceparent"] // an annotation of AMQP 1.0
+	}
 	tracestate = lostUnless(linked && got.span.Links[0].SpanContext.TraceState().String() == sent["tracestate"])
-	return traceparent, tracestate, lostUnless(maps.Equal(members, bag)), wireType(got.headers["traceparent"])
+	return traceparent, tracestate, lostUnless(maps.Equal(members, bag)), wireType(header)
 }
 
 // tags reads baggage, whose members have no order.

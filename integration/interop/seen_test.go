@@ -5,7 +5,6 @@ package interop_test
 import (
 	"slices"
 	"sync"
-	"testing"
 )
 
 // seen is what the tests saw of each table.
@@ -16,20 +15,17 @@ var seen = struct {
 }{rows: make(map[*table][][]string)}
 
 // saw is told a row as it was seen.
-func (tb *table) saw(t *testing.T, row ...string) {
-	t.Helper()
+func (s *scene) saw(tb *table, row ...string) {
+	s.t.Helper()
 	seen.Lock()
 	defer seen.Unlock()
 	seen.rows[tb] = append(seen.rows[tb], row)
-	for _, want := range tb.rows {
-		if slices.Equal(want[:tb.key], row[:tb.key]) {
-			if !slices.Equal(want, row) {
-				t.Errorf("saw  %s\nwant %s", line(row), line(want))
-			}
-			return
-		}
+	switch want := tb.expected(s.release, row); {
+	case want == nil:
+		s.t.Errorf("no row for %s", line(row))
+	case !slices.Equal(want, row):
+		s.t.Errorf("on RabbitMQ %s\nsaw  %s\nwant %s", s.release, line(row), line(want))
 	}
-	t.Errorf("no row for %s", line(row))
 }
 
 // missing are the rows that nobody saw.

@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,12 +11,34 @@ type table struct {
 	columns []string
 	key     int // so many columns tell rows apart, the others hold what is seen
 	rows    [][]string
+	older   [][]string // rows that are different on older releases, which come first, with ", " between
 }
 
-func (tb *table) markdown(rows [][]string) string {
+// expected returns the row with the key of another on a release, or nil.
+func (tb *table) expected(release string, row []string) []string {
+	same := func(want []string) bool { return slices.Equal(want[:tb.key], row[:tb.key]) }
+	for _, want := range tb.older {
+		if slices.Contains(strings.Split(want[0], ", "), release) && same(want[1:]) {
+			return want[1:]
+		}
+	}
+	if i := slices.IndexFunc(tb.rows, same); i >= 0 {
+		return tb.rows[i]
+	}
+	return nil
+}
+
+func (tb *table) markdown(rows [][]string) string { return markdown(tb.columns, rows) }
+
+// olderMarkdown is the table of what is different on older releases.
+func (tb *table) olderMarkdown() string {
+	return markdown(append([]string{"RabbitMQ"}, tb.columns...), tb.older)
+}
+
+func markdown(columns []string, rows [][]string) string {
 	var b strings.Builder
-	fmt.Fprintln(&b, line(tb.columns))
-	fmt.Fprintln(&b, strings.Repeat("|---", len(tb.columns))+"|")
+	fmt.Fprintln(&b, line(columns))
+	fmt.Fprintln(&b, strings.Repeat("|---", len(columns))+"|")
 	for _, row := range rows {
 		fmt.Fprintln(&b, line(row))
 	}

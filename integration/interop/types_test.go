@@ -54,7 +54,7 @@ func TestNodeEchoesTypes(t *testing.T) {
 		d := s.get(to)
 		seen := got.Headers["value"]
 		came := d.Headers["value"]
-		types.saw(t, "`"+row.letter+"`", text(row.value), seen.Type, text(came))
+		s.saw(types, "`"+row.letter+"`", text(row.value), seen.Type, text(came))
 		sc := trace.SpanContextFromContext(carrier.Table(d.Headers).Extract(t.Context(), propagator))
 		if sc.TraceID() != published.SpanContext.TraceID() {
 			t.Errorf("beside %s the trace is %v", row.letter, sc)

@@ -155,8 +155,8 @@ func (o *Operation) measurement(p Point) *measurement {
 		m := &measurement{
 			record: []metric.RecordOption{set}, others: []metric.RecordOption{set}, add: []metric.AddOption{set},
 		}
-		if o.kind.durationHasType {
-			typed := attribute.NewSet(append(attributes, o.kind.operationType)...)
+		if o.durationType != nil {
+			typed := attribute.NewSet(append(attributes, o.durationType...)...)
 			m.record = []metric.RecordOption{metric.WithAttributeSet(typed)}
 		}
 		return m

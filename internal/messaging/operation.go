@@ -20,7 +20,8 @@ type Operation struct {
 
 	instrumentation *Instrumentation
 	name            string
-	kind            OperationKind
+	durationType    []attribute.KeyValue // of the operation, where its duration has it
+	sends, adopts   bool                 // it is a send, or a process operation
 	spanKind        trace.SpanStartOption
 	duration        metric.Float64Histogram
 	counter         metric.Int64Counter
@@ -34,18 +35,20 @@ func (i *Instrumentation) Operation(name string, kind OperationKind) *Operation 
 		Attributes: slices.Concat(i.attributes,
 			[]attribute.KeyValue{operationName(name), kind.operationType}),
 		instrumentation: i,
+		durationType:    kind.durationType(),
 		name:            name,
-		kind:            kind,
 		spanKind:        trace.WithSpanKind(kind.spanKind),
 		duration:        i.instruments.operationDuration,
 		counter:         metricnoop.Int64Counter{},
 	}
 	switch kind {
 	case Send:
+		o.sends = true
 		o.counter = i.instruments.sent
 	case Receive:
 		o.counter = i.instruments.consumed
 	case Process:
+		o.adopts = true
 		o.duration, o.counter = i.instruments.processDuration, i.instruments.consumed
 	}
 	return o
@@ -84,28 +87,29 @@ func (o *Operation) Start(ctx context.Context, s SpanStart, own ...attribute.Key
 	return o.start(ctx, s, new(given), s.Links, own)
 }
 
-// StartProducer starts the span of sending a message. A creation context that the message
-// has already, which the span's own will replace, is linked if it is another one than that
-// of the current span of ctx: a message that is published again, or one that an application
-// gave a context of its own.
-// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#producer-spans
+// StartProducer starts the span of sending a message.
 func (o *Operation) StartProducer(
-	ctx context.Context, message Extractor, s SpanStart, own ...attribute.KeyValue,
+	ctx context.Context, s SpanStart, own ...attribute.KeyValue,
 ) (context.Context, trace.Span) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	g := new(given)
-	links := append(g.links[:0], s.Links...)
-	created := trace.SpanContextFromContext(message.Extract(context.Background(), o.instrumentation.Propagator))
-	if created.IsValid() && created.SpanID() != trace.SpanContextFromContext(ctx).SpanID() {
-		links = append(links, trace.Link{SpanContext: created})
-	}
-	ctx, span := o.start(ctx, s, g, links, own)
+	ctx, span := o.Start(ctx, s, own...)
 	if span.IsRecording() && !s.NotCarried {
 		o.instrumentation.warnOfNoPropagator()
 	}
 	return ctx, span
+}
+
+// LinkReplaced links the span of sending a message to the creation context that the message
+// had before and that the span's own has replaced: it is published again, or an application
+// gave it a context of its own. That of the caller's span is the parent already.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#producer-spans
+func (o *Operation) LinkReplaced(span trace.Span, caller context.Context, message Extractor) {
+	if !span.IsRecording() {
+		return
+	}
+	created := trace.SpanContextFromContext(message.Extract(context.Background(), o.instrumentation.Propagator))
+	if created.IsValid() && created.SpanID() != trace.SpanContextFromContext(caller).SpanID() {
+		span.AddLink(trace.Link{SpanContext: created})
+	}
 }
 
 // StartConsumer starts the span of an operation on messages of an origin, which is tied to
@@ -116,7 +120,7 @@ func (o *Operation) StartConsumer(
 	s.NewRoot = !continueTrace
 	g := new(given)
 	ctx, links := from.correlate(continueTrace, append(g.links[:0], s.Links...))
-	if continueTrace && from.ambient != nil && o.kind == Process {
+	if continueTrace && from.ambient != nil && o.adopts {
 		o.adoptions.note(o.instrumentation.scope, from)
 	}
 	return o.start(ctx, s, g, links, own)
@@ -135,7 +139,7 @@ func (o *Operation) start(
 ) (context.Context, trace.Span) {
 	attributes := append(append(g.attributes[:0], s.Shared...), own...)
 	kind := o.spanKind
-	if o.kind == Send && (s.NotCarried || !o.instrumentation.propagates()) {
+	if o.sends && (s.NotCarried || !o.instrumentation.propagates()) {
 		kind = notCarried
 	}
 	options := append(g.options[:0], kind, trace.WithAttributes(attributes...))

@@ -33,6 +33,14 @@ var (
 	Settle  = OperationKind{semconv.MessagingOperationTypeSettle, trace.SpanKindClient, true}
 )
 
+// durationType is the type of the operation, where the metric of its duration has it.
+func (k OperationKind) durationType() []attribute.KeyValue {
+	if k.durationHasType {
+		return []attribute.KeyValue{k.operationType}
+	}
+	return nil
+}
+
 // Attributes of every operation.
 func operationName(name string) attribute.KeyValue { return semconv.MessagingOperationName(name) }
 

@@ -50,6 +50,9 @@ func OpenAMQP(conn *amqp.Connection, queue string, anyKind bool, opts Options) (
 		return nil, err
 	}
 	k, err := kindOf(conn, queue)
+	if errors.Is(err, ErrKind) && opts.QueueType != nil {
+		k, err = kindElsewhere(opts.QueueType, err)
+	}
 	switch {
 	case errors.Is(err, ErrKind) && anyKind:
 		k = quorum

@@ -62,6 +62,15 @@ func kindOf(conn *amqp.Connection, queue string) (kind, error) {
 	return "", fmt.Errorf("%w: it has too many arguments", ErrKind)
 }
 
+// kindElsewhere asks somebody else for what RabbitMQ does not say over AMQP, and why.
+func kindElsewhere(queueType func() (string, error), why error) (kind, error) {
+	k, err := queueType()
+	if err != nil {
+		return "", fmt.Errorf("%w, and %w", why, err)
+	}
+	return kind(k), nil
+}
+
 // difference is an argument in which a declaration differs from the queue that is there.
 type difference struct {
 	name    string

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // Source is a queue to look into.
@@ -96,6 +97,9 @@ type Options struct {
 	Now func() time.Time
 	// Done ends the reading when it is closed. By default, nothing does.
 	Done <-chan struct{}
+	// QueueType returns the type of the queue, and is called where RabbitMQ does not say it
+	// over AMQP. By default, nobody else is asked.
+	QueueType func() (string, error)
 }
 
 func (o Options) stopped() bool {
@@ -134,8 +138,8 @@ func (o Options) message(position int, c tracecontext.Context) Message {
 	return m
 }
 
-func (m *Message) setAge(age time.Duration, known bool) {
-	if known {
+func (m *Message) setAge(age time.Duration, by messaging.Clock) {
+	if by != messaging.Unknown {
 		seconds := age.Seconds()
 		m.Age = &seconds
 	}

@@ -1,18 +1,18 @@
 package tap
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/management"
 )
 
 // Switch turns the firehose of a virtual host on and off.
@@ -67,9 +67,6 @@ type Management struct {
 	VHost string
 }
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 1 << 20
-
 // Set writes the virtual host with tracing on or off. What is not written again with it
 // would be reset, and a virtual host that is not there would be made: so it is read
 // first.
@@ -101,34 +98,12 @@ func (m Management) Set(ctx context.Context, on bool) error {
 }
 
 func (m Management) do(ctx context.Context, method string, body []byte) ([]byte, error) {
-	target := *m.URL
-	target.User = nil // so that no error shows it
-	target = *target.JoinPath("api", "vhosts")
-	target.RawPath = target.EscapedPath() + "/" + url.PathEscape(m.VHost)
-	target.Path += "/" + m.VHost
-	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	password, _ := m.URL.User.Password()
-	request.SetBasicAuth(m.URL.User.Username(), password)
-	request.Header.Set("Content-Type", "application/json")
-	// The password is for this server alone.
-	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	answer, err := management.Client{URL: m.URL}.Do(ctx, method, body, "vhosts", m.VHost)
 	switch {
-	case response.StatusCode == http.StatusNotFound:
+	case errors.Is(err, management.ErrNotFound):
 		return nil, fmt.Errorf("the management API knows no virtual host %q", m.VHost)
-	case response.StatusCode == http.StatusUnauthorized:
-		return nil, errors.New("the management API does not let the user in as an administrator")
-	case response.StatusCode >= http.StatusMultipleChoices:
-		return nil, fmt.Errorf("the management API answers %s", response.Status)
+	case errors.Is(err, management.ErrUnauthorized):
+		return nil, fmt.Errorf("%w as an administrator", err)
 	}
 	return answer, err
 }

@@ -1,0 +1,81 @@
+// Package management asks RabbitMQ's HTTP API, that of the plugin rabbitmq_management.
+package management
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// ErrNotFound is the error of what the API does not know.
+var ErrNotFound = errors.New("the management API does not know it")
+
+// ErrUnauthorized is the error of a user that the API does not let in.
+var ErrUnauthorized = errors.New("the management API does not let the user in")
+
+// Client is a user of the API.
+type Client struct {
+	// URL is where the API is, with the user and the password.
+	URL *url.URL
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 1 << 20
+
+// QueueType returns the type of a queue: classic, quorum, stream or that of a plugin. It
+// takes the tag management and access to the virtual host.
+func (c Client) QueueType(ctx context.Context, vhost, queue string) (string, error) {
+	answer, err := c.Do(ctx, http.MethodGet, nil, "queues", vhost, queue)
+	if err != nil {
+		return "", err
+	}
+	var is struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(answer, &is); err != nil || is.Type == "" {
+		return "", errors.New("the management API does not say of which type the queue is")
+	}
+	return is.Type, nil
+}
+
+// Do makes a request, of which the path is what follows /api, and returns the answer.
+func (c Client) Do(ctx context.Context, method string, body []byte, path ...string) ([]byte, error) {
+	target := *c.URL
+	target.User = nil // so that no error shows it
+	target = *target.JoinPath("api")
+	target.RawPath = target.EscapedPath()
+	for _, segment := range path {
+		target.RawPath += "/" + url.PathEscape(segment)
+		target.Path += "/" + segment
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	password, _ := c.URL.User.Password()
+	request.SetBasicAuth(c.URL.User.Username(), password)
+	request.Header.Set("Content-Type", "application/json")
+	// The password is for this server alone.
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	switch {
+	case response.StatusCode == http.StatusNotFound:
+		return nil, ErrNotFound
+	case response.StatusCode == http.StatusUnauthorized:
+		return nil, ErrUnauthorized
+	case response.StatusCode >= http.StatusMultipleChoices:
+		return nil, fmt.Errorf("the management API answers %s", response.Status)
+	}
+	return answer, err
+}
