@@ -3,33 +3,16 @@ package asynqtrace_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
-
-// counted is how many messages were consumed, settled and without context.
-func (s *scene) counted() (consumed, settled, without int) {
-	for _, point := range s.points() {
-		switch name, _, _ := strings.Cut(point, " "); name {
-		case "client.consumed.messages":
-			consumed++
-		case "mqtrace.messages.settled":
-			settled++
-		case "mqtrace.messages.without_context":
-			without++
-		}
-	}
-	return consumed, settled, without
-}
 
 func (s *scene) wantCounted(spans, consumed, settled, without int) {
 	s.Helper()
@@ -38,23 +21,6 @@ func (s *scene) wantCounted(spans, consumed, settled, without int) {
 		s.Errorf("%d spans, %d consumed, %d settled, %d without context, want %d, %d, %d, %d",
 			len(s.ours()), c, st, w, spans, consumed, settled, without)
 	}
-}
-
-// queueTimes is how many there are. They may be of any length.
-func (s *scene) queueTimes() (n uint64) {
-	s.Helper()
-	var data metricdata.ResourceMetrics
-	s.ok(s.metrics.Collect(context.Background(), &data))
-	for _, scope := range data.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			if d, ok := m.Data.(metricdata.Histogram[float64]); ok && m.Name == "mqtrace.queue_time" {
-				for _, p := range d.DataPoints {
-					n += p.Count
-				}
-			}
-		}
-	}
-	return n
 }
 
 // A middleware is used for all of the program and, by another package, for a part of it.

@@ -109,17 +109,11 @@ func (s *sending) end(info *asynq.TaskInfo, err error, returned bool) {
 	case info != nil:
 		s.accepted(info)
 	}
-	if !s.start.IsZero() {
-		s.measure(failure)
-	}
-	s.span.End()
-}
-
-func (s *sending) measure(failure string) {
 	s.enqueue.Done(s.ctx, s.start, messaging.Point{
 		Destination: messaging.Destination{Name: s.to.queue}, ErrorType: failure,
 		Labels: [2]messaging.Label{{Key: taskTypeKey, Value: s.taskType}},
 	}, 1)
+	s.span.End()
 }
 
 // refused notes that asynq has not taken the task, on the caller's own request.
