@@ -15,8 +15,9 @@
 // On a channel in confirm mode, [Publisher.PublishConfirmed] waits for the broker's
 // answer, and [Publisher.PublishDeferred] with [Confirmation.Wait] does so for many
 // messages in flight. Their spans cover the answer and tell it as
-// mqtrace.publish.outcome: acked, nacked, returned, closed, timeout or unconfirmed.
-// The errors are [ErrNacked], [ErrReturned], [ErrClosed] and [ErrNotConfirming].
+// mqtrace.publish.outcome: acked, nacked, returned, closed, timeout, unconfirmed, or unknown
+// where the confirmation may be that of another message. The errors are [ErrNacked],
+// [ErrReturned], [ErrClosed], with the broker's reason, and [ErrNotConfirming].
 //
 // # Consume
 //
@@ -35,7 +36,9 @@
 // Beware of the former: a span that is opened when the program starts and left in
 // the context of the consumer adopts every message, and all of them end up in one
 // endless trace. Give [Consumer.Deliveries] and handlers a context without a span,
-// unless you mean it.
+// unless you mean it. A consumer that meets such a span reports it once to OpenTelemetry's
+// error handler (otel.SetErrorHandler), and so does the first publish of a program that has
+// set no propagator. An ambient span that has ended is linked and not the parent.
 //
 // [WithRelation] starts a trace for each message instead, or for old ones only. The
 // link to the creation context stays, and so does the baggage, which is the message's
@@ -62,17 +65,18 @@
 //
 // The delivery that a handler or a loop receives has a wrapped Acknowledger,
 // amqp091-go's own seam, by which d.Ack, d.Nack and d.Reject are seen. The process
-// span has the outcome as mqtrace.settlement: ack, nack, reject, requeue or none.
+// span has the outcome as mqtrace.settlement: ack, nack, reject or requeue. It has none
+// where the handler returned before the message was settled, which may still happen.
 // A nack or a reject without requeue gives the message up and makes the span an
 // error with error.type "rejected"; a requeue does not, since the message will be
 // tried again. A settlement that comes after the span has ended gets a span of its
 // own, linked to it; [WithSettleSpans] gives each one a span.
 //
-// Deliveries of a consumer with autoAck are settled by the broker and have "none" too.
+// Deliveries of a consumer with autoAck are settled by the broker and have none either.
 //
 // An ack(multiple) is noted for the delivery that it was called on, and with
 // [Consumer.BatchHandler] for all of the batch. Spans of earlier messages that it
-// settles too have ended by then, as settled "none".
+// settles too have ended by then, without a settlement.
 //
 // Nothing is settled on the handler's behalf. Calls on the channel itself, such as
 // ch.Ack, are not seen, and the wrapped Acknowledger is no *amqp.Channel: code that
@@ -98,15 +102,21 @@
 // and messaging.process.duration in seconds, messaging.client.sent.messages,
 // messaging.client.consumed.messages and, of our own,
 // mqtrace.messages.without_context, which counts messages that came without a trace,
+// mqtrace.messages.settled, by settlement, which shows requeues without traces,
 // and with [WithQueueTime] mqtrace.queue_time in seconds. They do not depend on
 // sampling. Their attributes are the operation, the exchange or queue, the server and
-// error.type: never a routing key or a generated name.
+// error.type: never a routing key or a generated name. A delivery is counted as consumed
+// once, also where a wrapper tries a handler again.
 //
 // # Errors
 //
 // Errors of the host and of handlers come back as they are. On a span they are the
-// status description, with error.type the name of the AMQP reply code (such as
-// NOT_FOUND) or the Go type. Malformed headers never fail a publish or a delivery:
+// status description. Values of error.type are the name of the AMQP reply code (such as
+// NOT_FOUND, AMQP_ and the number of an unknown one, and CHANNEL_ERROR where a channel is
+// closed and nothing is known of the reason), nacked, not_confirming, rejected, panic,
+// context.Canceled, context.DeadlineExceeded, what an ErrorType method of the error returns,
+// or else the Go type of the error. A method on a channel that the broker has closed returns
+// amqp.ErrClosed with the broker's reason, an *amqp.Error for errors.As. Malformed headers never fail a publish or a delivery:
 // a message without a usable context gets a span without a link.
 //
 // Spans follow version 1.43 of OpenTelemetry's [semantic conventions].

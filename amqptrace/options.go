@@ -112,7 +112,11 @@ func WithFilter(filter func(Message) bool) Option {
 // header mqtrace-sent-at, in microseconds since 1970) and consumers report the time
 // from there to the start of the processing, in seconds, as the metric and span
 // attribute mqtrace.queue_time. Without a stamp the message's timestamp property is
-// used, which has whole seconds.
+// used, which has whole seconds, where it is 5 s or more ago.
+//
+// The time is that since the message was published. A message that was requeued or came by
+// way of dead-letter queues has all of its time there in it; mqtrace.attempt and
+// mqtrace.dead_letter.times tell such messages apart.
 //
 // The two times are of different clocks: what is reported is off by as much as those
 // of the two machines differ. A negative time is reported as 0. A producer can write

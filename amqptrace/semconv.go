@@ -105,14 +105,18 @@ func appendDestination(
 	attributes []attribute.KeyValue, d messaging.Destination, name, key string,
 ) []attribute.KeyValue {
 	attributes = append(attributes, messaging.DestinationName(name))
-	if name != d.Name && d.Name != "" {
-		attributes = append(attributes, messaging.DestinationTemplate(d.Name))
+	template := d.Name
+	if template == replyQueue {
+		template = replyTemplate // as where replies are sent to
 	}
-	if d.Template {
+	if name != template && template != "" {
+		attributes = append(attributes, messaging.DestinationTemplate(template))
+	}
+	if d.Template || template == replyTemplate {
 		attributes = append(attributes, messaging.DestinationAnonymous())
-		if d.Name == replyTemplate {
-			attributes = append(attributes, messaging.DestinationTemporary())
-		}
+	}
+	if template == replyTemplate {
+		attributes = append(attributes, messaging.DestinationTemporary())
 	}
 	if key != "" {
 		attributes = append(attributes, routingKey(key))
@@ -127,7 +131,8 @@ var generatedPrefixes = [...]string{
 }
 
 const (
-	replyPrefix   = "amq.rabbitmq.reply-to."
+	replyQueue    = "amq.rabbitmq.reply-to" // what direct replies are consumed from
+	replyPrefix   = replyQueue + "."
 	replyTemplate = replyPrefix + "*"
 )
 

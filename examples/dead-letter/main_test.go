@@ -21,13 +21,13 @@ func TestExample(t *testing.T) {
     #8 worker: process parcels [consumer] attempt=1 settled=nack error=*errors.errorString ->#7
     #9 worker: process parcels [consumer] attempt=2 settled=nack deaths=[1, 1] error=*errors.errorString ->#7
     #10 worker: process parcels [consumer] attempt=3 settled=ack deaths=[2, 2] error=*errors.errorString ->#7
-      #11 worker: publish amq.default [producer] outcome=acked
+      #11 worker: publish amq.default [producer] outcome=acked ->#7
 
 #12 shop: ship for Kyoto [internal]
   #13 shop: publish amq.default [producer] outcome=acked
-    #14 worker: process labels [consumer] attempt=1 settled=none error=*errors.errorString ->#13
+    #14 worker: process labels [consumer] attempt=1 error=*errors.errorString ->#13
       #15 worker: nack labels [client] settled=requeue ->#13 ->#14
-    #16 worker: process labels [consumer] attempt=2 settled=none error=*errors.errorString ->#13
+    #16 worker: process labels [consumer] attempt=2 error=*errors.errorString ->#13
       #17 worker: nack labels [client] settled=requeue ->#13 ->#16
     #18 worker: process labels [consumer] attempt=3 settled=ack ->#13
 `)

@@ -69,12 +69,12 @@ func (l *load) work(_ context.Context, d amqp.Delivery) error {
 	id := number(d)
 	if id%requeueEvery == 0 && !d.Redelivered {
 		err := d.Nack(false, true)
-		l.settled("process requeue", "process none", err)
+		l.settled("process requeue", "process no outcome", err)
 		return err
 	}
 	l.ledger.process(id)
 	err := d.Ack(false)
-	l.settled("process ack", "process none", err)
+	l.settled("process ack", "process no outcome", err)
 	return err
 }
 
@@ -83,7 +83,7 @@ func (l *load) workBatch(_ context.Context, ds []amqp.Delivery) error {
 		l.ledger.process(number(d))
 	}
 	err := ds[len(ds)-1].Ack(true)
-	l.settled("batch ack", "batch none", err)
+	l.settled("batch ack", "batch no outcome", err)
 	return err
 }
 

@@ -140,6 +140,7 @@ func (p *amqpProbe) publish(ctx context.Context) error {
 		return err
 	}
 	returns := p.ch.NotifyReturn(make(chan amqp.Return, 1))
+	closed := p.ch.NotifyClose(make(chan *amqp.Error, 1))
 	headers := amqp.Table{}
 	for k, v := range p.mark.headers() {
 		headers[k] = v
@@ -163,6 +164,9 @@ func (p *amqpProbe) publish(ctx context.Context) error {
 		p.result.Reason = "RabbitMQ has not confirmed the message; does it block publishers?"
 		p.result.Outcome = NotArrived
 	case p.ch.IsClosed():
+		if reason := <-closed; reason != nil { // nil where the connection was closed in order
+			return reason
+		}
 		return amqp.ErrClosed
 	case !acked:
 		p.result.Reason = "RabbitMQ has refused the message (basic.nack): a queue is full or not available"
