@@ -84,20 +84,23 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	if aggregated == nil {
 		return nil // asynq has an error for it
 	}
-	a.linkCreated(ctx, s.span, links, aggregated)
 	s.taskType = a.types.bounded(aggregated.Type())
 	if s.span.IsRecording() {
 		s.span.SetAttributes(messaging.Text(taskTypeKey, aggregated.Type()))
 	}
 	if notCarried == nil {
-		aggregated = l.withHeaders(aggregated, a.headers(s.ctx, aggregated))
+		headers, replaced := a.config.headers(s.ctx, a.instrumentation.Propagator, aggregated)
+		if replaced {
+			a.linkReplaced(ctx, s.span, links, aggregated)
+		}
+		aggregated = l.withHeaders(aggregated, headers)
 	}
 	return aggregated
 }
 
-// linkCreated links a context that the user's aggregator has put into its task, which the
-// span's own replaces.
-func (a *aggregator) linkCreated(ctx context.Context, span trace.Span, links []trace.Link, aggregated *asynq.Task) {
+// linkReplaced links a context that the user's aggregator has put into its task, which the
+// span's own replaces, unless it is linked already: that of one of the group's tasks.
+func (a *aggregator) linkReplaced(ctx context.Context, span trace.Span, links []trace.Link, aggregated *asynq.Task) {
 	var origin messaging.Origin
 	origin.Read(ctx, carrier.Headers(aggregated.Headers()), a.instrumentation.Propagator)
 	if origin.Created.IsValid() && !slices.ContainsFunc(links, func(l trace.Link) bool {

@@ -22,7 +22,8 @@ func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
 		return task
 	}
 	c := newConfig(opts)
-	return l.withHeaders(task, c.headers(ctx, c.shared.Propagator(), task))
+	headers, _ := c.headers(ctx, c.shared.Propagator(), task)
+	return l.withHeaders(task, headers)
 }
 
 // SpanContextFromTaskInfo returns the context that a task carries: what the span that

@@ -46,7 +46,8 @@ type sending struct {
 
 // send starts the span of an enqueue, unless the task is not traced.
 func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Option, newRoot bool) sending {
-	s := sending{ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts)}
+	l, layoutErr := layout()
+	s := sending{ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts, l, layoutErr)}
 	if p.filter != nil && !p.filter(Message{
 		Queue: s.to.queue, Type: task.Type(), ID: s.to.id, Headers: task.Headers(),
 	}) {
@@ -60,29 +61,31 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 	if s.to.id != "" {
 		own = append(own, messaging.MessageID(s.to.id))
 	}
-	_, notCarried := layout()
 	s.ctx, s.span = p.enqueue.StartProducer(ctx, messaging.SpanStart{
-		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: notCarried != nil,
+		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: layoutErr != nil,
 	}, own...)
-	if headers := task.Headers(); s.span != nil && len(headers) > 0 {
-		p.enqueue.LinkReplaced(s.span, ctx, carrier.Headers(headers))
-	}
 	return s
 }
 
-// headers returns a copy of the task's headers with the context of ctx.
-func (p *producer) headers(ctx context.Context, task *asynq.Task) map[string]string {
-	return p.config.headers(ctx, p.instrumentation.Propagator, task)
+// headers returns a copy of the task's headers with the context of s, which was started in
+// the context caller. What the task had instead of it is linked.
+func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task) map[string]string {
+	headers, replaced := p.config.headers(s.ctx, p.instrumentation.Propagator, task)
+	if replaced && s.span != nil {
+		p.enqueue.LinkReplaced(s.span, caller, carrier.Headers(task.Headers()))
+	}
+	return headers
 }
 
+// headers also reports whether there were any of the propagator's.
 func (c *config) headers(
 	ctx context.Context, propagator propagation.TextMapPropagator, task *asynq.Task,
-) map[string]string {
-	headers := carrier.Headers(task.Headers()).Inject(ctx, propagator)
+) (headers map[string]string, replaced bool) {
+	headers, replaced = carrier.Headers(task.Headers()).Replace(ctx, propagator)
 	if c.shared.QueueTime {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}
-	return headers
+	return headers, replaced
 }
 
 // end ends the span with asynq's answer and measures the enqueue. returned is false
@@ -141,9 +144,9 @@ const defaultQueue = "default"
 type target struct{ queue, id string }
 
 // targetOf reads the options that the task was made with and those of the call.
-func targetOf(task *asynq.Task, opts []asynq.Option) target {
+func targetOf(task *asynq.Task, opts []asynq.Option, l taskLayout, layoutErr error) target {
 	var to target
-	if l, err := layout(); err == nil {
+	if layoutErr == nil {
 		to.queue = defaultQueue
 		to.read(l.optionsOf(task))
 	}
