@@ -169,8 +169,9 @@ func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	case !returned:
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(s.span)
+		s.publish.Exception(s.ctx, nil, "")
 	case err != nil:
-		failure = fail(s.span, err)
+		failure = fail(s.ctx, s.publish, s.span, err)
 	}
 	if len(outcome) > 0 && s.span.IsRecording() {
 		s.span.SetAttributes(outcome...)
