@@ -59,7 +59,7 @@ func surface(t *testing.T, dir string) []string {
 // other. What only one can have is listed here.
 func TestSharedOptionsHaveTheSameNames(t *testing.T) {
 	own := []string{"WithErrorOnlyWhenExhausted", "WithRedis"}
-	others := []string{"WithBodySize", "WithEmptyReceives", "WithSettleSpans"}
+	others := []string{"WithBodySize", "WithConnection", "WithEmptyReceives", "WithMessageAttributes", "WithSettleSpans"}
 	ours := slices.DeleteFunc(surface(t, "../asynqtrace"), func(n string) bool { return slices.Contains(own, n) })
 	theirs := slices.DeleteFunc(surface(t, "../amqptrace"), func(n string) bool { return slices.Contains(others, n) })
 	want := []string{
