@@ -56,7 +56,7 @@ func TestWithConnection(t *testing.T) {
 			amqptrace.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
 		pub, cons := amqptrace.NewPublisher(ch, opts...), amqptrace.NewConsumer("q", opts...)
 		for _, n := range []*network{first, second} {
-			port := int64(n.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // it is
+			port := int64(n.Addr().(*net.TCPAddr).Port)
 			// The host says that it has recovered a connection to one listener after the other.
 			for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
 				rec.Reset()
@@ -136,7 +136,7 @@ func TestWithConnectionAndServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close() //nolint:errcheck // a test
+		defer conn.Close()
 		rec := newRecorder(t)
 		_ = amqptrace.NewPublisher(ch, rec.options(amqptrace.WithConnection(conn), amqptrace.WithServer("rabbit.example", 5671))...).
 			PublishWithContext(context.Background(), "", "nowhere", false, false, amqp.Publishing{})

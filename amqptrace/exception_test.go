@@ -17,6 +17,7 @@ func TestWithExceptions(t *testing.T) {
 	rec := newRecorder(t)
 	type recorded struct {
 		amqptrace.Exception
+
 		span trace.SpanID
 	}
 	var all []recorded
@@ -27,7 +28,9 @@ func TestWithExceptions(t *testing.T) {
 	c := amqptrace.NewConsumer("q", opts...)
 	refused := &acknowledger{err: customError{}}
 	_ = amqptrace.NewPublisher(&channel{err: customError{}}, opts...).PublishWithContext(context.Background(), "x", "k", false, false, amqp.Publishing{})
-	_, _, _ = c.Get(context.Background(), getterThatFails{}, false)
+	if _, ok, err := c.Get(context.Background(), getterThatFails{}, false); ok || err == nil {
+		t.Error(ok, err)
+	}
 	_ = c.Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })(
 		context.Background(), amqp.Delivery{DeliveryTag: 1, Acknowledger: refused})
 	func() {
