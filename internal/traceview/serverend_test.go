@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
 func TestShutdownWaitsForRequests(t *testing.T) {
 	store := traceview.NewStore(traceview.Limits{})
 	srv := listen(t, store)
-	body := marshal(t, request(wireSpan(sampleID, 1)))
+	body := sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1)))
 
 	addr, err := netip.ParseAddrPort(strings.TrimPrefix(srv.URL(), "http://"))
 	if err != nil {
@@ -78,7 +79,7 @@ func TestIdleConnectionsDoNotStopOthers(t *testing.T) {
 	}
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+traceview.TracesPath,
-		bytes.NewReader(marshal(t, request(wireSpan(sampleID, 1)))))
+		bytes.NewReader(sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1)))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,213 @@
+// Package page is the web page that shows traces, and the API that it asks.
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/otlp"
+	"github.com/mqtrace/mqtrace/internal/traceview/search"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/store"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
+)
+
+// TracesAPI is the path of the list of traces, as JSON, newest first: an object
+// whose "traces" are of type [tree.Summary]. Its parameters are text, service, queue,
+// attribute ("key=value"), errors ("true") and limit; text and attribute may be
+// repeated. Below it, TracesAPI/{id} is a trace as OTLP/JSON, as [otlp.EncodeJSON]
+// writes it, or 404 with {"error": "..."}.
+const TracesAPI = "/api/traces"
+
+// How many traces a list has, unless limit says otherwise.
+const defaultListed = 200
+
+// api answers what the page, and the command line, ask for.
+type api struct {
+	store *store.Store
+	// busy holds a token for each answer in the making: the larger ones take
+	// several times the memory of their trace.
+	busy chan struct{}
+	// began tells this run of the program from the one before, whose revisions a
+	// page may still have.
+	began int64
+}
+
+const maxAnswers = 4
+
+func newAPI(s *store.Store) *api {
+	return &api{store: s, busy: make(chan struct{}, maxAnswers), began: time.Now().UnixNano()}
+}
+
+// Register serves the page and its API.
+func Register(mux *http.ServeMux, s *store.Store) {
+	newAPI(s).register(mux)
+	registerFiles(mux)
+}
+
+const jsonType = "application/json"
+
+func (a *api) register(mux *http.ServeMux) {
+	mux.HandleFunc("POST "+OpenAPI, a.open)
+	mux.HandleFunc("GET "+TracesAPI, a.limited(a.list))
+	mux.HandleFunc("GET "+TracesAPI+"/{id}", a.limited(a.otlp))
+	mux.HandleFunc("GET "+TracesAPI+"/{id}/waterfall", a.limited(a.waterfall))
+	mux.HandleFunc("GET "+TracesAPI+"/{id}/spans/{span}", a.limited(a.span))
+}
+
+// limited lets few requests be answered at once. The others wait their turn.
+func (a *api) limited(answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case a.busy <- struct{}{}:
+			defer func() { <-a.busy }()
+		case <-r.Context().Done():
+			return
+		}
+
+		answer(w, r)
+	}
+}
+
+// parseQuery reads the parameters of a search.
+func parseQuery(values url.Values) search.Query {
+	q := search.Query{
+		Text: values["text"], Service: values.Get("service"), Queue: values.Get("queue"),
+		Errors: values.Get("errors") == "true",
+	}
+
+	for _, text := range values["attribute"] {
+		key, value, _ := strings.Cut(text, "=")
+		q.Attributes = append(q.Attributes, search.KeyValue{Key: key, Value: value})
+	}
+
+	return q
+}
+
+func (a *api) list(w http.ResponseWriter, r *http.Request) {
+	if a.unchanged(w, r, a.store.Revision()) {
+		return
+	}
+
+	limit, err := strconv.Atoi(r.FormValue("limit"))
+	if err != nil || limit <= 0 {
+		limit = defaultListed
+	}
+
+	q := parseQuery(r.Form)
+	answer := struct {
+		Traces []tree.Summary `json:"traces"`
+		// Found counts all that the query finds, listed or not.
+		Found int `json:"found"`
+		// All there is to search for, in the order in which it was first seen.
+		Services []string `json:"services"`
+		Queues   []string `json:"queues"`
+	}{Traces: []tree.Summary{}, Services: a.store.Services(), Queues: a.store.Queues()}
+
+	for _, tr := range slices.Backward(a.store.Traces()) {
+		if !q.Matches(tr) {
+			continue
+		}
+
+		if answer.Found++; answer.Found <= limit {
+			answer.Traces = append(answer.Traces, tree.New(tr).Summarize())
+		}
+	}
+
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// trace returns the trace that the path names, and answers with 404 where there
+// is none.
+func (a *api) trace(w http.ResponseWriter, r *http.Request) (spans.Trace, bool) {
+	id, ok := spans.ParseTraceID(r.PathValue("id"))
+	if !ok {
+		WriteError(w, http.StatusNotFound, "a trace id is 32 hexadecimal digits, not all of them 0")
+
+		return spans.Trace{}, false
+	}
+
+	tr, ok := a.store.Trace(id)
+	if !ok {
+		WriteError(w, http.StatusNotFound, "trace "+id.String()+" is not here: it was not received, or has been given up for newer ones")
+	}
+
+	return tr, ok
+}
+
+func (a *api) otlp(w http.ResponseWriter, r *http.Request) {
+	tr, ok := a.trace(w, r)
+	if !ok {
+		return
+	}
+
+	w.Header().Set("Content-Type", jsonType)
+	_ = otlp.EncodeJSON(w, tr.Spans) // The client is gone; nobody is left to tell.
+}
+
+// waterfall is the trace laid out for the page.
+func (a *api) waterfall(w http.ResponseWriter, r *http.Request) {
+	tr, ok := a.trace(w, r)
+	if !ok {
+		return
+	}
+
+	seen := len(tr.Spans) + tr.Dropped
+	for _, linking := range a.store.Linking(tr.ID) {
+		seen += len(linking.Spans)
+	}
+
+	if !a.unchanged(w, r, uint64(seen)) {
+		writeJSON(w, http.StatusOK, newWaterfall(newLinkFinder(tr, a.store)))
+	}
+}
+
+func (a *api) span(w http.ResponseWriter, r *http.Request) {
+	tr, ok := a.trace(w, r)
+	if !ok {
+		return
+	}
+
+	links := newLinkFinder(tr, a.store)
+
+	n := links.tree.Node(r.PathValue("span"))
+	if n == nil {
+		WriteError(w, http.StatusNotFound, "the trace has no such span")
+
+		return
+	}
+
+	writeJSON(w, http.StatusOK, newSpanDetails(n, links))
+}
+
+// unchanged answers a page that has seen the latest already, so that asking again
+// and again costs next to nothing.
+func (a *api) unchanged(w http.ResponseWriter, r *http.Request, revision uint64) bool {
+	tag := fmt.Sprintf(`"%x-%x"`, a.began, revision)
+	w.Header().Set("ETag", tag)
+
+	if r.Header.Get("If-None-Match") != tag {
+		return false
+	}
+
+	w.WriteHeader(http.StatusNotModified)
+
+	return true
+}
+
+// WriteError answers with an object that has the error.
+func WriteError(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, map[string]string{"error": message})
+}
+
+func writeJSON(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", jsonType)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // The client is gone; nobody is left to tell.
+}

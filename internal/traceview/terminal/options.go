@@ -1,0 +1,61 @@
+package terminal
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/term"
+)
+
+// Options say how [WriteTree] draws a trace.
+type Options struct {
+	// Width is the number of columns to fill. By default, 100; less than 40
+	// counts as 40.
+	Width int
+	// Color allows ANSI colour sequences. By default, there are none.
+	Color bool
+	// Attributes are keys of attributes to show under each span that has them,
+	// besides those that are always shown because they tell of trouble.
+	Attributes []string
+}
+
+const (
+	defaultWidth = 100
+	minWidth     = 40
+	maxWidth     = 1000
+)
+
+func (o Options) withDefaults() Options {
+	if o.Width <= 0 {
+		o.Width = defaultWidth
+	}
+
+	o.Width = min(max(o.Width, minWidth), maxWidth)
+
+	return o
+}
+
+// OptionsFor returns the options that suit a file, os.Stdout as a rule. On a
+// terminal the width is the terminal's, and there is colour, unless NO_COLOR is
+// set (https://no-color.org) or TERM is dumb. Elsewhere the width is that in
+// COLUMNS, if any, and there is no colour.
+func OptionsFor(f *os.File) Options {
+	var opts Options
+
+	fd := int(f.Fd())
+	if term.IsTerminal(fd) {
+		opts.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+
+		if columns, _, err := term.GetSize(fd); err == nil && columns > 0 {
+			opts.Width = columns
+		}
+	}
+
+	if opts.Width == 0 {
+		if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil {
+			opts.Width = columns
+		}
+	}
+
+	return opts.withDefaults()
+}
