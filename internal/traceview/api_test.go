@@ -50,11 +50,13 @@ type listAnswer struct {
 }
 
 // stored returns a handler on a store with those spans.
-func stored(spans ...spans.Span) http.Handler {
-	store := traceview.NewStore(traceview.Limits{})
-	store.Add(spans...)
+func stored(all ...spans.Span) http.Handler { return storedWithin(traceview.Limits{}, all...) }
 
-	return traceview.NewHandler(store)
+func storedWithin(limits traceview.Limits, all ...spans.Span) http.Handler {
+	kept := traceview.NewStore(limits)
+	kept.Add(all...)
+
+	return traceview.NewHandler(kept)
 }
 
 func TestAPIListsTheNewestFirst(t *testing.T) {

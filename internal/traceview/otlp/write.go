@@ -47,11 +47,13 @@ func (w *jsonWriter) text(text string) {
 }
 
 func (w *jsonWriter) value(v any) {
-	b, err := json.Marshal(v)
-	if w.err == nil {
-		w.err = err
+	if w.err != nil {
+		return
 	}
 
+	var b []byte
+
+	b, w.err = json.Marshal(v)
 	w.text(string(b))
 }
 

@@ -2,7 +2,6 @@
 package page
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -30,19 +29,16 @@ const defaultListed = 200
 
 // api answers what the page, and the command line, ask for.
 type api struct {
+	*answers
+
 	store *store.Store
-	// busy holds a token for each answer in the making: the larger ones take
-	// several times the memory of their trace.
-	busy chan struct{}
 	// began tells this run of the program from the one before, whose revisions a
 	// page may still have.
 	began int64
 }
 
-const maxAnswers = 4
-
 func newAPI(s *store.Store) *api {
-	return &api{store: s, busy: make(chan struct{}, maxAnswers), began: time.Now().UnixNano()}
+	return &api{answers: newAnswers(), store: s, began: time.Now().UnixNano()}
 }
 
 // Register serves the page and its API.
@@ -56,23 +52,9 @@ const jsonType = "application/json"
 func (a *api) register(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+OpenAPI, a.open)
 	mux.HandleFunc("GET "+TracesAPI, a.limited(a.list))
-	mux.HandleFunc("GET "+TracesAPI+"/{id}", a.limited(a.otlp))
+	mux.HandleFunc("GET "+TracesAPI+"/{id}", a.otlp)
 	mux.HandleFunc("GET "+TracesAPI+"/{id}/waterfall", a.limited(a.waterfall))
 	mux.HandleFunc("GET "+TracesAPI+"/{id}/spans/{span}", a.limited(a.span))
-}
-
-// limited lets few requests be answered at once. The others wait their turn.
-func (a *api) limited(answer http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case a.busy <- struct{}{}:
-			defer func() { <-a.busy }()
-		case <-r.Context().Done():
-			return
-		}
-
-		answer(w, r)
-	}
 }
 
 // parseQuery reads the parameters of a search.
@@ -148,7 +130,8 @@ func (a *api) otlp(w http.ResponseWriter, r *http.Request) {
 	}
 
 	w.Header().Set("Content-Type", jsonType)
-	_ = otlp.EncodeJSON(w, tr.Spans) // The client is gone; nobody is left to tell.
+	// It is written as it is made, so that it needs no memory of its own.
+	_ = otlp.EncodeJSON(pieces{w}, tr.Spans) // The client is gone; nobody is left to tell.
 }
 
 // waterfall is the trace laid out for the page.
@@ -158,12 +141,7 @@ func (a *api) waterfall(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	seen := len(tr.Spans) + tr.Dropped
-	for _, linking := range a.store.Linking(tr.ID) {
-		seen += len(linking.Spans)
-	}
-
-	if !a.unchanged(w, r, uint64(seen)) {
+	if !a.unchanged(w, r, a.store.Around(tr.ID)) {
 		writeJSON(w, http.StatusOK, newWaterfall(newLinkFinder(tr, a.store)))
 	}
 }
@@ -199,15 +177,4 @@ func (a *api) unchanged(w http.ResponseWriter, r *http.Request, revision uint64)
 	w.WriteHeader(http.StatusNotModified)
 
 	return true
-}
-
-// WriteError answers with an object that has the error.
-func WriteError(w http.ResponseWriter, status int, message string) {
-	writeJSON(w, status, map[string]string{"error": message})
-}
-
-func writeJSON(w http.ResponseWriter, status int, answer any) {
-	w.Header().Set("Content-Type", jsonType)
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // The client is gone; nobody is left to tell.
 }

@@ -14,6 +14,7 @@ type entry struct {
 	spans   []spans.Span                  // snapshots share its array: what is in it never changes
 	known   map[trace.SpanID][]int        // where in spans
 	shared  map[*spans.Attribute]struct{} // resources and scopes already in bytes
+	targets map[trace.TraceID]struct{}    // that spans link to
 	bytes   int
 	dropped int
 	version uint64
@@ -64,6 +65,8 @@ func (e *entry) append(span *spans.Span, size int) {
 	e.bytes += size
 	e.version++
 
+	e.link(span)
+
 	for _, a := range []spans.Attributes{span.Resource.Attributes, span.Scope.Attributes} {
 		if len(a) > 0 {
 			e.shared[&a[0]] = struct{}{}
@@ -92,6 +95,19 @@ func (e *entry) replace(at int, span *spans.Span, grown int) {
 	e.spans[at] = *span
 	e.bytes += grown
 	e.version++
+	e.link(span)
+}
+
+func (e *entry) link(span *spans.Span) {
+	for i := range span.Links {
+		if target := span.Links[i].TraceID; target != e.id {
+			if e.targets == nil {
+				e.targets = make(map[trace.TraceID]struct{})
+			}
+
+			e.targets[target] = struct{}{}
+		}
+	}
 }
 
 func (e *entry) snapshot() spans.Trace {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"maps"
 	"slices"
 
@@ -69,6 +71,39 @@ func (s *Store) Revision() uint64 {
 	defer s.mu.Unlock()
 
 	return s.index.revision
+}
+
+// Around returns a number that changes with every change of a trace, of those whose spans
+// link to it, and of those that its own spans link to.
+func (s *Store) Around(id trace.TraceID) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	sum := fnv.New64a()
+	add := func(id trace.TraceID) {
+		version := uint64(0)
+
+		if element, ok := s.entries[id]; ok {
+			e, _ := element.Value.(*entry)
+			version = e.version
+		}
+
+		_, _ = sum.Write(binary.BigEndian.AppendUint64(id[:], version))
+	}
+	add(id)
+
+	for _, source := range slices.SortedFunc(maps.Keys(s.index.linking[id]), compareIDs) {
+		add(source)
+	}
+
+	if element, ok := s.entries[id]; ok {
+		e, _ := element.Value.(*entry)
+		for _, target := range slices.SortedFunc(maps.Keys(e.targets), compareIDs) {
+			add(target)
+		}
+	}
+
+	return sum.Sum64()
 }
 
 // Linking returns the traces with a span that links to the trace with that id,
