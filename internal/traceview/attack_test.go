@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/mqtrace/mqtrace/internal/traceview"
 	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
@@ -41,6 +43,8 @@ func TestClientsThatDoNotRead(t *testing.T) {
 		kept.Add(sample.With(sample.SpanOf(1, i+1), "k", strings.Repeat("x", 500)))
 	}
 
+	settle(t)
+
 	srv := listen(t, kept)
 
 	for i := range 24 {
@@ -65,4 +69,17 @@ func TestClientsThatDoNotRead(t *testing.T) {
 
 		_ = answer.Body.Close()
 	}
+}
+
+// settle has the test end when the server's goroutines have: what it writes to a
+// connection that is gone ends half a second later.
+func settle(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		for range 20 {
+			if goleak.Find() == nil {
+				return
+			}
+		}
+	})
 }

@@ -61,6 +61,8 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 
 // A client that says nothing, or says it slowly, costs a connection and no more.
 func TestIdleConnectionsDoNotStopOthers(t *testing.T) {
+	settle(t)
+
 	store := traceview.NewStore(traceview.Limits{})
 	srv := listen(t, store)
 	addr := strings.TrimPrefix(srv.URL(), "http://")

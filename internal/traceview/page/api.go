@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview/otlp"
@@ -20,7 +21,7 @@ import (
 // TracesAPI is the path of the list of traces, as JSON, newest first: an object
 // whose "traces" are of type [tree.Summary]. Its parameters are text, service, queue,
 // attribute ("key=value"), errors ("true") and limit; text and attribute may be
-// repeated. Below it, TracesAPI/{id} is a trace as OTLP/JSON, as [otlp.EncodeJSON]
+// repeated; q is a search as [search.Parse] reads it, and sort names a column. Below it, TracesAPI/{id} is a trace as OTLP/JSON, as [otlp.EncodeJSON]
 // writes it, or 404 with {"error": "..."}.
 const TracesAPI = "/api/traces"
 
@@ -35,6 +36,23 @@ type api struct {
 	// began tells this run of the program from the one before, whose revisions a
 	// page may still have.
 	began int64
+	// waiting: an answer had a message in it that nothing has consumed, and says for how
+	// long. Such answers change by themselves.
+	waiting atomic.Bool
+}
+
+// waitingShown is how often the time is shown anew for which a message waits.
+const waitingShown = 5 * time.Second
+
+// noteWaiting looks at what is about to be answered.
+func (a *api) noteWaiting(list ...tree.Summary) {
+	for i := range list {
+		if since := list[i].NotConsumedSince; since != nil && time.Since(*since) < tree.ShownFor {
+			a.waiting.Store(true)
+
+			return
+		}
+	}
 }
 
 func newAPI(s *store.Store) *api {
@@ -83,6 +101,15 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 	}
 
 	q := parseQuery(r.Form)
+
+	typed, err := search.Parse(r.FormValue("q"))
+	if err != nil {
+		w.Header().Del("ETag")
+		WriteError(w, http.StatusBadRequest, err.Error())
+
+		return
+	}
+
 	answer := struct {
 		Traces []tree.Summary `json:"traces"`
 		// Found counts all that the query finds, listed or not.
@@ -91,16 +118,26 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 		Services []string `json:"services"`
 		Queues   []string `json:"queues"`
 	}{Traces: []tree.Summary{}, Services: a.store.Services(), Queues: a.store.Queues()}
+	sorted := r.FormValue("sort") != ""
 
 	for _, tr := range slices.Backward(a.store.Traces()) {
 		if !q.Matches(tr) {
 			continue
 		}
 
-		if answer.Found++; answer.Found <= limit {
-			answer.Traces = append(answer.Traces, tree.New(tr).Summarize())
+		t := newTree(tr, a.store)
+		if !typed.Matches(t) {
+			continue
+		}
+
+		if answer.Found++; sorted || answer.Found <= limit {
+			answer.Traces = append(answer.Traces, t.Summarize())
 		}
 	}
+
+	a.noteWaiting(answer.Traces...)
+	search.Order(answer.Traces, r.FormValue("sort"), r.FormValue("order") == "asc")
+	answer.Traces = answer.Traces[:min(limit, len(answer.Traces))]
 
 	writeJSON(w, http.StatusOK, answer)
 }
@@ -142,7 +179,9 @@ func (a *api) waterfall(w http.ResponseWriter, r *http.Request) {
 	}
 
 	if !a.unchanged(w, r, a.store.Around(tr.ID)) {
-		writeJSON(w, http.StatusOK, newWaterfall(newLinkFinder(tr, a.store)))
+		shown := newWaterfall(newLinkFinder(tr, a.store))
+		a.noteWaiting(shown.Summary)
+		writeJSON(w, http.StatusOK, shown)
 	}
 }
 
@@ -167,6 +206,10 @@ func (a *api) span(w http.ResponseWriter, r *http.Request) {
 // unchanged answers a page that has seen the latest already, so that asking again
 // and again costs next to nothing.
 func (a *api) unchanged(w http.ResponseWriter, r *http.Request, revision uint64) bool {
+	if a.waiting.Load() {
+		revision ^= uint64(time.Now().UnixNano()/int64(waitingShown)) << 32
+	}
+
 	tag := fmt.Sprintf(`"%x-%x"`, a.began, revision)
 	w.Header().Set("ETag", tag)
 

@@ -35,6 +35,10 @@ func badges(n *tree.Node) []badge {
 		out = append(out, badge{given, toneBad})
 	}
 
+	if n.Waiting != nil {
+		out = append(out, badge{n.Waiting.Text(), toneOdd})
+	}
+
 	for _, key := range []string{messaging.KeySettlement, messaging.KeyTaskOutcome, messaging.KeyPublishOutcome} {
 		if outcome := a.Text(key); outcome != "" {
 			out = append(out, badge{textfmt.Printable(outcome, tree.MaxName), outcomeTone(outcome)})

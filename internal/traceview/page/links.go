@@ -1,6 +1,9 @@
 package page
 
 import (
+	"slices"
+	"time"
+
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
@@ -59,7 +62,36 @@ func newLinkFinder(tr spans.Trace, kept *store.Store) *linkFinder {
 		}
 	}
 
+	f.tree.MarkWaiting(time.Now(), func(id trace.SpanID) bool { return takenBy(f.in[id], tr.ID, id) })
+
 	return f
+}
+
+// takenBy reports whether one of the spans has consumed the message of that span.
+func takenBy(others []*spans.Span, traceID trace.TraceID, spanID trace.SpanID) bool {
+	return slices.ContainsFunc(others, func(s *spans.Span) bool {
+		return slices.Contains(tree.Takes(s), tree.SpanRef{TraceID: traceID, SpanID: spanID})
+	})
+}
+
+// newTree lays a trace out with what other traces have consumed of its messages.
+func newTree(tr spans.Trace, kept *store.Store) *tree.Tree {
+	t := tree.New(tr)
+	others := kept.Linking(tr.ID)
+
+	t.MarkWaiting(time.Now(), func(id trace.SpanID) bool {
+		for _, source := range others {
+			for i := range source.Spans {
+				if takenBy([]*spans.Span{&source.Spans[i]}, tr.ID, id) {
+					return true
+				}
+			}
+		}
+
+		return false
+	})
+
+	return t
 }
 
 // addIn notes that a span links to one of the trace, once however often it does.

@@ -3,6 +3,7 @@ package terminal
 import (
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -17,6 +18,9 @@ type Options struct {
 	// Attributes are keys of attributes to show under each span that has them,
 	// besides those that are always shown because they tell of trouble.
 	Attributes []string
+	// Now is when the trace is looked at, for how long a message has waited that nothing
+	// has consumed. By default, the time.
+	Now time.Time
 }
 
 const (
@@ -28,6 +32,10 @@ const (
 func (o Options) withDefaults() Options {
 	if o.Width <= 0 {
 		o.Width = defaultWidth
+	}
+
+	if o.Now.IsZero() {
+		o.Now = time.Now()
 	}
 
 	o.Width = min(max(o.Width, minWidth), maxWidth)

@@ -61,6 +61,10 @@ func writeHeader(c *canvas, tr spans.Trace, b *rowBuilder) {
 		facts = append(facts, chunk{waiting, notice})
 	}
 
+	if waiting, _ := b.tree.Waiting(); waiting > 0 {
+		facts = append(facts, chunk{textfmt.Count(waiting, "message") + " not consumed", notice})
+	}
+
 	if errors := tr.Errors(); errors > 0 {
 		facts = append(facts, chunk{textfmt.Count(errors, "error"), failed})
 	}

@@ -33,6 +33,10 @@ func (n *Node) Notes() []string {
 		notes = append(notes, "has the id of another span of the trace")
 	}
 
+	if n.Waiting != nil {
+		notes = append(notes, n.Waiting.Text())
+	}
+
 	if s.LeftOut > 0 {
 		notes = append(notes, fmt.Sprintf("%s of it left out: not what OTLP has there", textfmt.Count(int(s.LeftOut), "value")))
 	}

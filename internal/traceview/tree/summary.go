@@ -23,6 +23,9 @@ type Summary struct {
 	Spans      int           `json:"spans"`
 	Errors     int           `json:"errors"`
 	Dropped    int           `json:"dropped"`
+	// NotConsumed counts messages that nothing has processed, the first since NotConsumedSince.
+	NotConsumed      int        `json:"notConsumed,omitempty"`
+	NotConsumedSince *time.Time `json:"notConsumedSince,omitempty"`
 	// LeftOut counts values of its spans that could not be read.
 	LeftOut int `json:"leftOut,omitempty"`
 	// Services and Queues are in the order of their first span.
@@ -39,6 +42,10 @@ func (t *Tree) Summarize() Summary {
 	}
 	out.Waited, out.WaitedUpTo = t.Waited()
 	out.Start, _ = tr.Bounds()
+
+	if count, since := t.Waiting(); count > 0 {
+		out.NotConsumed, out.NotConsumedSince = count, &since
+	}
 
 	if first := t.First(); first != nil {
 		out.Service, out.Name = textfmt.Printable(first.Service, MaxName), SpanName(first)

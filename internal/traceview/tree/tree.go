@@ -28,6 +28,8 @@ type Node struct {
 	Attempt int
 	// Attempts is how many spans here were attempts at the same message.
 	Attempts int
+	// Waiting is set by MarkWaiting where nothing has consumed the span's message.
+	Waiting *Waiting
 
 	// loop: the chain of the span's parents comes back to it.
 	loop bool
