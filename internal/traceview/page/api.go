@@ -32,7 +32,8 @@ const defaultListed = 200
 type api struct {
 	*answers
 
-	store *store.Store
+	store    *store.Store
+	overview overview
 	// began tells this run of the program from the one before, whose revisions a
 	// page may still have.
 	began int64
@@ -68,6 +69,7 @@ func Register(mux *http.ServeMux, s *store.Store) {
 const jsonType = "application/json"
 
 func (a *api) register(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+QueuesAPI, a.limited(a.queues))
 	mux.HandleFunc("POST "+OpenAPI, a.open)
 	mux.HandleFunc("GET "+TracesAPI, a.limited(a.list))
 	mux.HandleFunc("GET "+TracesAPI+"/{id}", a.otlp)

@@ -16,6 +16,8 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/internal/traceview/page"
+	"github.com/mqtrace/mqtrace/internal/traceview/queues"
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
@@ -159,6 +161,26 @@ func (r *Remote) All(ctx context.Context, limit int) (traces []spans.Trace, foun
 		traces = append(traces, one...)
 	}
 	return traces, list.Found, nil
+}
+
+// Queues asks a view what its traces tell of queues.
+func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) {
+	u := r.base
+	if !r.direct {
+		u.Path += page.QueuesAPI
+	}
+	body, err := r.fetch(ctx, u)
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%s has no list of queues: it is no mqtrace view, or an older one", r)
+	}
+	if err != nil {
+		return found, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(io.LimitReader(body, MaxBytes)).Decode(&found); err != nil {
+		return found, fmt.Errorf("%s has no list of queues: %w", r, err)
+	}
+	return found, nil
 }
 
 func (r *Remote) get(ctx context.Context, path string) ([]spans.Trace, error) {
