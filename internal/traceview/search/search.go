@@ -136,14 +136,19 @@ func condition(word string) (func(*tree.Tree) bool, error) {
 	}
 
 	return anySpanHolds(func(s *spans.Span) bool {
-		kv := KeyValue{key, value}
-
-		return hasAttribute(s.Attributes, kv) || hasAttribute(s.Resource.Attributes, kv)
+		return likeAttribute(s.Attributes, key, value) || likeAttribute(s.Resource.Attributes, key, value)
 	}), nil
 }
 
 func anySpanHolds(holds func(*spans.Span) bool) func(*tree.Tree) bool {
 	return func(t *tree.Tree) bool { return anySpan(t.Trace, holds) }
+}
+
+// likeAttribute compares values in any letter case.
+func likeAttribute(a spans.Attributes, key, value string) bool {
+	v, ok := a.Get(key)
+
+	return ok && (value == "" || strings.EqualFold(spans.FormatValue(v), value))
 }
 
 func contains(text, part string) bool { return strings.Contains(strings.ToLower(text), part) }

@@ -1,6 +1,7 @@
 // The frame of the page: which view is shown, files, theme, help.
 import { el, isTyping } from './dom.js';
 import { showList } from './list.js';
+import { showQueues } from './queues.js';
 import { send } from './server.js';
 import { showTrace } from './trace.js';
 
@@ -8,22 +9,28 @@ const byID = (id) => document.getElementById(id);
 let current; // the view: { close, key, route }
 let listHash = '#/'; // the list as it was last seen, with its search
 
-// parseHash reads #/?search, #/trace/ID and #/trace/ID/span/ID.
+// parseHash reads #/?search, #/queues?sort, #/trace/ID and #/trace/ID/span/ID. Spans that
+// share an id have a number behind it.
 function parseHash() {
   const [path, search = ''] = location.hash.slice(1).split('?');
-  const [, trace, , span] = path.match(/^\/trace\/([0-9a-fA-F]+)(\/span\/([0-9a-fA-F]+))?$/) ?? [];
-  return { trace: trace?.toLowerCase(), span: span?.toLowerCase(), search: new URLSearchParams(search) };
+  const [, trace, , span] = path.match(/^\/trace\/([0-9a-fA-F]+)(\/span\/([0-9a-fA-F]+(?:\.\d+)?))?$/) ?? [];
+  return { queues: path === '/queues', trace: trace?.toLowerCase(), span: span?.toLowerCase(), search: new URLSearchParams(search) };
 }
 
 function route() {
   const target = parseHash();
-  if (target.trace && current && !current.trace) listHash = current.hash;
+  if (target.trace && current && !current.trace && !current.queues) listHash = current.hash;
   if (current?.route(target)) return; // It is the same view, somewhere else in it.
   current?.close();
   byID('view').replaceChildren();
   state('');
   const page = { root: byID('view'), target, state, listHash, from: current?.trace };
-  current = target.trace ? showTrace(page) : showList(page);
+  current = target.queues ? showQueues(page) : target.trace ? showTrace(page) : showList(page);
+  for (const link of document.querySelectorAll('.views a')) {
+    const here = link.getAttribute('href') === (target.queues ? '#/queues' : '#/') && !target.trace;
+    if (here) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
 }
 
 function state(text) {

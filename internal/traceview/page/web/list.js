@@ -6,19 +6,18 @@ import { Polled, poll } from './server.js';
 
 const pageSize = 200;
 
-// toAPI turns what is in the fields into the server's parameters: words with "=" are
-// attributes, the others text. Quotes keep blanks together.
+// toAPI turns what is in the fields into the server's parameters.
 function toAPI(search, limit) {
   const query = new URLSearchParams({ limit });
-  for (const word of (search.get('q') ?? '').match(/(?:"[^"]*"?|[^\s"])+/g) ?? []) {
-    const text = word.replaceAll('"', '');
-    if (text) query.append(text.indexOf('=') > 0 ? 'attribute' : 'text', text);
-  }
-  for (const name of ['service', 'queue', 'errors']) {
+  for (const name of ['q', 'service', 'queue', 'errors', 'sort', 'order']) {
     if (search.get(name)) query.set(name, search.get(name));
   }
+  if (search.get('waiting')) query.set('q', `${search.get('q') ?? ''} is:waiting`.trim());
   return query;
 }
+
+const columns = [['Trace', 'name', 'name'], ['Started', 'started', 'start'], ['Duration', 'number', 'duration'],
+  ['Waited', 'number waited', 'waited', 'How long messages lay in queues, all of them together'], ['Spans', 'number spans', 'spans'], ['Errors', 'number', 'errors']];
 
 export function showList(page) {
   const list = new List(page);
@@ -34,6 +33,7 @@ class List {
   #count = el('span', { class: 'found', role: 'status' });
   #more = el('button', { type: 'button', class: 'more', hidden: true, click: () => this.#showMore() });
   #fresh = el('button', { type: 'button', class: 'fresh', hidden: true, click: () => this.#showFresh() });
+  #wrong = el('p', { class: 'wrong', role: 'alert', hidden: true });
   #empty = el('div', { class: 'empty', hidden: true });
   #rows = new Map(); // by trace id: { row, summary }
   #latest; // the server's last answer
@@ -50,13 +50,15 @@ class List {
     document.title = 'Traces · mqtrace';
     this.#fields = this.#makeFields();
     this.#table = el('table', { class: 'traces', 'aria-label': 'Traces, newest first' },
-      el('thead', {}, el('tr', {}, ...[['Trace', 'name'], ['Started', 'started'], ['Duration', 'number'],
-        ['Waited', 'number waited', 'How long messages lay in queues, all of them together'], ['Spans', 'number spans'], ['Errors', 'number']]
-        .map(([text, name, title]) => el('th', { scope: 'col', class: name, title }, text)))), this.#body);
+      el('thead', {}, el('tr', {}, ...columns.map(([text, name, key, title]) => el('th', { scope: 'col', class: name, title },
+        el('button', { type: 'button', class: 'sort', 'data-sort': key, click: () => this.#sort(key) }, text))))), this.#body);
     page.root.append(el('section', { class: 'list' },
       el('form', { class: 'search', role: 'search', submit: (event) => event.preventDefault() },
         this.#fields.q, this.#fields.service, this.#fields.queue,
+        el('button', { type: 'button', class: 'syntax', title: 'What can be searched for', click: () => document.getElementById('keys').showModal() }, 'Syntax'),
+        el('label', { class: 'check' }, this.#fields.waiting, 'Not consumed'),
         el('label', { class: 'check' }, this.#fields.errors, 'Errors only')),
+      this.#wrong,
       el('div', { class: 'status' }, this.#count, this.#fresh), this.#table, this.#more, this.#empty));
   }
 
@@ -70,7 +72,7 @@ class List {
   }
 
   route(target) {
-    if (target.trace) return false;
+    if (target.trace || target.queues) return false;
     if (target.search.toString() !== this.#search.toString()) this.search(target.search);
     return true;
   }
@@ -81,21 +83,24 @@ class List {
     return {
       q: el('input', {
         type: 'search', name: 'q', spellcheck: false, autocomplete: 'off', 'aria-keyshortcuts': '/',
-        placeholder: 'Search: name, trace id, tenant.id=acme', 'aria-label': 'Search by name, trace id, or attribute as key=value',
+        placeholder: 'Search: waited>1s error:mailbox tenant.id=acme', 'aria-label': 'Search by name, trace id, error text, times, or attribute as key=value',
         input: changed,
       }),
       service: select('service'), queue: select('queue'),
       errors: el('input', { type: 'checkbox', name: 'errors', change: changed }),
+      waiting: el('input', { type: 'checkbox', name: 'waiting', change: changed }),
     };
   }
 
   #changed() {
     const search = new URLSearchParams();
-    const { q, service, queue, errors } = this.#fields;
+    const { q, service, queue, errors, waiting } = this.#fields;
     if (q.value.trim()) search.set('q', q.value.trim());
     if (service.value) search.set('service', service.value);
     if (queue.value) search.set('queue', queue.value);
     if (errors.checked) search.set('errors', 'true');
+    if (waiting.checked) search.set('waiting', 'true');
+    for (const name of ['sort', 'order']) if (this.#search.get(name)) search.set(name, this.#search.get(name));
     this.search(search);
     history.replaceState(null, '', this.hash);
   }
@@ -104,12 +109,30 @@ class List {
   search(search) {
     this.#search = search;
     this.#limit = pageSize;
-    const { q, service, queue, errors } = this.#fields;
+    const { q, service, queue, errors, waiting } = this.#fields;
     if (document.activeElement !== q) q.value = search.get('q') ?? '';
     this.#offer(service, 'All services', this.#latest?.services ?? [], search.get('service') ?? '');
     this.#offer(queue, 'All queues', this.#latest?.queues ?? [], search.get('queue') ?? '');
     errors.checked = search.get('errors') === 'true';
+    waiting.checked = search.get('waiting') === 'true';
+    for (const button of this.#table.querySelectorAll('.sort')) {
+      const sorted = button.dataset.sort === search.get('sort');
+      button.parentElement.setAttribute('aria-sort', sorted ? search.get('order') === 'asc' ? 'ascending' : 'descending' : 'none');
+    }
     this.#follow();
+  }
+
+  // sort goes from the largest first to the smallest first, and back to the order in which
+  // traces came.
+  #sort(key) {
+    const search = new URLSearchParams(this.#search);
+    const [sort, order] = [search.get('sort'), search.get('order')];
+    search.delete('sort');
+    search.delete('order');
+    if (sort !== key) search.set('sort', key);
+    else if (order !== 'asc') { search.set('sort', key); search.set('order', 'asc'); }
+    this.search(search);
+    history.replaceState(null, '', this.hash);
   }
 
   #follow() {
@@ -121,10 +144,15 @@ class List {
       const answer = await polled.next(stop.signal);
       if (stop.signal.aborted) return;
       this.#page.state('Live');
+      this.#wrong.hidden = true;
       if (answer) this.#update(answer, first);
       else this.#age();
       first = false;
-    }, (error) => this.#page.state(`Not connected: ${error.message}`), stop.signal);
+    }, (error) => {
+      this.#wrong.hidden = error.status !== 400;
+      this.#wrong.textContent = error.message;
+      if (error.status !== 400) this.#page.state(`Not connected: ${error.message}`);
+    }, stop.signal);
   }
 
   #offer(select, all, names, chosen) {
@@ -195,7 +223,7 @@ class List {
 
   #finish() {
     const { traces, found } = this.#latest;
-    this.#count.textContent = found === traces.length ? count(found, 'trace') : `the newest ${traces.length} of ${count(found, 'trace')}`;
+    this.#count.textContent = found === traces.length ? count(found, 'trace') : `${this.#search.get('sort') ? 'the first' : 'the latest to arrive,'} ${traces.length} of ${count(found, 'trace')}`;
     this.#more.hidden = found <= traces.length;
     this.#more.textContent = `Show ${pageSize} more`;
     this.#table.hidden = this.#rows.size === 0;
@@ -293,7 +321,8 @@ function cells(summary) {
         summary.queues.length > 0 && el('span', { class: 'queues' }, summary.queues.slice(0, 6).join(' · ')) || null)),
     el('td', { class: 'started' }, el('div', {}, clock(summary.start)), el('div', { class: 'ago' }, ago(summary.start))),
     el('td', { class: 'number' }, duration(summary.duration)),
-    el('td', { class: 'number waited' }, summary.waited > 0 ? duration(summary.waited) : ''),
+    el('td', { class: 'number waited' }, summary.waited > 0 ? `${summary.waitedUpTo ? '≤ ' : ''}${duration(summary.waited)}` : '',
+      summary.notConsumed ? el('div', { class: 'badge odd', title: 'Messages that nothing has consumed' }, `${summary.notConsumed} not consumed`) : null),
     el('td', { class: 'number spans' }, summary.spans.toLocaleString('en'),
       summary.dropped > 0 ? el('div', { class: 'ago' }, `${summary.dropped.toLocaleString('en')} dropped`) : null),
     el('td', { class: 'number' }, summary.errors > 0 ? el('span', { class: 'errors' }, summary.errors.toLocaleString('en')) : ''),
