@@ -26,10 +26,10 @@ func queuesCommand() *cli.Command {
 		Name:      "queues",
 		Usage:     "list the queues that traces went through, and what waits in them",
 		ArgsUsage: "[FILE|URL]",
-		Description: `Lists each queue that the traces of a running mqtrace view name, at -view or at URL,
-or those of FILE: how many messages nothing has consumed, since when and of which tenants,
-messages a minute, how long they wait and are processed, failures, retries and dead
-letters, who publishes and who consumes. What waits longest comes first.
+		Description: `Lists each queue that traces name, those of the view at -view or at URL, or of FILE: how
+many messages nothing has consumed, since when and of which tenants, messages a minute,
+how long they wait and are processed, failures, retries and dead letters, who publishes
+and who consumes. What waits longest comes first.
 
 With -management or -redis, depth and consumers are beside it as the broker has them.
 WAITING counts messages whose publish was traced; DEPTH counts all.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -28,7 +29,8 @@ func traceCommand() *cli.Command {
 FILE has traces as OTLP JSON, one document or one behind the other, or as Jaeger's
 UI and Tempo hand them out; - is the standard input. URL is that of a running mqtrace
 view, of a trace's page there or in Jaeger's UI, or of an answer of Jaeger's or Tempo's
-query API. ID is that of a trace in the view at -view, or in the Tempo at -tempo.
+query API. ID is that of a trace in the view at -view, or in the Tempo at -tempo; its
+first 8 digits do for the view.
 
 Examples:
    mqtrace trace 4bf92f3577b34da6a3ce929d0e0e4736
@@ -112,10 +114,28 @@ func readTraces(
 			err = fmt.Errorf("%w; -view says which mqtrace view, or Jaeger, has the trace", err)
 		}
 		return traces, found, err
+	case shortID.MatchString(source) && !exists(source):
+		remote, err := tracesource.NewRemote(c.String("view"))
+		if err != nil {
+			return nil, 0, fmt.Errorf("-view: %w, %w", err, errUsage)
+		}
+		traces, err = remote.Prefixed(ctx, source)
+		if errors.Is(err, tracesource.ErrNotFound) {
+			err = fmt.Errorf("%s has no trace whose id begins with %s, or several, and there is no such file", remote, source)
+		}
+		return traces, len(traces), err
 	default:
 		traces, err = readFile(c, source)
 		return traces, len(traces), err
 	}
+}
+
+// shortID is the beginning of an id, as lists show it.
+var shortID = regexp.MustCompile(`^[0-9A-Fa-f]{8,16}$`)
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func isURL(source string) bool {

@@ -44,7 +44,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers an exporter in its own encoding.
 func refuse(w http.ResponseWriter, r *http.Request, message string) {
-	if r.URL.Path == TracesPath {
+	if isTracesPath(r.URL.Path) {
 		receiver.Refuse(w, r, message)
 
 		return

@@ -2,6 +2,7 @@ package traceview
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/mqtrace/mqtrace/internal/traceview/page"
 	"github.com/mqtrace/mqtrace/internal/traceview/receiver"
@@ -35,8 +36,26 @@ func NewHandler(s *Store) http.Handler { return newGuard(s, nil) }
 // newGuard returns the handler, answering to those hosts.
 func newGuard(s *Store, hosts func(string) bool) *guard {
 	mux := http.NewServeMux()
-	mux.Handle(TracesPath, receiver.New(s))
 	page.Register(mux, s)
 
-	return &guard{next: mux, hosts: hosts}
+	return &guard{next: exact(mux, receiver.New(s)), hosts: hosts}
+}
+
+// exact hands what is sent to [TracesPath] to the receiver, also where an exporter puts a
+// slash too many into it: the mux would answer with a redirect, which exporters do not
+// follow.
+func exact(mux, traces http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isTracesPath(r.URL.Path) {
+			traces.ServeHTTP(w, r)
+
+			return
+		}
+
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func isTracesPath(path string) bool {
+	return "/"+strings.Trim(path, "/") == TracesPath
 }

@@ -149,7 +149,11 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 func (a *api) trace(w http.ResponseWriter, r *http.Request) (spans.Trace, bool) {
 	id, ok := spans.ParseTraceID(r.PathValue("id"))
 	if !ok {
-		WriteError(w, http.StatusNotFound, "a trace id is 32 hexadecimal digits, not all of them 0")
+		id, ok = a.store.ByPrefix(r.PathValue("id"))
+	}
+
+	if !ok {
+		WriteError(w, http.StatusNotFound, "a trace id is 32 hexadecimal digits, not all of them 0, or at least the first 8 of one trace's")
 
 		return spans.Trace{}, false
 	}

@@ -3,6 +3,7 @@ package store
 
 import (
 	"container/list"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/trace"
@@ -203,6 +204,34 @@ func (s *Store) trace(id trace.TraceID) (spans.Trace, bool) {
 	e, _ := element.Value.(*entry)
 
 	return e.snapshot(), true
+}
+
+// ByPrefix returns the id of the one trace whose id begins so, as ids are shown and
+// copied: 8 to 16 digits. A longer one lacks digits by mistake.
+func (s *Store) ByPrefix(prefix string) (found trace.TraceID, ok bool) {
+	const least, most = 8, 16
+
+	prefix = strings.ToLower(prefix)
+	if len(prefix) < least || len(prefix) > most {
+		return found, false
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for id := range s.entries {
+		if !strings.HasPrefix(id.String(), prefix) {
+			continue
+		}
+
+		if ok {
+			return trace.TraceID{}, false
+		}
+
+		found, ok = id, true
+	}
+
+	return found, ok
 }
 
 // TraceIDs returns the ids of the stored traces, newest last.

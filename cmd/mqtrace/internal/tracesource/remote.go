@@ -64,7 +64,7 @@ func NewTempo(address string) (*Remote, error) {
 // a path of its API.
 func NewRemote(address string) (*Remote, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
 		return nil, errors.New("not an http:// URL") // err quotes it, password included
 	}
 	r := &Remote{paths: viewPaths, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
@@ -117,6 +117,11 @@ func (r *Remote) Trace(ctx context.Context, id trace.TraceID) (traces []spans.Tr
 		err = ErrNotFound
 	}
 	return traces, err
+}
+
+// Prefixed asks a view for the one trace whose id begins so.
+func (r *Remote) Prefixed(ctx context.Context, prefix string) ([]spans.Trace, error) {
+	return r.get(ctx, "/api/traces/"+prefix)
 }
 
 // All asks for what the address stands for: the answer of an API, or the latest traces
