@@ -40,5 +40,10 @@ func (o *overview) get(s *store.Store) queues.Overview {
 }
 
 func (a *api) queues(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, a.overview.get(a.store))
+	writeJSON(w, http.StatusOK, struct {
+		queues.Overview
+
+		// Services are those that the store knows, for their colours.
+		Services []string `json:"services"`
+	}{a.overview.get(a.store), a.store.Services()})
 }

@@ -108,7 +108,7 @@ function facts(span) {
   const rows = [
     ['Started', span.begin ? clock(span.begin) + (span.start ? `  (+${duration(span.start)})` : '') : 'not known'],
     ['Took', span.duration === null ? 'not ended' : duration(span.duration)],
-    span.wait && ['Waited', `${duration(span.wait.duration)}  (${span.wait.text})`],
+    span.wait && ['Waited', `${span.wait.took}  (${span.wait.text})`],
     ['Status', span.status + (span.message && !span.error?.includes(span.message) ? `: ${span.message}` : '')],
     ['Span id', el('span', {}, el('code', {}, span.id), copyButton(span.id, 'the span id'))],
     span.parent && ['Parent', el('code', {}, span.parent)],

@@ -66,7 +66,7 @@ function edgeOf({ from, to, e }, nodes) {
   return svg('g', { class: e.failures > 0 ? 'edge failed' : 'edge' },
     svg('title', {}, `${from.slice(2)} → ${to.slice(2)}: ${e.messages} messages, ${rate}${failed}`),
     svg('path', { d: `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}` }),
-    svg('text', { x: e.publishes ? x1 + 6 : x2 - 6, y: (e.publishes ? y1 : y2) - 4, 'text-anchor': e.publishes ? 'start' : 'end' }, `${rate}${failed}`));
+    svg('text', { x: e.publishes ? x2 - 6 : x1 + 6, y: (e.publishes ? y2 : y1) - 4, 'text-anchor': e.publishes ? 'end' : 'start' }, `${rate}${failed}`));
 }
 
 function boxOf(node) {

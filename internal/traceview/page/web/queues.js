@@ -1,5 +1,5 @@
 // The queues that traces went through: a table, and a map of services and queues.
-import { colorOf } from './color.js';
+import { colorOf, learn } from './color.js';
 import { el } from './dom.js';
 import { count, duration } from './format.js';
 import { drawMap } from './map.js';
@@ -62,6 +62,7 @@ class Queues {
       if (this.#stop.signal.aborted || !answer) return;
       page.state('Live');
       this.#latest = answer;
+      learn(answer.services);
       this.#show();
     }, (error) => page.state(`Not connected: ${error.message}`), this.#stop.signal);
   }

@@ -75,7 +75,7 @@ export const makeBadge = (badge) => el('span', { class: `badge ${badge.tone ?? '
 function spokenRow(row) {
   if (row.missing) return `parent span ${row.id} has not been received`;
   const parts = [row.name, row.service, row.kind, row.duration === null ? 'not ended' : duration(row.duration)];
-  if (row.wait) parts.push(`${row.wait.text} ${duration(row.wait.duration)}`);
+  if (row.wait) parts.push(`${row.wait.text} ${row.wait.took}`);
   parts.push(...(row.badges ?? []).map((badge) => badge.text));
   if (row.failed) parts.push(`failed: ${row.error}`);
   if (row.links) parts.push(count(row.links.length + (row.moreLinks ?? 0), 'link'));
@@ -92,11 +92,11 @@ function bars(row, axis) {
   if (missed) return [el('span', { class: missed < 0 ? 'beyond before' : 'beyond' }, missed < 0 ? '◂' : '▸')];
   const out = [];
   if (row.wait) {
-    out.push(axis.place(el('span', { class: 'wait', title: `${row.wait.text} ${duration(row.wait.duration)}` }), row.wait.start, row.wait.duration));
+    out.push(axis.place(el('span', { class: 'wait', title: `${row.wait.text} ${row.wait.took}` }), row.wait.start, row.wait.duration));
   }
   out.push(axis.place(el('span', { class: row.duration === null ? 'bar open' : 'bar' }), row.start, length));
   const took = row.duration === null ? 'not ended' : duration(length);
-  const waited = row.wait ? `${row.wait.text} ${duration(row.wait.duration)}` : '';
+  const waited = row.wait ? `${row.wait.text} ${row.wait.took}` : '';
   const text = el('span', { class: 'took' }, el('span', {}, took), waited && el('span', { class: 'waited' }, waited));
   const [begin, bar, end] = [from, row.start, row.start + length].map((at) => axis.share(at));
   placeLabel(text, { begin, bar, end, width: axis.width, letters: took.length + waited.length });
