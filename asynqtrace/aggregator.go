@@ -89,7 +89,7 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 		s.span.SetAttributes(messaging.Text(taskTypeKey, aggregated.Type()))
 	}
 	if notCarried == nil {
-		headers, replaced := a.config.headers(s.ctx, a.instrumentation.Propagator, aggregated)
+		headers, replaced := a.config.headers(s.ctx, s.directives, a.instrumentation.Propagator, aggregated)
 		if replaced {
 			a.linkReplaced(ctx, s.span, links, aggregated)
 		}

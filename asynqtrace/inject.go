@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // Inject returns a copy of task that carries the context of ctx, for a task that
@@ -22,7 +23,7 @@ func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
 		return task
 	}
 	c := newConfig(opts)
-	headers, _ := c.headers(ctx, c.shared.Propagator(), task)
+	headers, _ := c.headers(ctx, messaging.DirectivesOf(ctx), c.shared.Propagator(), task)
 	return l.withHeaders(task, headers)
 }
 

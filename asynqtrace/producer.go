@@ -41,14 +41,17 @@ type sending struct {
 	start   time.Time
 	to      target
 
-	taskType string // as metrics have it
+	taskType   string // as metrics have it
+	directives messaging.Directives
 }
 
 // send starts the span of an enqueue, unless the task is not traced.
 func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Option, newRoot bool) sending {
 	l, layoutErr := layout()
-	s := sending{ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts, l, layoutErr)}
-	if p.filter != nil && !p.filter(Message{
+	s := sending{
+		ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts, l, layoutErr), directives: messaging.DirectivesOf(ctx),
+	}
+	if s.directives.WithoutTracing || p.filter != nil && !p.filter(Message{
 		Queue: s.to.queue, Type: task.Type(), ID: s.to.id, Headers: task.Headers(),
 	}) {
 		return s
@@ -62,7 +65,8 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 		own = append(own, messaging.MessageID(s.to.id))
 	}
 	s.ctx, s.span = p.enqueue.StartProducer(ctx, messaging.SpanStart{
-		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: layoutErr != nil,
+		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot,
+		NotCarried: layoutErr != nil || s.directives.WithoutPropagation,
 	}, own...)
 	return s
 }
@@ -70,7 +74,7 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 // headers returns a copy of the task's headers with the context of s, which was started in
 // the context caller. What the task had instead of it is linked.
 func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task) map[string]string {
-	headers, replaced := p.config.headers(s.ctx, p.instrumentation.Propagator, task)
+	headers, replaced := p.config.headers(s.ctx, s.directives, p.instrumentation.Propagator, task)
 	if replaced && s.span != nil {
 		p.enqueue.LinkReplaced(s.span, caller, carrier.Headers(task.Headers()))
 	}
@@ -79,9 +83,12 @@ func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task)
 
 // headers also reports whether there were any of the propagator's.
 func (c *config) headers(
-	ctx context.Context, propagator propagation.TextMapPropagator, task *asynq.Task,
+	ctx context.Context, d messaging.Directives, propagator propagation.TextMapPropagator, task *asynq.Task,
 ) (headers map[string]string, replaced bool) {
-	headers, replaced = carrier.Headers(task.Headers()).Replace(ctx, propagator)
+	headers, replaced = carrier.Headers(task.Headers()).Replace(ctx, d.Propagator(propagator))
+	if d.WithoutPropagation {
+		return headers, replaced
+	}
 	if c.shared.QueueTime {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}
