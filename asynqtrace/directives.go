@@ -27,3 +27,13 @@ func WithoutTracing(ctx context.Context) context.Context { return messaging.With
 func WithoutPropagation(ctx context.Context) context.Context {
 	return messaging.WithoutPropagation(ctx)
 }
+
+// AskForNewTrace returns a copy of ctx with which a [Client] and [Inject] ask the worker of a
+// task to start a new trace for it, which is linked to the one of ctx. They put the header
+// mqtrace-new-trace with the value 1 into the task, as any other program may. A worker honours
+// it with the relation [ContinueUnlessAsked], or one of its own that looks at
+// Message.NewTraceAsked.
+//
+// It counts for everything that is enqueued or published with the context, also by package
+// amqptrace, and not for what the task's handler enqueues.
+func AskForNewTrace(ctx context.Context) context.Context { return messaging.WithNewTrace(ctx) }

@@ -58,13 +58,13 @@ func surface(t *testing.T, dir string) []string {
 // What both packages offer has the same name in both: whoever knows one knows the
 // other. What only one can have is listed here.
 func TestSharedOptionsHaveTheSameNames(t *testing.T) {
-	own := []string{"WithErrorOnlyWhenExhausted", "WithRedis"}
-	others := []string{"WithBodySize", "WithConnection", "WithEmptyReceives", "WithMessageAttributes", "WithSettleSpans"}
+	own := []string{"ContinueUnlessAsked", "WithErrorOnlyWhenExhausted", "WithRedis"}
+	others := []string{"WithBodySize", "WithConnection", "WithEmptyReceives", "WithSettleSpans"}
 	ours := slices.DeleteFunc(surface(t, "../asynqtrace"), func(n string) bool { return slices.Contains(own, n) })
 	theirs := slices.DeleteFunc(surface(t, "../amqptrace"), func(n string) bool { return slices.Contains(others, n) })
 	want := []string{
 		"ContinueTrace", "ContinueWithin", "NewTrace", "WithAttributes", "WithBaggageKeys", "WithFilter",
-		"WithMeterProvider", "WithPropagators", "WithQueueTime", "WithRelation", "WithServer", "WithTracerProvider",
+		"WithMessageAttributes", "WithMeterProvider", "WithPropagators", "WithQueueTime", "WithRelation", "WithServer", "WithTracerProvider",
 	}
 	if !slices.Equal(ours, want) || !slices.Equal(theirs, want) {
 		t.Errorf("shared options\nasynqtrace %v\namqptrace  %v\nwant       %v", ours, theirs, want)
