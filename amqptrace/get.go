@@ -69,7 +69,7 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	}, own...)
 	point, failure := c.point(where), ""
 	if err != nil {
-		failure = fail(span, err)
+		failure = fail(ctx, c.get, span, err)
 	}
 	point.ErrorType = failure
 	c.get.Done(ctx, start, point, count)

@@ -87,8 +87,9 @@ func (p *process) end(err error, returned bool) {
 	case !returned || err == errDidNotReturn: //nolint:errorlint // never wrapped
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(p.span)
+		p.consumer.process.Exception(p.ctx.Context, nil, "")
 	case err != nil:
-		failure = fail(p.span, err)
+		failure = fail(p.ctx.Context, p.consumer.process, p.span, err)
 	case settled.gaveUp():
 		failure = errorTypeRejected
 		messaging.Fail(p.span, failure, "message was given up: "+settled.String())

@@ -106,18 +106,22 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 
 // sending is one publish under way.
 type sending struct {
-	ctx     context.Context
-	publish *messaging.Operation
-	span    trace.Span      // nil where the message is not traced
-	caller  context.Context // of the publish
-	start   time.Time
-	point   messaging.Point
-	untimed bool // the end of the span is not that of the publish
+	ctx        context.Context
+	publish    *messaging.Operation
+	span       trace.Span      // nil where the message is not traced
+	caller     context.Context // of the publish
+	start      time.Time
+	point      messaging.Point
+	directives messaging.Directives
+	untimed    bool // the end of the span is not that of the publish
 }
 
 // start starts the span of a publish.
 func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.Publishing) (context.Context, sending) {
-	s := sending{publish: p.publish}
+	s := sending{publish: p.publish, directives: messaging.DirectivesOf(ctx)}
+	if s.directives.WithoutTracing {
+		return ctx, s
+	}
 	var of []attribute.KeyValue
 	if p.filter != nil || p.attributesOf != nil {
 		m := Message{
@@ -139,19 +143,33 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 		own = append(own, messaging.BodySize(len(msg.Body)))
 	}
 	own = append(append(own, where.span...), of...)
-	started := messaging.SpanStart{Name: r.spanName, Shared: r.attributes}
+	started := messaging.SpanStart{
+		Name: r.spanName, Shared: r.attributes, NotCarried: s.directives.WithoutPropagation,
+	}
 	s.ctx, s.span = p.publish.StartProducer(ctx, started, own...)
 	return s.ctx, s
 }
 
+// delayHeader is how long the exchange is to hold a message back, in milliseconds.
+// https://github.com/rabbitmq/rabbitmq-delayed-message-exchange
+const delayHeader = "x-delay"
+
 // inject gives msg a copy of its headers with the span's context.
 func (p *Publisher) inject(ctx context.Context, s *sending, msg *amqp.Publishing) {
-	headers, replaced := carrier.Table(msg.Headers).Replace(ctx, p.instrumentation.Propagator)
+	headers, replaced := carrier.Table(msg.Headers).Replace(ctx, s.directives.Propagator(p.instrumentation.Propagator))
 	if replaced && s.span != nil {
 		p.publish.LinkReplaced(s.span, s.caller, carrier.Table(msg.Headers))
 	}
-	if p.shared.QueueTime {
+	if s.directives.WithoutPropagation {
+		msg.Headers = amqp.Table(headers)
+		return
+	}
+	// The age of a message that is delayed is never to be guessed.
+	if _, delayed := msg.Headers[delayHeader]; delayed || p.shared.QueueTime {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
+	}
+	if s.directives.NewTrace {
+		headers[messaging.NewTraceHeader] = messaging.NewTraceRequested
 	}
 	msg.Headers = amqp.Table(headers)
 }
@@ -169,8 +187,9 @@ func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	case !returned:
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(s.span)
+		s.publish.Exception(s.ctx, nil, "")
 	case err != nil:
-		failure = fail(s.span, err)
+		failure = fail(s.ctx, s.publish, s.span, err)
 	}
 	if len(outcome) > 0 && s.span.IsRecording() {
 		s.span.SetAttributes(outcome...)

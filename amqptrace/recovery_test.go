@@ -54,8 +54,8 @@ func newNetwork(t *testing.T, broker string) *network {
 }
 
 func pipe(from, to net.Conn) {
-	defer from.Close() //nolint:errcheck // a test
-	defer to.Close()   //nolint:errcheck // a test
+	defer from.Close()
+	defer to.Close()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
@@ -73,7 +73,7 @@ func (n *network) cut() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, c := range n.conns {
-		_ = c.(*net.TCPConn).SetLinger(0) //nolint:errcheck,forcetypeassert // a test
+		_ = c.(*net.TCPConn).SetLinger(0)
 		_ = c.Close()
 	}
 	n.conns = nil

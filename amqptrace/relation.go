@@ -23,6 +23,9 @@ type Message struct {
 	// [WithQueueTime]) or its timestamp. It is meaningful if AgeKnown is true.
 	Age      time.Duration
 	AgeKnown bool
+	// NewTraceAsked reports whether the producer asks for a trace of the message's own, see
+	// [AskForNewTrace].
+	NewTraceAsked bool
 	// Attempt counts deliveries of the message to this queue, from 1; 0 for a message
 	// that is published. See the package documentation for how it is known.
 	Attempt int
@@ -43,10 +46,15 @@ func ContinueTrace(Message) bool { return true }
 // sampling, and put nothing into the context.
 func NewTrace(Message) bool { return false }
 
+// ContinueUnlessAsked is the [Relation] that continues the trace of a message unless its
+// producer asks for a new one, see [AskForNewTrace].
+func ContinueUnlessAsked(m Message) bool { return !m.NewTraceAsked }
+
 // ContinueWithin is the [Relation] that continues the trace of messages of at most an
 // age and starts a new one for older messages. Tail sampling in a Collector decides
 // about a trace once and forgets it: spans that come hours later are lost or alone,
-// and a link holds where a parent cannot. A message of unknown age is continued.
+// and a link holds where a parent cannot. A message of unknown age is continued. The age of a
+// message that is published with a delay (x-delay) by this package is known.
 func ContinueWithin(age time.Duration) Relation {
 	return func(m Message) bool { return !m.AgeKnown || m.Age <= age }
 }

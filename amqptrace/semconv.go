@@ -49,7 +49,7 @@ func appendTag(attributes []attribute.KeyValue, tag uint64) []attribute.KeyValue
 	if tag == 0 {
 		return attributes
 	}
-	return append(attributes, semconv.MessagingRabbitMQMessageDeliveryTag(int(tag))) //nolint:gosec // far from the limit
+	return append(attributes, semconv.MessagingRabbitMQMessageDeliveryTag(int(tag)))
 }
 
 // defaultExchange is the name of a destination that has none: AMQP's default

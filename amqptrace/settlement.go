@@ -151,8 +151,9 @@ func (s *settling) end(how settlement, err error, returned bool) {
 	case !returned:
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(s.span)
+		s.operation.Exception(s.ctx, nil, "")
 	case err != nil:
-		failure = fail(s.span, err)
+		failure = fail(s.ctx, s.operation, s.span, err)
 	case how.gaveUp() && s.late:
 		failure = errorTypeRejected
 		messaging.Fail(s.span, failure, "message was given up: "+how.String())
