@@ -125,7 +125,7 @@ func (a *aggregator) traced(tasks []*asynq.Task) []*asynq.Task {
 func (a *aggregator) messageOf(task *asynq.Task) Message {
 	m := Message{
 		Queue: a.queue, Type: task.Type(), Headers: task.Headers(), PayloadSize: len(task.Payload()),
-		NewTraceAsked: messaging.NewTraceAsked(carrier.Headers(task.Headers())),
+		NewTraceAsked: messaging.AsksForNewTrace(carrier.Headers(task.Headers())),
 	}
 	m.Age, m.AgeKnown = ageOf(task.Headers())
 	return m

@@ -55,7 +55,7 @@ func (w *Worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 	}
 	m := Message{
 		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers, PayloadSize: len(task.Payload()),
-		NewTraceAsked: messaging.NewTraceAsked(headers), Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
+		NewTraceAsked: messaging.AsksForNewTrace(headers), Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
 	}
 	a.continueTrace = w.relation == nil || w.relation(m)
 	a.traced = w.filter == nil || w.filter(m)

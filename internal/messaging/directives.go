@@ -77,9 +77,12 @@ func (injectsNothing) Inject(context.Context, propagation.TextMapCarrier) {}
 // https://docs.particular.net/nservicebus/operations/opentelemetry#traces-span-relationships
 const newTraceOfNServiceBus = "NServiceBus.OpenTelemetry.StartNewTrace"
 
-// NewTraceAsked reports whether the producer of a message asks for a new trace, with the
+// AsksForNewTrace reports whether the producer of a message asks for a new trace, with the
 // [NewTraceHeader] or that of NServiceBus. [carrier.Table] and [carrier.Headers] have Get.
-func NewTraceAsked(headers interface{ Get(key string) string }) bool {
-	return headers.Get(NewTraceHeader) == NewTraceRequested ||
+func AsksForNewTrace(headers interface{ Get(key string) string }) bool {
+	return NewTraceAsked(headers.Get(NewTraceHeader)) ||
 		strings.EqualFold(headers.Get(newTraceOfNServiceBus), "true")
 }
+
+// NewTraceAsked reports whether the value of a NewTraceHeader asks for a new trace.
+func NewTraceAsked(value string) bool { return value == NewTraceRequested }

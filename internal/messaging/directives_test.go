@@ -50,7 +50,7 @@ func TestNothingIsInjectedAndStaleFieldsAreRemoved(t *testing.T) {
 	}
 }
 
-func TestNewTraceAsked(t *testing.T) {
+func TestAsksForNewTrace(t *testing.T) {
 	for key, values := range map[string]map[string]bool{
 		"mqtrace-new-trace":                       {"1": true, "0": false, "true": false, "": false},
 		"MQTRACE-New-Trace":                       {" 1": true},
@@ -58,10 +58,10 @@ func TestNewTraceAsked(t *testing.T) {
 		"other": {"1": false},
 	} {
 		for value, want := range values {
-			if got := messaging.NewTraceAsked(carrier.Headers{key: value}); got != want {
+			if got := messaging.AsksForNewTrace(carrier.Headers{key: value}); got != want {
 				t.Errorf("%s: %q asks for a new trace: %t", key, value, got)
 			}
-			if got := messaging.NewTraceAsked(carrier.Table{key: []byte(value)}); got != want {
+			if got := messaging.AsksForNewTrace(carrier.Table{key: []byte(value)}); got != want {
 				t.Errorf("%s: %q in a table asks for a new trace: %t", key, value, got)
 			}
 		}
