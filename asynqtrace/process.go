@@ -33,6 +33,7 @@ type arrival struct {
 
 	taskType      string
 	origin        messaging.Origin
+	attributes    []attribute.KeyValue // of the user's
 	continueTrace bool
 	traced        bool
 	age           time.Duration
@@ -44,15 +45,23 @@ func (w *Worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 	headers := carrier.Headers(task.Headers())
 	a := arrival{attempt: attemptOf(ctx), taskType: task.Type()}
 	a.origin.Read(ctx, headers, w.instrumentation.Propagator)
-	if w.filter != nil || w.relation != nil || w.shared.QueueTime {
+	a.continueTrace, a.traced = true, true
+	decides := w.filter != nil || w.relation != nil || w.attributesOf != nil
+	if decides || w.shared.QueueTime {
 		a.age, a.ageKnown = ageOf(headers)
 	}
+	if !decides {
+		return a
+	}
 	m := Message{
-		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers,
-		Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
+		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers, PayloadSize: len(task.Payload()),
+		NewTraceAsked: messaging.AsksForNewTrace(headers), Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
 	}
 	a.continueTrace = w.relation == nil || w.relation(m)
 	a.traced = w.filter == nil || w.filter(m)
+	if a.traced {
+		a.attributes = w.messageAttributes(m)
+	}
 	return a
 }
 
@@ -89,6 +98,7 @@ func (p *process) start(ctx context.Context, a *arrival) {
 	if a.known {
 		own = append(own, retryCountKey.Int(a.retried), maxRetryKey.Int(a.maxRetry))
 	}
+	own = append(own, a.attributes...)
 	p.ctx, p.span = w.process.StartConsumer(&a.origin, a.continueTrace,
 		messaging.SpanStart{Name: p.route.spanName, Shared: p.route.attributes}, own...)
 	if !a.origin.Created.IsValid() && p.isFirst() {

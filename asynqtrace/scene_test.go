@@ -95,7 +95,7 @@ func (s *scene) until(n int) {
 }
 
 // tick has a task enqueued once: the entry is gone before the next second.
-func (s *scene) tick(task *asynq.Task) {
+func (s *scene) tick(task *asynq.Task, more ...asynqtrace.Option) {
 	s.Helper()
 	var sch *asynq.Scheduler
 	entry := make(chan string, 1)
@@ -106,7 +106,7 @@ func (s *scene) tick(task *asynq.Task) {
 				s.Error(err)
 			}
 		})
-	}})
+	}}, more...)
 	id, err := sch.Register("@every 1s", task)
 	s.ok(err)
 	entry <- id

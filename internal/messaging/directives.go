@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"context"
+	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
 )
@@ -70,6 +71,18 @@ type injectsNothing struct{ propagation.TextMapPropagator }
 
 // Inject implements [propagation.TextMapPropagator].
 func (injectsNothing) Inject(context.Context, propagation.TextMapCarrier) {}
+
+// newTraceOfNServiceBus is the header by which NServiceBus asks for the same, with the value
+// True: in all messages that it publishes and in those that it delays.
+// https://docs.particular.net/nservicebus/operations/opentelemetry#traces-span-relationships
+const newTraceOfNServiceBus = "NServiceBus.OpenTelemetry.StartNewTrace"
+
+// AsksForNewTrace reports whether the producer of a message asks for a new trace, with the
+// [NewTraceHeader] or that of NServiceBus. [carrier.Table] and [carrier.Headers] have Get.
+func AsksForNewTrace(headers interface{ Get(key string) string }) bool {
+	return NewTraceAsked(headers.Get(NewTraceHeader)) ||
+		strings.EqualFold(headers.Get(newTraceOfNServiceBus), "true")
+}
 
 // NewTraceAsked reports whether the value of a NewTraceHeader asks for a new trace.
 func NewTraceAsked(value string) bool { return value == NewTraceRequested }

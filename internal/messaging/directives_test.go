@@ -50,6 +50,24 @@ func TestNothingIsInjectedAndStaleFieldsAreRemoved(t *testing.T) {
 	}
 }
 
+func TestAsksForNewTrace(t *testing.T) {
+	for key, values := range map[string]map[string]bool{
+		"mqtrace-new-trace":                       {"1": true, "0": false, "true": false, "": false},
+		"MQTRACE-New-Trace":                       {" 1": true},
+		"NServiceBus.OpenTelemetry.StartNewTrace": {"True": true, "true": true, "False": false, "1": false},
+		"other": {"1": false},
+	} {
+		for value, want := range values {
+			if got := messaging.AsksForNewTrace(carrier.Headers{key: value}); got != want {
+				t.Errorf("%s: %q asks for a new trace: %t", key, value, got)
+			}
+			if got := messaging.AsksForNewTrace(carrier.Table{key: []byte(value)}); got != want {
+				t.Errorf("%s: %q in a table asks for a new trace: %t", key, value, got)
+			}
+		}
+	}
+}
+
 // Most messages have no directives, and pay for one lookup.
 func TestDirectivesAllocateNothing(t *testing.T) {
 	ctx := context.WithValue(context.Background(), stringKey{}, "")

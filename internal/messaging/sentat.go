@@ -12,9 +12,8 @@ const (
 	SentAtHeader = "mqtrace-sent-at"
 	// PublishIDHeader tells a message that the broker returns from others.
 	PublishIDHeader = "mqtrace-publish-id"
-	// NewTraceHeader is how a producer asks the consumer to start a new trace.
-	NewTraceHeader = "mqtrace-new-trace"
-	// NewTraceRequested is the value of NewTraceHeader. No other value asks for anything.
+	// NewTraceHeader asks the consumer to start a new trace, if its value is NewTraceRequested.
+	NewTraceHeader    = "mqtrace-new-trace"
 	NewTraceRequested = "1"
 )
 
