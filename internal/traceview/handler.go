@@ -9,9 +9,11 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/store"
 )
 
-// Store and Limits are those of package store, for programs that need no more of it.
+// What programs need of package store.
 type (
-	Store  = store.Store
+	// Store is [store.Store].
+	Store = store.Store
+	// Limits are [store.Limits].
 	Limits = store.Limits
 )
 

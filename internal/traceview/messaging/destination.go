@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
@@ -75,13 +76,7 @@ func Has(s *spans.Span, name string) bool {
 		}
 	}
 
-	for _, queue := range DeadLetterQueues(s) {
-		if queue == name {
-			return true
-		}
-	}
-
-	return false
+	return slices.Contains(DeadLetterQueues(s), name)
 }
 
 // exchanges reports whether the destination may be that of a broker with exchanges. A
@@ -194,6 +189,7 @@ func fromName(s *spans.Span) string {
 		words = append(words, "publish", "enqueue", "send")
 	case trace.SpanKindConsumer:
 		words = append(words, "process", "consume", "deliver", "receive")
+	default:
 	}
 
 	for _, word := range words {

@@ -1,3 +1,4 @@
+//nolint:goconst // Names of fields stand where the messages are described.
 package otlp
 
 import "google.golang.org/protobuf/encoding/protowire"

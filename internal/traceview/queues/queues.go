@@ -174,6 +174,7 @@ func (f *finder) add(t *tree.Tree, n *tree.Node) {
 		f.sent(t, n)
 	case messaging.Process:
 		f.processed(n)
+	default:
 	}
 }
 

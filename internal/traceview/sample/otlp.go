@@ -49,30 +49,30 @@ func WireSpan(traceID trace.TraceID, n uint64) *tracepb.Span {
 }
 
 // Marshal writes protobuf.
-func Marshal(t testing.TB, m proto.Message) []byte {
-	t.Helper()
+func Marshal(tb testing.TB, m proto.Message) []byte {
+	tb.Helper()
 
 	b, err := proto.Marshal(m)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 
 	return b
 }
 
 // Compress zips data.
-func Compress(t testing.TB, data []byte) []byte {
-	t.Helper()
+func Compress(tb testing.TB, data []byte) []byte {
+	tb.Helper()
 
 	var b bytes.Buffer
 
 	w := gzip.NewWriter(&b)
 	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 
 	return b.Bytes()
@@ -86,12 +86,12 @@ func ArrayOf(values ...*commonpb.AnyValue) *commonpb.AnyValue {
 var idField = regexp.MustCompile(`"((?:parentS|s)panId|traceId)":\s*"([^"]*)"`)
 
 // JSON writes OTLP/JSON: protobuf's mapping with the ids in hexadecimal.
-func JSON(t testing.TB, m proto.Message) []byte {
-	t.Helper()
+func JSON(tb testing.TB, m proto.Message) []byte {
+	tb.Helper()
 
 	b, err := protojson.MarshalOptions{UseEnumNumbers: true}.Marshal(m)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 
 	return idField.ReplaceAllFunc(b, func(field []byte) []byte {
@@ -99,7 +99,7 @@ func JSON(t testing.TB, m proto.Message) []byte {
 
 		id, err := base64.StdEncoding.DecodeString(string(parts[2]))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 
 		return []byte(`"` + string(parts[1]) + `":"` + hex.EncodeToString(id) + `"`)

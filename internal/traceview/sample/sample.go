@@ -114,8 +114,8 @@ func Odd() spans.Trace {
 		"mqtrace.dead_letter.count", int64(1)), "mqtrace.dead_letter.reasons", []any{"rejected"})
 
 	return spans.Trace{ID: ID, Dropped: 7, Spans: []spans.Span{
-		Linked(Span(1, 0, "注文サービス", "POST /orders\x1b[31m\x07 \u202eevil", Server, 0, 50), elsewhere),
-		Span(11, 1, "注文サービス", "publish orders", Producer, 5, 9),
+		Linked(Span(1, 0, "注文サービス", "POST /orders\x1b[31m\x07 \u202eevil", Server, 0, 50), elsewhere), //nolint:gosmopolitan // Text of other scripts is what it is about.
+		Span(11, 1, "注文サービス", "publish orders", Producer, 5, 9),                                       //nolint:gosmopolitan // Text of other scripts is what it is about.
 		Fail(rejected, "", "rejected"),
 		buried,
 		Span(14, 11, "billing", "process invoices", Consumer, 6, 20),                    // before the confirm
@@ -131,7 +131,7 @@ func Odd() spans.Trace {
 		unended,
 		With(Span(32, 0, "late", "process elsewhere", Consumer, 85, 86), "mqtrace.queue_time", 0.035),
 		Span(18, 1, "b", "a duplicate id", Internal, 0, 1),
-		Span(21, 1, "注文サービス", "publish audit", Producer, 10, 11),
+		Span(21, 1, "注文サービス", "publish audit", Producer, 10, 11), //nolint:gosmopolitan // Text of other scripts is what it is about.
 	}}
 }
 

@@ -1,3 +1,4 @@
+//nolint:goconst // The columns and the words of a search stand where they are read.
 package search
 
 import (
@@ -228,7 +229,7 @@ func since(word, value string) (func(*tree.Tree) bool, error) {
 	}
 
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", time.DateOnly} {
-		if from, err := time.ParseInLocation(layout, value, time.Local); err == nil {
+		if from, err := time.ParseInLocation(layout, value, time.Local); err == nil { //nolint:gosmopolitan // People read their own clocks.
 			return func(t *tree.Tree) bool { start, _ := t.Trace.Bounds(); return !start.Before(from) }, nil
 		}
 	}

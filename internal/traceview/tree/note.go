@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -38,7 +37,7 @@ func (n *Node) Notes() []string {
 	}
 
 	if s.LeftOut > 0 {
-		notes = append(notes, fmt.Sprintf("%s of it left out: not what OTLP has there", textfmt.Count(int(s.LeftOut), "value")))
+		notes = append(notes, textfmt.Count(int(s.LeftOut), "value")+" of it left out: not what OTLP has there")
 	}
 
 	return notes
