@@ -76,13 +76,20 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 		return err
 	}
 	err = m.explain(s.forward(m.host, tag, multiple))
+	m.settled(s, tag, multiple, err)
+	return err
+}
+
+// settled notes a settlement. One that came after the end of the process has a span of its
+// own.
+func (m *acknowledger) settled(s settlement, tag uint64, multiple bool, err error) {
+	p := m.process
 	if links, late := p.note(m, s, tag, multiple, err); late && !m.silent {
 		span := p.consumer.settle.start(m, s, links)
 		span.isLate(true)
 		span.start = time.Time{} // settlements are measured with WithSettleSpans only
 		span.end(s, err, true)
 	}
-	return err
 }
 
 // explain returns the error of a settlement with the reason why the channel was closed, if it

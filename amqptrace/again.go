@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // underWay returns the process that a delivery is being processed in, or nil if there is
@@ -37,12 +36,7 @@ func underWay(ctx context.Context, d *amqp.Delivery) *process {
 func (p *process) within(
 	ctx context.Context, d amqp.Delivery, handle func(context.Context, amqp.Delivery) error,
 ) (err error) {
-	if processOf(ctx) != p {
-		if ctx == nil {
-			ctx = context.Background()
-		}
-		ctx = &handlerContext{trace.ContextWithSpan(ctx, p.span), p}
-	}
+	ctx = p.context(ctx)
 	returned := false
 	defer func() {
 		if !returned {

@@ -18,11 +18,12 @@ type arrival struct {
 	names
 	decision
 
-	origin  messaging.Origin
-	history amqphistory.History
-	size    int // of the body, in bytes
-	age     time.Duration
-	ageBy   messaging.Clock // Unknown where nobody asks for the age
+	origin     messaging.Origin
+	attributes []attribute.KeyValue // of the user's
+	history    amqphistory.History
+	size       int // of the body, in bytes
+	age        time.Duration
+	ageBy      messaging.Clock // Unknown where nobody asks for the age
 }
 
 // names are what tells a message from others.
@@ -44,36 +45,53 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 	a.origin.Read(ctx, headers, c.instrumentation.Propagator)
 	a.history = amqphistory.Read(d.Headers, c.queue, d.Redelivered)
 	a.decision = decision{continueTrace: true, traced: true}
-	decides := c.filter != nil || c.relation != nil
+	decides := c.filter != nil || c.relation != nil || c.attributesOf != nil
 	if decides || c.shared.QueueTime {
 		a.age, a.ageBy = messaging.Age(headers.Get(messaging.SentAtHeader), d.Timestamp, time.Now())
 	}
+	if !decides {
+		return
+	}
+	m := Message{
+		Queue: c.queue, Exchange: a.exchange, RoutingKey: a.routingKey, Headers: d.Headers,
+		MessageID: a.messageID, CorrelationID: a.correlationID, Type: d.Type, AppID: d.AppId, BodySize: a.size,
+		NewTraceAsked: messaging.NewTraceAsked(headers.Get(messaging.NewTraceHeader)),
+		Age:           a.age, AgeKnown: a.ageBy != messaging.Unknown, Attempt: a.history.Attempt,
+	}
 	if r, ok := d.Acknowledger.(received); ok && r.by == c {
 		a.decision = r.decision // asked by Get
-	} else if decides {
-		a.decision = c.decide(a, d.Headers)
+	} else {
+		a.decision = decision{
+			continueTrace: c.relation == nil || c.relation(m),
+			traced:        c.filter == nil || c.filter(m),
+		}
+	}
+	if a.traced {
+		a.attributes = c.messageAttributes(m)
 	}
 }
 
-// decide asks the user's functions about a message.
-func (c *Consumer) decide(a *arrival, headers amqp.Table) decision {
-	m := Message{
-		Queue: c.queue, Exchange: a.exchange, RoutingKey: a.routingKey, Headers: headers,
-		Age: a.age, AgeKnown: a.ageBy != messaging.Unknown, Attempt: a.history.Attempt,
+// messageAttributes asks the user's function for the attributes of a message.
+func (c *config) messageAttributes(m Message) (attributes []attribute.KeyValue) {
+	if c.attributesOf == nil {
+		return nil
 	}
-	return decision{
-		continueTrace: c.relation == nil || c.relation(m),
-		traced:        c.filter == nil || c.filter(m),
-	}
+	defer messaging.RecoverAttributes(ScopeName)
+	return c.attributesOf(m)
+}
+
+// point is what the measurements of a process have that began at a place.
+func (c *Consumer) point(where *place) messaging.Point {
+	return messaging.Point{Destination: c.destination, Server: where.server}
 }
 
 // measure measures what is known of a message that is about to be processed.
-func (c *Consumer) measure(ctx context.Context, a *arrival) {
+func (c *Consumer) measure(ctx context.Context, a *arrival, point messaging.Point) {
 	if !a.origin.Created.IsValid() {
-		c.process.WithoutContext(ctx, messaging.Point{Destination: c.destination}, 1)
+		c.process.WithoutContext(ctx, point, 1)
 	}
 	if c.measuresQueueTime(a) {
-		c.process.QueueTime(ctx, a.age.Seconds(), messaging.Point{Destination: c.destination})
+		c.process.QueueTime(ctx, a.age.Seconds(), point)
 	}
 }
 

@@ -54,7 +54,8 @@ func (c *Consumer) startBatch(
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	p := &process{consumer: c, start: c.process.Now(ctx), batch: true}
+	where := c.connection.place()
+	p := &process{consumer: c, start: c.process.Now(ctx), point: c.point(where), batch: true}
 	copies := slices.Clone(ds)
 	p.messages = make([]acknowledger, 0, len(ds)) // never grown: deliveries have pointers into it
 	arrivals := make([]arrival, 0, len(ds))
@@ -80,10 +81,10 @@ func (c *Consumer) startBatch(
 	var origin messaging.Origin
 	origin.ReadBatch(ctx)
 	ctx, p.span = c.process.StartConsumer(&origin, continueTrace,
-		messaging.SpanStart{Name: c.processSpanName, Shared: shared, Links: links})
+		messaging.SpanStart{Name: c.processSpanName, Shared: shared, Links: links}, where.span...)
 	p.ctx = handlerContext{ctx, p}
 	for i := range arrivals {
-		c.measure(ctx, &arrivals[i])
+		c.measure(ctx, &arrivals[i], p.point)
 	}
 	return &p.ctx, copies, p
 }
@@ -137,6 +138,7 @@ func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValu
 // comparable returns the attributes that several messages may have in common.
 func (c *Consumer) comparable(a *arrival) []attribute.KeyValue {
 	attributes := appendIDs(c.appendDestination(nil, &a.names), "", a.correlationID)
+	attributes = append(attributes, a.attributes...)
 	return append(attributes, c.severity(a.history.Attempt, a.size, c.measuresQueueTime(a), a.age, &a.history)...)
 }
 

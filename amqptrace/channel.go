@@ -76,7 +76,7 @@ func (s *channelState) listen(host Channel) {
 			l.states = make(chan *amqp.StateChanged, listenerSize)
 			h.NotifyStateChange(l.states)
 		}
-		s.returns.listens = l.returns != nil
+		s.listens = l.returns != nil
 		s.listening.Store(l.closes != nil)
 		if l.returns == nil && l.closes == nil {
 			close(s.ended)
@@ -139,7 +139,7 @@ func (s *channelState) returned(l *listeners, r amqp.Return, ok bool) {
 		l.returns = nil
 		return
 	}
-	s.returns.note(&r)
+	s.note(&r)
 }
 
 func (s *channelState) closed(l *listeners, e *amqp.Error, ok bool) {
@@ -180,7 +180,7 @@ func (s *channelState) take(id string) *amqp.Return {
 		return nil
 	}
 	s.readAll()
-	return s.returns.get(id)
+	return s.get(id)
 }
 
 // maxHold is how long a message waits for a channel that is open, but not in the state
@@ -196,7 +196,7 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 	var until time.Time
 	for {
 		s.readAll()
-		at, ok, change := s.recovery.now()
+		at, ok, change := s.now()
 		if ok {
 			return at, nil
 		}
@@ -225,7 +225,7 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 // after it, are taken for those of others.
 func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
 	s.readAll()
-	if now, ok, _ := s.recovery.now(); ok && now == at || isClosed(host) {
+	if now, ok, _ := s.now(); ok && now == at || isClosed(host) {
 		return false // recovering it resolves the confirmation
 	}
 	select {
@@ -235,7 +235,7 @@ func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirm
 	if isResolved(confirmed) && !confirmed.Acked() {
 		return false
 	}
-	s.recovery.distrust()
+	s.distrust()
 	return true
 }
 

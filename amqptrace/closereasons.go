@@ -33,7 +33,7 @@ func (r *closeReasons) watch(ch *amqp.Channel) {
 		return
 	}
 	if len(*events) > 0 || r.reason.Load() != nil {
-		if r.read(); !ch.IsClosed() {
+		if _ = r.read(); !ch.IsClosed() {
 			r.reason.Store(nil)
 		}
 	}

@@ -96,7 +96,8 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 		}
 		return a.origin.Context(a.continueTrace), nil
 	}
-	p := &process{consumer: c, start: c.process.Now(ctx)}
+	where := c.connection.place()
+	p := &process{consumer: c, start: c.process.Now(ctx), point: c.point(where)}
 	p.count = p.single[0].wrap(p, d, &a)
 	p.messages = p.single[:]
 
@@ -106,6 +107,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	if c.bodySize {
 		own = append(own, messaging.BodySize(a.size))
 	}
+	own = append(append(own, where.span...), a.attributes...)
 	started := messaging.SpanStart{Name: c.processSpanName, Shared: c.route(&a.names)}
 	ctx, p.span = c.process.StartConsumer(&a.origin, a.continueTrace, started, own...)
 	p.ctx = handlerContext{ctx, p}
@@ -115,7 +117,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	if c.measuresQueueTime(&a) {
 		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
 	}
-	c.measure(ctx, &a)
+	c.measure(ctx, &a, p.point)
 	return &p.ctx, p
 }
 

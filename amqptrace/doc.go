@@ -19,6 +19,12 @@
 // where the confirmation may be that of another message. The errors are [ErrNacked],
 // [ErrReturned], [ErrClosed], with the broker's reason, and [ErrNotConfirming].
 //
+// # Libraries around amqp091-go
+//
+// Where something else than a channel sends and something else than a handler processes, as
+// in a library or an in-house client, [Publisher.StartPublish] and [Consumer.StartProcess]
+// start the same spans around it; what became of the message is what the caller says.
+//
 // # Consume
 //
 // A [Consumer] fits the loop that is there:
@@ -43,6 +49,9 @@
 // [WithRelation] starts a trace for each message instead, or for old ones only. The
 // link to the creation context stays, and so does the baggage, which is the message's
 // or, where that has none, what the context had before.
+//
+// One message is left alone by the context that it is published with: [WithoutTracing],
+// [WithoutPropagation]. [AskForNewTrace] asks its consumer for a trace of its own.
 //
 // # Strangers
 //

@@ -1,6 +1,7 @@
 package amqptrace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -133,10 +134,11 @@ func knownType(err error) string {
 	return "AMQP_" + strconv.Itoa(amqpErr.Code)
 }
 
-// fail marks span as failed by err and returns the error type.
-func fail(span trace.Span, err error) string {
-	failure := errorType(err)
-	messaging.Fail(span, failure, withoutUser(messaging.ErrorText(err)))
+// fail marks the span of an operation as failed by err and returns the error type.
+func fail(ctx context.Context, o *messaging.Operation, span trace.Span, err error) string {
+	failure, text := errorType(err), withoutUser(messaging.ErrorText(err))
+	messaging.Fail(span, failure, text)
+	o.Exception(ctx, err, text)
 	return failure
 }
 

@@ -4,7 +4,7 @@ package amqptrace
 func (p *Publisher) Expected() int {
 	p.state.returns.mu.Lock()
 	defer p.state.returns.mu.Unlock()
-	return len(p.state.returns.expected)
+	return len(p.state.expected)
 }
 
 // ChannelsKnown is of how many channels something is known.

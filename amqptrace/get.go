@@ -54,7 +54,8 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	if !a.traced {
 		return d, ok, err
 	}
-	own := c.appendDestination(nil, &a.names)
+	where := c.connection.place()
+	own := append(append(c.appendDestination(nil, &a.names), where.span...), a.attributes...)
 	count := int64(0)
 	if ok {
 		count = 1
@@ -66,11 +67,12 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	ctx, span := c.get.StartConsumer(&a.origin, a.continueTrace, messaging.SpanStart{
 		Name: c.get.SpanName(c.destination.Name), Shared: c.get.Attributes, At: start,
 	}, own...)
-	failure := ""
+	point, failure := c.point(where), ""
 	if err != nil {
-		failure = fail(span, err)
+		failure = fail(ctx, c.get, span, err)
 	}
-	c.get.Done(ctx, start, messaging.Point{Destination: c.destination, ErrorType: failure}, count)
+	point.ErrorType = failure
+	c.get.Done(ctx, start, point, count)
 	span.End()
 	return d, ok, err
 }

@@ -1,6 +1,9 @@
 package amqptrace
 
 import (
+	"context"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -30,6 +33,9 @@ type config struct {
 	bodySize      bool
 	settleSpans   bool
 	emptyReceives bool
+	host          *amqp.Connection
+	connection    *connection // of host
+	attributesOf  func(Message) []attribute.KeyValue
 }
 
 type optionFunc func(*config)
@@ -42,6 +48,9 @@ func newConfig(opts []Option) config {
 		if o != nil {
 			o.apply(&c)
 		}
+	}
+	if c.host != nil {
+		c.connection = newConnection(c.host, c.address == "")
 	}
 	return c
 }
@@ -93,6 +102,47 @@ func WithPropagators(propagators propagation.TextMapPropagator) Option {
 func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return optionFunc(func(c *config) {
 		c.shared.Attributes = append(c.shared.Attributes, attributes...)
+	})
+}
+
+// WithMessageAttributes adds the attributes that attributesOf returns for a message to its
+// spans, the links of batches included, but not to those of settlements: for instance of a
+// header that names a tenant. It is called before the span starts, so that samplers see them,
+// for every message and from many goroutines. If it panics, the attributes are missing, which
+// OpenTelemetry's error handler hears of once. A nil function is ignored. By default, spans
+// have no attributes of headers.
+func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Option {
+	return optionFunc(func(c *config) {
+		if attributesOf != nil {
+			c.attributesOf = attributesOf
+		}
+	})
+}
+
+// Exception is a failed operation as the conventions have it in a log record: an event of
+// this name and severity number, with the attributes exception.type, exception.message and
+// exception.stacktrace. The stack is that of a call that did not return, and empty where an
+// error was returned, which has none.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
+type Exception struct {
+	Event      string
+	Severity   int // 13, WARN, or for processing 17, ERROR
+	Type       string
+	Message    string
+	Stacktrace string
+}
+
+// WithExceptions calls record for each operation that has failed with an error or a panic,
+// with a context that has its span, for a log record that is correlated with it. Spans have
+// no exception events: the conventions record exceptions as logs. It is a function, and no
+// LoggerProvider, since OpenTelemetry's module for logs would be raised in every program that
+// imports this one; docs/operating.md has the few lines between them. It must not block, and
+// a panic in it is ignored. A nil function is ignored. By default, nothing is called.
+func WithExceptions(record func(context.Context, Exception)) Option {
+	return optionFunc(func(c *config) {
+		if record != nil {
+			c.shared.Exceptions = func(ctx context.Context, e messaging.Exception) { record(ctx, Exception(e)) }
+		}
 	})
 }
 
@@ -155,6 +205,20 @@ func WithBaggageKeys(keys ...string) Option {
 // neither.
 func WithServer(address string, port int) Option {
 	return optionFunc(func(c *config) { c.address, c.port = address, port })
+}
+
+// WithConnection sets the broker's address and port as [WithServer] does, on spans and
+// metrics, and adds the address and port at the other end (network.peer.address and .port)
+// and the virtual host (mqtrace.virtual_host) to spans. They are those of the connection,
+// also after amqp091-go has recovered it. The address is the name that the certificate of
+// the broker was verified for, and without TLS an IP address, since the connection does not
+// tell what was dialled. If WithServer is used too, its address and port count. A nil connection is ignored. By default, spans and metrics have none of these.
+func WithConnection(conn *amqp.Connection) Option {
+	return optionFunc(func(c *config) {
+		if conn != nil {
+			c.host = conn
+		}
+	})
 }
 
 // WithSettleSpans gives each ack, nack and reject a CLIENT span of its own and a

@@ -17,7 +17,8 @@ type process struct {
 	ctx      handlerContext
 	span     trace.Span
 	start    time.Time
-	count    int64 // messages that are counted as consumed here
+	point    messaging.Point // without a failure
+	count    int64           // messages that are counted as consumed here
 	messages []acknowledger
 	single   [1]acknowledger
 	batch    bool
@@ -86,8 +87,9 @@ func (p *process) end(err error, returned bool) {
 	case !returned || err == errDidNotReturn: //nolint:errorlint // never wrapped
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(p.span)
+		p.consumer.process.Exception(p.ctx.Context, nil, "")
 	case err != nil:
-		failure = fail(p.span, err)
+		failure = fail(p.ctx.Context, p.consumer.process, p.span, err)
 	case settled.gaveUp():
 		failure = errorTypeRejected
 		messaging.Fail(p.span, failure, "message was given up: "+settled.String())
@@ -98,7 +100,8 @@ func (p *process) end(err error, returned bool) {
 			p.describeEnd(settled)
 		}
 	}
-	point := messaging.Point{Destination: p.consumer.destination, ErrorType: failure}
+	point := p.point
+	point.ErrorType = failure
 	p.consumer.process.Done(p.ctx.Context, p.start, point, p.count)
 	p.span.End()
 }
@@ -133,9 +136,9 @@ func (p *process) note(
 	})
 	p.mu.Unlock()
 	if n > 0 {
-		p.consumer.process.Settled(p.ctx.Context, messaging.Point{
-			Destination: p.consumer.destination, Labels: [2]messaging.Label{{Key: settlementKey, Value: s.String()}},
-		}, n)
+		point := p.point
+		point.Labels[0] = messaging.Label{Key: settlementKey, Value: s.String()}
+		p.consumer.process.Settled(p.ctx.Context, point, n)
 	}
 	return links, late
 }

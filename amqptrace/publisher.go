@@ -32,10 +32,9 @@ var _ Channel = (*amqp.Channel)(nil)
 // concurrent use if its channel is, as an *amqp.Channel is. Create one with
 // [NewPublisher].
 type Publisher struct {
+	config
+
 	channel         Channel
-	filter          func(Message) bool
-	bodySize        bool
-	stamp           bool
 	instrumentation *messaging.Instrumentation
 	publish         *messaging.Operation
 	routes          messaging.Cache[[2]string, *route] // by exchange and routing key
@@ -50,10 +49,8 @@ func NewPublisher(channel Channel, opts ...Option) *Publisher {
 	c := newConfig(opts)
 	i := c.instrumentation()
 	return &Publisher{
+		config:          c,
 		channel:         channel,
-		filter:          c.filter,
-		bodySize:        c.bodySize,
-		stamp:           c.shared.QueueTime,
 		instrumentation: i,
 		publish:         i.Operation("publish", messaging.Send),
 		state:           stateOf(channel),
@@ -109,43 +106,70 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 
 // sending is one publish under way.
 type sending struct {
-	ctx         context.Context
-	publish     *messaging.Operation
-	span        trace.Span      // nil where the message is not traced
-	caller      context.Context // of the publish
-	start       time.Time
-	destination messaging.Destination
-	untimed     bool // the end of the span is not that of the publish
+	ctx        context.Context
+	publish    *messaging.Operation
+	span       trace.Span      // nil where the message is not traced
+	caller     context.Context // of the publish
+	start      time.Time
+	point      messaging.Point
+	directives messaging.Directives
+	untimed    bool // the end of the span is not that of the publish
 }
 
 // start starts the span of a publish.
 func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.Publishing) (context.Context, sending) {
-	s := sending{publish: p.publish}
-	if p.filter != nil && !p.filter(Message{Exchange: exchange, RoutingKey: key, Headers: msg.Headers}) {
+	s := sending{publish: p.publish, directives: messaging.DirectivesOf(ctx)}
+	if s.directives.WithoutTracing {
 		return ctx, s
 	}
+	var of []attribute.KeyValue
+	if p.filter != nil || p.attributesOf != nil {
+		m := Message{
+			Exchange: exchange, RoutingKey: key, Headers: msg.Headers, MessageID: msg.MessageId,
+			CorrelationID: msg.CorrelationId, Type: msg.Type, AppID: msg.AppId, BodySize: len(msg.Body),
+		}
+		if p.filter != nil && !p.filter(m) {
+			return ctx, s
+		}
+		of = p.messageAttributes(m)
+	}
 	s.start, s.caller = p.publish.Now(ctx), ctx
-	r := p.route(exchange, key)
-	s.destination = r.destination
+	r, where := p.route(exchange, key), p.connection.place()
+	s.point = messaging.Point{Destination: r.destination, Server: where.server}
 
 	var room [3]attribute.KeyValue
 	own := appendIDs(room[:0], msg.MessageId, msg.CorrelationId)
 	if p.bodySize {
 		own = append(own, messaging.BodySize(len(msg.Body)))
 	}
-	started := messaging.SpanStart{Name: r.spanName, Shared: r.attributes}
+	own = append(append(own, where.span...), of...)
+	started := messaging.SpanStart{
+		Name: r.spanName, Shared: r.attributes, NotCarried: s.directives.WithoutPropagation,
+	}
 	s.ctx, s.span = p.publish.StartProducer(ctx, started, own...)
 	return s.ctx, s
 }
 
+// delayHeader is how long the exchange is to hold a message back, in milliseconds.
+// https://github.com/rabbitmq/rabbitmq-delayed-message-exchange
+const delayHeader = "x-delay"
+
 // inject gives msg a copy of its headers with the span's context.
 func (p *Publisher) inject(ctx context.Context, s *sending, msg *amqp.Publishing) {
-	headers, replaced := carrier.Table(msg.Headers).Replace(ctx, p.instrumentation.Propagator)
+	headers, replaced := carrier.Table(msg.Headers).Replace(ctx, s.directives.Propagator(p.instrumentation.Propagator))
 	if replaced && s.span != nil {
 		p.publish.LinkReplaced(s.span, s.caller, carrier.Table(msg.Headers))
 	}
-	if p.stamp {
+	if s.directives.WithoutPropagation {
+		msg.Headers = amqp.Table(headers)
+		return
+	}
+	// The age of a message that is delayed is never to be guessed.
+	if _, delayed := msg.Headers[delayHeader]; delayed || p.shared.QueueTime {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
+	}
+	if s.directives.NewTrace {
+		headers[messaging.NewTraceHeader] = messaging.NewTraceRequested
 	}
 	msg.Headers = amqp.Table(headers)
 }
@@ -163,17 +187,18 @@ func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	case !returned:
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(s.span)
+		s.publish.Exception(s.ctx, nil, "")
 	case err != nil:
-		failure = fail(s.span, err)
+		failure = fail(s.ctx, s.publish, s.span, err)
 	}
 	if len(outcome) > 0 && s.span.IsRecording() {
 		s.span.SetAttributes(outcome...)
 	}
-	point := messaging.Point{Destination: s.destination, ErrorType: failure}
+	s.point.ErrorType = failure
 	if s.untimed {
-		s.publish.Count(s.ctx, point, 1)
+		s.publish.Count(s.ctx, s.point, 1)
 	} else {
-		s.publish.Done(s.ctx, s.start, point, 1)
+		s.publish.Done(s.ctx, s.start, s.point, 1)
 	}
 	s.span.End()
 }

@@ -19,6 +19,10 @@ var system = semconv.MessagingSystemRabbitMQ
 // settled the message.
 const settlementKey = attribute.Key("mqtrace.settlement")
 
+// virtualHostKey is the attribute of a span that has the virtual host of its connection. The
+// conventions have no name for it.
+const virtualHostKey = attribute.Key("mqtrace.virtual_host")
+
 // publishOutcomeKey is the attribute of a publish span that tells what the broker said.
 const publishOutcomeKey = attribute.Key("mqtrace.publish.outcome")
 
@@ -45,7 +49,7 @@ func appendTag(attributes []attribute.KeyValue, tag uint64) []attribute.KeyValue
 	if tag == 0 {
 		return attributes
 	}
-	return append(attributes, semconv.MessagingRabbitMQMessageDeliveryTag(int(tag))) //nolint:gosec // far from the limit
+	return append(attributes, semconv.MessagingRabbitMQMessageDeliveryTag(int(tag)))
 }
 
 // defaultExchange is the name of a destination that has none: AMQP's default

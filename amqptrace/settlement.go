@@ -113,13 +113,12 @@ func (o *settleOperations) of(s settlement) *messaging.Operation {
 
 // settling is the span of one settlement.
 type settling struct {
-	process     *process
-	ctx         context.Context
-	span        trace.Span
-	operation   *messaging.Operation
-	destination messaging.Destination
-	start       time.Time
-	late        bool // the process span had ended
+	process   *process
+	ctx       context.Context
+	span      trace.Span
+	operation *messaging.Operation
+	start     time.Time
+	late      bool // the process span had ended
 }
 
 // start starts the span of a settlement: a child of the process span, linked to the
@@ -129,7 +128,8 @@ func (o *settleOperations) start(by *acknowledger, s settlement, links []trace.L
 	c, ctx := p.consumer, p.ctx.Context
 	own := append(appendTag(c.appendDestination(nil, &by.names), by.tag), s.attribute())
 	own = appendIDs(own, by.messageID, by.correlationID)
-	st := settling{process: p, operation: op, destination: c.destination, start: op.Now(ctx)}
+	st := settling{process: p, operation: op, start: op.Now(ctx)}
+	own = append(own, c.connection.place().span...)
 	st.ctx, st.span = op.Start(ctx, messaging.SpanStart{
 		Name: op.SpanName(c.destination.Name), Shared: op.Attributes, Links: links,
 	}, own...)
@@ -151,12 +151,15 @@ func (s *settling) end(how settlement, err error, returned bool) {
 	case !returned:
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(s.span)
+		s.operation.Exception(s.ctx, nil, "")
 	case err != nil:
-		failure = fail(s.span, err)
+		failure = fail(s.ctx, s.operation, s.span, err)
 	case how.gaveUp() && s.late:
 		failure = errorTypeRejected
 		messaging.Fail(s.span, failure, "message was given up: "+how.String())
 	}
-	s.operation.Done(s.ctx, s.start, messaging.Point{Destination: s.destination, ErrorType: failure}, 0)
+	point := s.process.point
+	point.ErrorType = failure
+	s.operation.Done(s.ctx, s.start, point, 0)
 	s.span.End()
 }

@@ -24,6 +24,7 @@ type operation struct {
 func TestEveryOperationAndOutcome(t *testing.T) {
 	tests := publishOutcomes()
 	maps.Copy(tests, consumeOutcomes())
+	maps.Copy(tests, startedOutcomes())
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			onURLs(t, func(t *testing.T, url string) {

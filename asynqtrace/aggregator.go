@@ -84,20 +84,24 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	if aggregated == nil {
 		return nil // asynq has an error for it
 	}
-	a.linkCreated(ctx, s.span, links, aggregated)
 	s.taskType = a.types.bounded(aggregated.Type())
 	if s.span.IsRecording() {
 		s.span.SetAttributes(messaging.Text(taskTypeKey, aggregated.Type()))
 	}
 	if notCarried == nil {
-		aggregated = l.withHeaders(aggregated, a.headers(s.ctx, aggregated))
+		delayed := targetOf(aggregated, nil, l, nil).delayed
+		headers, replaced := a.config.headers(s.ctx, s.directives, a.instrumentation.Propagator, aggregated, delayed)
+		if replaced {
+			a.linkReplaced(ctx, s.span, links, aggregated)
+		}
+		aggregated = l.withHeaders(aggregated, headers)
 	}
 	return aggregated
 }
 
-// linkCreated links a context that the user's aggregator has put into its task, which the
-// span's own replaces.
-func (a *aggregator) linkCreated(ctx context.Context, span trace.Span, links []trace.Link, aggregated *asynq.Task) {
+// linkReplaced links a context that the user's aggregator has put into its task, which the
+// span's own replaces, unless it is linked already: that of one of the group's tasks.
+func (a *aggregator) linkReplaced(ctx context.Context, span trace.Span, links []trace.Link, aggregated *asynq.Task) {
 	var origin messaging.Origin
 	origin.Read(ctx, carrier.Headers(aggregated.Headers()), a.instrumentation.Propagator)
 	if origin.Created.IsValid() && !slices.ContainsFunc(links, func(l trace.Link) bool {
@@ -110,13 +114,21 @@ func (a *aggregator) linkCreated(ctx context.Context, span trace.Span, links []t
 func (a *aggregator) traced(tasks []*asynq.Task) []*asynq.Task {
 	var traced []*asynq.Task
 	for _, task := range tasks {
-		m := Message{Queue: a.queue, Type: task.Type(), Headers: task.Headers()}
-		m.Age, m.AgeKnown = ageOf(task.Headers())
-		if a.filter(m) {
+		if a.filter(a.messageOf(task)) {
 			traced = append(traced, task)
 		}
 	}
 	return traced
+}
+
+// messageOf returns what is known of a task of a group, to which asynq gives no identifier.
+func (a *aggregator) messageOf(task *asynq.Task) Message {
+	m := Message{
+		Queue: a.queue, Type: task.Type(), Headers: task.Headers(), PayloadSize: len(task.Payload()),
+		NewTraceAsked: messaging.AsksForNewTrace(carrier.Headers(task.Headers())),
+	}
+	m.Age, m.AgeKnown = ageOf(task.Headers())
+	return m
 }
 
 // describe returns what is known of the group: attributes of the span, and a link for
@@ -135,9 +147,11 @@ func (a *aggregator) describe(
 		case len(links) == maxLinks:
 			unlinked++
 		default:
-			links = append(links, trace.Link{
-				SpanContext: origin.Created, Attributes: []attribute.KeyValue{messaging.Text(taskTypeKey, task.Type())},
-			})
+			own := []attribute.KeyValue{messaging.Text(taskTypeKey, task.Type())}
+			if a.attributesOf != nil {
+				own = append(own, a.messageAttributes(a.messageOf(task))...)
+			}
+			links = append(links, trace.Link{SpanContext: origin.Created, Attributes: own})
 		}
 	}
 	if without > 0 {

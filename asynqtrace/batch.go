@@ -50,7 +50,7 @@ func (c *Client) BatchEnqueueContext(ctx context.Context, tasks []*asynq.Task, o
 		carrying[i] = task
 		sent[i] = c.producer.send(ctx, task, opts, false)
 		if l, err := layout(); err == nil {
-			carrying[i] = l.withHeaders(task, c.producer.headers(sent[i].ctx, task))
+			carrying[i] = l.withHeaders(task, c.producer.headers(ctx, &sent[i], task))
 		}
 	}
 	results = hostBatch(ctx, c.Client, carrying, opts)

@@ -47,7 +47,7 @@ func (c *Client) EnqueueContext(
 	defer func() { s.end(info, err, returned) }()
 
 	if l, layoutErr := layout(); layoutErr == nil {
-		task = l.withHeaders(task, c.producer.headers(s.ctx, task))
+		task = l.withHeaders(task, c.producer.headers(ctx, &s, task))
 	}
 	info, err = c.Client.EnqueueContext(s.ctx, task, opts...)
 	returned = true

@@ -2,9 +2,10 @@ package asynqtrace_test
 
 import (
 	"context"
-	"strings"
+	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/codes"
@@ -12,21 +13,6 @@ import (
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
-
-// counted is how many messages were consumed, settled and without context.
-func (s *scene) counted() (consumed, settled, without int) {
-	for _, point := range s.points() {
-		switch name, _, _ := strings.Cut(point, " "); name {
-		case "client.consumed.messages":
-			consumed++
-		case "mqtrace.messages.settled":
-			settled++
-		case "mqtrace.messages.without_context":
-			without++
-		}
-	}
-	return consumed, settled, without
-}
 
 func (s *scene) wantCounted(spans, consumed, settled, without int) {
 	s.Helper()
@@ -83,7 +69,7 @@ func TestCountedOnceUnderRetries(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, newEnv(t, startRedis(t)))
 			tries := 0
-			handler := asynqtrace.Middleware(s.opts()...)(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+			handler := asynqtrace.Middleware(s.opts(asynqtrace.WithQueueTime())...)(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
 				if tries++; tries%3 != 0 {
 					return fail()
 				}
@@ -98,11 +84,14 @@ func TestCountedOnceUnderRetries(t *testing.T) {
 				return handler.ProcessTask(context.Background(), task)
 			}
 			for range 2 { // two deliveries
-				task := asynq.NewTask("email:welcome", nil)
+				task := asynq.NewTaskWithHeaders("email:welcome", nil, map[string]string{"mqtrace-sent-at": fmt.Sprint(time.Now().UnixMicro())})
 				for try(task) != nil {
 				}
 			}
 			s.wantCounted(6, 2, 6, 2)
+			if n := s.queueTimes(); n != 2 {
+				t.Errorf("%d queue times, want 2", n)
+			}
 		})
 	}
 }

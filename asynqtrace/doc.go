@@ -27,7 +27,9 @@
 // else the context of the task.
 //
 // Beware of the former: a span that is opened when the program starts and left in the
-// base context adopts every task, and all of them end up in one endless trace.
+// base context adopts every task, and all of them end up in one endless trace. It is
+// reported once to OpenTelemetry's error handler. A span that has ended is linked and not
+// the parent.
 //
 // Every failed attempt is an error by default. [WithErrorOnlyWhenExhausted] keeps that
 // word for tasks that asynq gave up. A middleware cannot see Config.IsFailure: an

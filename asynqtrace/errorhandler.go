@@ -33,7 +33,8 @@ func (w *Worker) failed(ctx context.Context, task *asynq.Task, err error) contex
 		// There is no middleware, or it has not got so far yet.
 		return a.origin.Context(a.continueTrace)
 	}
-	p := w.start(ctx, &a)
+	p := process{worker: w, task: task}
+	p.start(ctx, &a)
 	h.put(p.ctx)
 	p.end(err, true)
 	return p.ctx

@@ -2,7 +2,6 @@ package asynqtrace
 
 import (
 	"reflect"
-	"sync"
 
 	"github.com/hibiken/asynq"
 )
@@ -33,6 +32,6 @@ func OptionsOf(task *asynq.Task) []asynq.Option {
 // ReportOnce returns a layout that cannot be known, and tells OpenTelemetry's error handler
 // of it once.
 func ReportOnce(err error) (layout func() error) {
-	report := reportOnce(sync.OnceValues(func() (taskLayout, error) { return taskLayout{}, err }))
+	report := reportOnce(taskLayout{}, err)
 	return func() error { _, err := report(); return err }
 }

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/carrier"
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // Inject returns a copy of task that carries the context of ctx, for a task that
@@ -14,15 +15,18 @@ import (
 // and retries, that task was made with. There is no span: the parent of the attempts
 // is the current span of ctx.
 //
-// Of the options, [WithPropagators], [WithBaggageKeys] and [WithQueueTime] matter. A
-// nil task comes back as nil.
+// A task that was made with asynq.ProcessIn or asynq.ProcessAt is stamped with the time, as
+// by a Client; those of the call that enqueues it are not known. Of the options,
+// [WithPropagators], [WithBaggageKeys] and [WithQueueTime] matter. A nil task comes back as
+// nil.
 func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
 	l, err := layout()
 	if task == nil || err != nil {
 		return task
 	}
 	c := newConfig(opts)
-	return l.withHeaders(task, c.headers(ctx, c.shared.Propagator(), task))
+	headers, _ := c.headers(ctx, messaging.DirectivesOf(ctx), c.shared.Propagator(), task, targetOf(task, nil, l, nil).delayed)
+	return l.withHeaders(task, headers)
 }
 
 // SpanContextFromTaskInfo returns the context that a task carries: what the span that

@@ -35,7 +35,8 @@ func (w *Worker) Middleware() asynq.MiddlewareFunc {
 			if outer.isOf(task) {
 				return next.ProcessTask(ctx, task)
 			}
-			p := w.begin(ctx, task, outer)
+			p := process{worker: w, task: task, within: outer}
+			p.begin(ctx)
 			held.put(p.ctx)
 			returned := false
 			defer func() { p.end(err, returned) }()

@@ -199,3 +199,38 @@ func TestAmbientSpan(t *testing.T) {
 		t.Errorf("links %v", l)
 	}
 }
+
+// An ambient span that has ended is linked and not the parent.
+func TestAmbientSpanThatHasEnded(t *testing.T) {
+	e := newEnv(t, startRedis(t))
+	ctx, ambient := e.request(t)
+	ambient.End()
+	task := asynq.NewTaskWithHeaders("email:welcome", nil, map[string]string{"traceparent": creator})
+	if err := asynqtrace.Middleware(e.options()...)(returning(nil)).ProcessTask(ctx, task); err != nil {
+		t.Fatal(err)
+	}
+	s := e.wait(t, "process", 1)[0]
+	if s.Parent().SpanID().String() != creatorSpan {
+		t.Errorf("parent %v", s.Parent())
+	}
+	if l := s.Links(); len(l) != 2 || l[0].SpanContext.SpanID().String() != creatorSpan || l[1].SpanContext.SpanID() != ambient.SpanContext().SpanID() {
+		t.Errorf("links %v", l)
+	}
+}
+
+// One that adopts tasks of different traces is reported once.
+func TestAmbientSpanThatAdoptsAll(t *testing.T) {
+	handled := handledErrors(t)
+	e := newEnv(t, startRedis(t))
+	ctx, _ := e.request(t)
+	handler := asynqtrace.Middleware(e.options()...)(returning(nil))
+	for i := range 5 {
+		task := asynq.NewTaskWithHeaders("email:welcome", nil, map[string]string{"traceparent": fmt.Sprintf("00-%032x-%016x-01", i+1, i+1)})
+		if err := handler.ProcessTask(ctx, task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if errs := handled(); len(errs) != 1 || !strings.Contains(errs[0].Error(), "asynqtrace") {
+		t.Errorf("handled %v", errs)
+	}
+}

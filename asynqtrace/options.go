@@ -28,6 +28,7 @@ type config struct {
 	relation               Relation
 	errorOnlyWhenExhausted bool
 	server                 server
+	attributesOf           func(Message) []attribute.KeyValue
 }
 
 type optionFunc func(*config)
@@ -87,6 +88,29 @@ func WithAttributes(attributes ...attribute.KeyValue) Option {
 	})
 }
 
+// WithMessageAttributes adds the attributes that attributesOf returns for a task to the spans
+// of its enqueue and of its attempts, and to its link in the span of a group: for instance of
+// a header that names a tenant. It is called before the span starts, so that samplers see them,
+// for every task and from many goroutines. If it panics, the attributes are missing, which
+// OpenTelemetry's error handler hears of once. A nil function is ignored. By default, spans
+// have no attributes of headers.
+func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Option {
+	return optionFunc(func(c *config) {
+		if attributesOf != nil {
+			c.attributesOf = attributesOf
+		}
+	})
+}
+
+// messageAttributes asks the user's function for the attributes of a task.
+func (c *config) messageAttributes(m Message) (attributes []attribute.KeyValue) {
+	if c.attributesOf == nil {
+		return nil
+	}
+	defer messaging.RecoverAttributes(ScopeName)
+	return c.attributesOf(m)
+}
+
 // WithFilter lets only tasks for which filter returns true have spans and metrics.
 // The others still carry their trace on: a client puts the caller's context into them
 // and a handler gets the context they came with. A nil filter is ignored. By default,
@@ -107,15 +131,15 @@ func WithFilter(filter func(Message) bool) Option {
 // keeps no such time, so without a stamp nothing is reported.
 //
 // The two times are of different clocks: what is reported is off by as much as those
-// of the two machines differ. A negative time is reported as 0. By default, nothing
-// is stamped or reported.
+// of the two machines differ. A negative time is reported as 0. By default, nothing is
+// reported, and only tasks that are enqueued with a delay are stamped, for [ContinueWithin].
 func WithQueueTime() Option {
 	return optionFunc(func(c *config) { c.shared.QueueTime = true })
 }
 
 // WithRelation decides for each attempt whether its span continues the trace of the
-// task or starts one of its own: [ContinueTrace], [NewTrace], [ContinueWithin] or a
-// function of your own. The task's creation context is linked and its baggage handed
+// task or starts one of its own: [ContinueTrace], [NewTrace], [ContinueWithin],
+// [ContinueUnlessAsked] or a function of your own. The task's creation context is linked and its baggage handed
 // on in every case. A nil relation is ignored; [NewClient], [SchedulerOpts] and
 // [Inject] ignore the option. By default, ContinueTrace.
 func WithRelation(relation Relation) Option {

@@ -23,7 +23,8 @@ import (
 )
 
 // surface returns the names in a package of ours that a user configures it with: the
-// exported functions that return an Option or a Relation, or are a Relation.
+// exported functions that return an Option or a Relation, are a Relation, or return a
+// context that leaves a message alone or asks something of its consumer.
 func surface(t *testing.T, dir string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -46,7 +47,8 @@ func surface(t *testing.T, dir string) []string {
 			}
 			switch signature := types.ExprString(f.Type); {
 			case strings.HasSuffix(signature, ") Option"), strings.HasSuffix(signature, ") Relation"),
-				signature == "func(Message) bool":
+				signature == "func(Message) bool", signature == "func(m Message) bool",
+				signature == "func(ctx context.Context) context.Context":
 				names = append(names, f.Name.Name)
 			}
 		}
@@ -59,12 +61,13 @@ func surface(t *testing.T, dir string) []string {
 // other. What only one can have is listed here.
 func TestSharedOptionsHaveTheSameNames(t *testing.T) {
 	own := []string{"WithErrorOnlyWhenExhausted", "WithRedis"}
-	others := []string{"WithBodySize", "WithEmptyReceives", "WithSettleSpans"}
+	others := []string{"WithBodySize", "WithConnection", "WithEmptyReceives", "WithExceptions", "WithSettleSpans"}
 	ours := slices.DeleteFunc(surface(t, "../asynqtrace"), func(n string) bool { return slices.Contains(own, n) })
 	theirs := slices.DeleteFunc(surface(t, "../amqptrace"), func(n string) bool { return slices.Contains(others, n) })
 	want := []string{
-		"ContinueTrace", "ContinueWithin", "NewTrace", "WithAttributes", "WithBaggageKeys", "WithFilter",
-		"WithMeterProvider", "WithPropagators", "WithQueueTime", "WithRelation", "WithServer", "WithTracerProvider",
+		"AskForNewTrace", "ContinueTrace", "ContinueUnlessAsked", "ContinueWithin", "NewTrace", "WithAttributes",
+		"WithBaggageKeys", "WithFilter", "WithMessageAttributes", "WithMeterProvider", "WithPropagators", "WithQueueTime",
+		"WithRelation", "WithServer", "WithTracerProvider", "WithoutPropagation", "WithoutTracing",
 	}
 	if !slices.Equal(ours, want) || !slices.Equal(theirs, want) {
 		t.Errorf("shared options\nasynqtrace %v\namqptrace  %v\nwant       %v", ours, theirs, want)

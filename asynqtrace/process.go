@@ -14,16 +14,17 @@ import (
 
 // process is one attempt under way.
 type process struct {
+	worker *Worker
+	task   *asynq.Task
+	within *underWay // the attempt that this one is a part of, nil for one that asynq started
+
 	ctx      context.Context // the handler's
-	worker   *Worker
-	span     trace.Span // nil where the task is not traced
-	start    time.Time
+	handling *underWay       // the same, nil where nothing is recorded or measured
+	span     trace.Span      // nil where the task is not traced
+	began    time.Time
 	attempt  attempt
-	taskType string // as metrics have it
-	delivery delivery
-	within   *underWay // the attempt that this one is a part of, nil for one that asynq started
-	again    bool      // the delivery has been processed before, and was counted then
-	handling *underWay // nil where nothing is recorded or measured
+	route    *route
+	again    bool // the delivery has been processed before, and was counted then
 }
 
 // An arrival is what is known of a task before it is processed. It is read once.
@@ -31,9 +32,8 @@ type arrival struct {
 	attempt
 
 	taskType      string
-	delivery      delivery
-	within        *underWay
 	origin        messaging.Origin
+	attributes    []attribute.KeyValue // of the user's
 	continueTrace bool
 	traced        bool
 	age           time.Duration
@@ -44,44 +44,52 @@ type arrival struct {
 func (w *Worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 	headers := carrier.Headers(task.Headers())
 	a := arrival{attempt: attemptOf(ctx), taskType: task.Type()}
-	a.delivery = deliveryOf(task, a.attempt)
 	a.origin.Read(ctx, headers, w.instrumentation.Propagator)
-	if w.filter != nil || w.relation != nil || w.shared.QueueTime {
+	a.continueTrace, a.traced = true, true
+	decides := w.filter != nil || w.relation != nil || w.attributesOf != nil
+	if decides || w.shared.QueueTime {
 		a.age, a.ageKnown = ageOf(headers)
 	}
+	if !decides {
+		return a
+	}
 	m := Message{
-		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers,
-		Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
+		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers, PayloadSize: len(task.Payload()),
+		NewTraceAsked: messaging.AsksForNewTrace(headers), Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
 	}
 	a.continueTrace = w.relation == nil || w.relation(m)
 	a.traced = w.filter == nil || w.filter(m)
+	if a.traced {
+		a.attributes = w.messageAttributes(m)
+	}
 	return a
 }
 
 // begin starts the span of an attempt whose handler is about to be called, unless the
 // task is not traced. ctx is asynq's own.
-func (w *Worker) begin(ctx context.Context, task *asynq.Task, within *underWay) process {
-	a := w.arrive(ctx, task)
-	a.within = within
+func (p *process) begin(ctx context.Context) {
+	a := p.worker.arrive(ctx, p.task)
 	if !a.traced {
-		return process{ctx: a.origin.Context(a.continueTrace)}
+		p.ctx = a.origin.Context(a.continueTrace)
+		return
 	}
-	p := w.start(ctx, &a)
-	if w.shared.QueueTime && a.ageKnown {
-		w.process.QueueTime(p.ctx, a.age.Seconds(), messaging.Point{Destination: a.destination()})
+	p.start(ctx, &a)
+	if p.worker.shared.QueueTime && a.ageKnown {
+		if p.isFirst() {
+			p.worker.process.QueueTime(p.ctx, a.age.Seconds(), messaging.Point{Destination: a.destination()})
+		}
 		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
 	}
-	return p
 }
 
 // start starts the span of a task that asynq has taken from its queue.
-func (w *Worker) start(ctx context.Context, a *arrival) process {
+func (p *process) start(ctx context.Context, a *arrival) {
+	w := p.worker
 	// What asynq's context has of the attempt is kept: the handler may go on after asynq
 	// has cancelled it.
-	p := process{worker: w, attempt: a.attempt, delivery: a.delivery, within: a.within, start: w.process.Now(ctx)}
-	p.again = w.failures.Again(a.delivery)
-	r := w.routes.get(w.process, a.queue, a.taskType)
-	p.taskType = r.taskType
+	p.attempt, p.began = a.attempt, w.process.Now(ctx)
+	p.again = w.failures.Again(deliveryOf(p.task, &p.attempt))
+	p.route = w.routes.get(w.process, a.queue, a.taskType)
 	var room [3]attribute.KeyValue
 	own := room[:0]
 	if a.taskID != "" {
@@ -90,16 +98,16 @@ func (w *Worker) start(ctx context.Context, a *arrival) process {
 	if a.known {
 		own = append(own, retryCountKey.Int(a.retried), maxRetryKey.Int(a.maxRetry))
 	}
+	own = append(own, a.attributes...)
 	p.ctx, p.span = w.process.StartConsumer(&a.origin, a.continueTrace,
-		messaging.SpanStart{Name: r.spanName, Shared: r.attributes}, own...)
+		messaging.SpanStart{Name: p.route.spanName, Shared: p.route.attributes}, own...)
 	if !a.origin.Created.IsValid() && p.isFirst() {
 		w.process.WithoutContext(p.ctx, messaging.Point{Destination: a.destination()}, 1)
 	}
-	if p.span.IsRecording() || !p.start.IsZero() {
+	if p.span.IsRecording() || !p.began.IsZero() {
 		p.handling = &underWay{Context: p.ctx, taskType: a.taskType}
 		p.ctx = p.handling
 	}
-	return p
 }
 
 // isFirst reports whether this is the first time that a handler is called for a task that
@@ -128,7 +136,7 @@ func (p *process) end(err error, returned bool) {
 		failure = fail(p.span, err)
 	}
 	if !returned || err != nil {
-		p.worker.failures.Failed(p.delivery)
+		p.worker.failures.Failed(deliveryOf(p.task, &p.attempt))
 	}
 	if p.span.IsRecording() {
 		p.span.SetAttributes(p.handling.one(outcomeKey.String(string(outcome)))...)
@@ -139,13 +147,13 @@ func (p *process) end(err error, returned bool) {
 
 func (p *process) measure(o outcome, failure string) {
 	point := messaging.Point{Destination: p.attempt.destination(), ErrorType: failure, Labels: [2]messaging.Label{
-		{Key: taskTypeKey, Value: p.taskType}, {Key: outcomeKey, Value: string(o)},
+		{Key: taskTypeKey, Value: p.route.taskType}, {Key: outcomeKey, Value: string(o)},
 	}}
 	deliveries := int64(0)
 	if p.isFirst() {
 		deliveries = 1
 	}
-	p.worker.process.Done(p.ctx, p.start, point, deliveries)
+	p.worker.process.Done(p.ctx, p.began, point, deliveries)
 	if p.within == nil {
 		point.ErrorType = "" // of the attempt; the outcome is that of the task
 		p.worker.process.Settled(p.ctx, point, 1)

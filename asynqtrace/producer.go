@@ -41,16 +41,28 @@ type sending struct {
 	start   time.Time
 	to      target
 
-	taskType string // as metrics have it
+	taskType   string // as metrics have it
+	directives messaging.Directives
 }
 
 // send starts the span of an enqueue, unless the task is not traced.
 func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Option, newRoot bool) sending {
-	s := sending{ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts)}
-	if p.filter != nil && !p.filter(Message{
-		Queue: s.to.queue, Type: task.Type(), ID: s.to.id, Headers: task.Headers(),
-	}) {
+	l, layoutErr := layout()
+	s := sending{
+		ctx: ctx, enqueue: p.enqueue, to: targetOf(task, opts, l, layoutErr), directives: messaging.DirectivesOf(ctx),
+	}
+	if s.directives.WithoutTracing {
 		return s
+	}
+	var of []attribute.KeyValue
+	if p.filter != nil || p.attributesOf != nil {
+		m := Message{
+			Queue: s.to.queue, Type: task.Type(), ID: s.to.id, Headers: task.Headers(), PayloadSize: len(task.Payload()),
+		}
+		if p.filter != nil && !p.filter(m) {
+			return s
+		}
+		of = p.messageAttributes(m)
 	}
 	s.start = p.enqueue.Now(ctx)
 	r := p.routes.get(p.enqueue, s.to.queue, task.Type())
@@ -60,29 +72,39 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 	if s.to.id != "" {
 		own = append(own, messaging.MessageID(s.to.id))
 	}
-	_, notCarried := layout()
+	own = append(own, of...)
 	s.ctx, s.span = p.enqueue.StartProducer(ctx, messaging.SpanStart{
-		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot, NotCarried: notCarried != nil,
+		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot,
+		NotCarried: layoutErr != nil || s.directives.WithoutPropagation,
 	}, own...)
-	if headers := task.Headers(); s.span != nil && len(headers) > 0 {
-		p.enqueue.LinkReplaced(s.span, ctx, carrier.Headers(headers))
-	}
 	return s
 }
 
-// headers returns a copy of the task's headers with the context of ctx.
-func (p *producer) headers(ctx context.Context, task *asynq.Task) map[string]string {
-	return p.config.headers(ctx, p.instrumentation.Propagator, task)
-}
-
-func (c *config) headers(
-	ctx context.Context, propagator propagation.TextMapPropagator, task *asynq.Task,
-) map[string]string {
-	headers := carrier.Headers(task.Headers()).Inject(ctx, propagator)
-	if c.shared.QueueTime {
-		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
+// headers returns a copy of the task's headers with the context of s, which was started in
+// the context caller. What the task had instead of it is linked.
+func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task) map[string]string {
+	headers, replaced := p.config.headers(s.ctx, s.directives, p.instrumentation.Propagator, task, s.to.delayed)
+	if replaced && s.span != nil {
+		p.enqueue.LinkReplaced(s.span, caller, carrier.Headers(task.Headers()))
 	}
 	return headers
+}
+
+// headers also reports whether there were any of the propagator's.
+func (c *config) headers(
+	ctx context.Context, d messaging.Directives, propagator propagation.TextMapPropagator, task *asynq.Task, delayed bool,
+) (headers map[string]string, replaced bool) {
+	headers, replaced = carrier.Headers(task.Headers()).Replace(ctx, d.Propagator(propagator))
+	if d.WithoutPropagation {
+		return headers, replaced
+	}
+	if c.shared.QueueTime || delayed {
+		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
+	}
+	if d.NewTrace {
+		headers[messaging.NewTraceHeader] = messaging.NewTraceRequested
+	}
+	return headers, replaced
 }
 
 // end ends the span with asynq's answer and measures the enqueue. returned is false
@@ -138,12 +160,15 @@ func (s *sending) accepted(info *asynq.TaskInfo) {
 const defaultQueue = "default"
 
 // target is where a task goes, as far as its options say.
-type target struct{ queue, id string }
+type target struct {
+	queue, id string
+	delayed   bool // it is to be processed later
+}
 
 // targetOf reads the options that the task was made with and those of the call.
-func targetOf(task *asynq.Task, opts []asynq.Option) target {
+func targetOf(task *asynq.Task, opts []asynq.Option, l taskLayout, layoutErr error) target {
 	var to target
-	if l, err := layout(); err == nil {
+	if layoutErr == nil {
 		to.queue = defaultQueue
 		to.read(l.optionsOf(task))
 	}
@@ -154,8 +179,10 @@ func targetOf(task *asynq.Task, opts []asynq.Option) target {
 // The types of the options that asynq goes by. It passes over options of other types,
 // whatever their Type method answers.
 var (
-	queueOption  = reflect.TypeOf(asynq.Queue(""))
-	taskIDOption = reflect.TypeOf(asynq.TaskID(""))
+	queueOption     = reflect.TypeOf(asynq.Queue(""))
+	taskIDOption    = reflect.TypeOf(asynq.TaskID(""))
+	processInOption = reflect.TypeOf(asynq.ProcessIn(0))
+	processAtOption = reflect.TypeOf(asynq.ProcessAt(time.Time{}))
 )
 
 // read reads options, of which, as in asynq, the last counts.
@@ -166,6 +193,12 @@ func (t *target) read(opts []asynq.Option) {
 			t.queue, _ = o.Value().(string)
 		case taskIDOption:
 			t.id, _ = o.Value().(string)
+		case processInOption:
+			in, _ := o.Value().(time.Duration)
+			t.delayed = in > 0
+		case processAtOption:
+			at, _ := o.Value().(time.Time)
+			t.delayed = time.Until(at) > 0
 		}
 	}
 }

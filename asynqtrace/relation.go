@@ -7,7 +7,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// Message is what a filter or a [Relation] decides on.
+// Message is what a filter or a [Relation] decides on, and what [WithMessageAttributes]
+// makes attributes of.
 type Message struct {
 	// Queue is the task's queue. It is empty where it cannot be known: in a handler
 	// that is called without a server, and for the tasks of a group where the server
@@ -19,6 +20,11 @@ type Message struct {
 	ID string
 	// Headers are the task's own, to be read only.
 	Headers map[string]string
+	// PayloadSize is in bytes.
+	PayloadSize int
+	// NewTraceAsked reports whether the program that enqueued the task asked for a new trace,
+	// with [AskForNewTrace]. It is false for a task that is enqueued.
+	NewTraceAsked bool
 	// Age is how long ago the task was enqueued, by its mqtrace-sent-at header (see
 	// [WithQueueTime]). It is meaningful if AgeKnown is true.
 	Age      time.Duration
@@ -50,11 +56,22 @@ func NewTrace(Message) bool { return false }
 // trace once and forgets it: spans that come hours later are lost or alone, and a
 // link holds where a parent cannot.
 //
-// The age is that of the mqtrace-sent-at header, so the client needs [WithQueueTime].
-// A task of unknown age is continued.
+// The age is that of the mqtrace-sent-at header, which tasks have that are enqueued with
+// asynq.ProcessIn or asynq.ProcessAt, and with [WithQueueTime] all. A task of unknown age is
+// continued.
 func ContinueWithin(age time.Duration) Relation {
 	return func(m Message) bool { return !m.AgeKnown || m.Age <= age }
 }
+
+// ContinueUnlessAsked is the [Relation] that starts a new trace for tasks whose producer asked
+// for that, with [AskForNewTrace], and continues the trace of all others. It goes together with
+// others in a function of your own:
+//
+//	within := asynqtrace.ContinueWithin(10 * time.Minute)
+//	asynqtrace.WithRelation(func(m asynqtrace.Message) bool {
+//		return asynqtrace.ContinueUnlessAsked(m) && within(m)
+//	})
+func ContinueUnlessAsked(m Message) bool { return !m.NewTraceAsked }
 
 // ageOf returns the time since a task was enqueued, which only its stamp says.
 func ageOf(headers carrier.Headers) (time.Duration, bool) {

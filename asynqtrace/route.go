@@ -19,13 +19,13 @@ type route struct {
 // routes are those of an operation. The zero value is ready for use. It is safe for
 // concurrent use.
 type routes struct {
-	known messaging.Cache[[2]string, route] // by queue and type
+	known messaging.Cache[[2]string, *route] // by queue and type
 	types taskTypes
 }
 
-func (r *routes) get(o *messaging.Operation, queue, taskType string) route {
-	return r.known.Get([2]string{queue, taskType}, func() route {
-		to := route{o.SpanName(queue), append(slices.Clone(o.Attributes), messaging.Text(taskTypeKey, taskType)), r.types.bounded(taskType)}
+func (r *routes) get(o *messaging.Operation, queue, taskType string) *route {
+	return r.known.Get([2]string{queue, taskType}, func() *route {
+		to := &route{o.SpanName(queue), append(slices.Clone(o.Attributes), messaging.Text(taskTypeKey, taskType)), r.types.bounded(taskType)}
 		if queue != "" {
 			to.attributes = append(to.attributes, messaging.DestinationName(queue))
 		}

@@ -12,15 +12,12 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
-	"github.com/mqtrace/mqtrace/internal/messaging/messagingtest"
 )
 
 // A scene is a queue Q in a Redis, with all that is seen of it, and the caller's span.
@@ -98,7 +95,7 @@ func (s *scene) until(n int) {
 }
 
 // tick has a task enqueued once: the entry is gone before the next second.
-func (s *scene) tick(task *asynq.Task) {
+func (s *scene) tick(task *asynq.Task, more ...asynqtrace.Option) {
 	s.Helper()
 	var sch *asynq.Scheduler
 	entry := make(chan string, 1)
@@ -109,7 +106,7 @@ func (s *scene) tick(task *asynq.Task) {
 				s.Error(err)
 			}
 		})
-	}})
+	}}, more...)
 	id, err := sch.Register("@every 1s", task)
 	s.ok(err)
 	entry <- id
@@ -218,39 +215,4 @@ func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 	if !slices.Equal(have, wanted) {
 		s.Errorf("%q has\n%s\nwant\n%s", want.name, strings.Join(have, "\n"), strings.Join(wanted, "\n"))
 	}
-}
-
-// points are the metric points, each as often as it was counted, written as name,
-// operation, destination and error type.
-func (s *scene) points() []string {
-	s.Helper()
-	var got []string
-	for _, point := range messagingtest.Points(s, s.metrics, asynqtrace.ScopeName, "asynq") {
-		got = append(got, s.named(point))
-	}
-	slices.Sort(got)
-	return got
-}
-
-// attributeSets are those of all metric points, by the name of the metric.
-func (s *scene) attributeSets() map[string][]attribute.Set {
-	s.Helper()
-	var data metricdata.ResourceMetrics
-	s.ok(s.metrics.Collect(context.Background(), &data))
-	sets := make(map[string][]attribute.Set)
-	for _, scope := range data.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			switch d := m.Data.(type) {
-			case metricdata.Histogram[float64]:
-				for _, p := range d.DataPoints {
-					sets[m.Name] = append(sets[m.Name], p.Attributes)
-				}
-			case metricdata.Sum[int64]:
-				for _, p := range d.DataPoints {
-					sets[m.Name] = append(sets[m.Name], p.Attributes)
-				}
-			}
-		}
-	}
-	return sets
 }

@@ -54,7 +54,7 @@ func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
 	}
 	t := &tick{sending: s.send(context.Background(), own, opts, true), task: task, opts: opts}
 	if _, err := layout(); err == nil {
-		t.headers = s.headers(t.ctx, own)
+		t.headers = s.headers(context.Background(), &t.sending, own)
 	}
 	s.ticks.add(t)
 }

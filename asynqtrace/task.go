@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -23,18 +22,15 @@ type taskLayout struct {
 	headers, options uintptr
 }
 
-// layout is worked out once and without a hand-written offset. The second value
-// says why asynq.Task does not look as expected.
-var layout = reportOnce(sync.OnceValues(func() (taskLayout, error) {
-	return layoutOf(reflect.TypeFor[asynq.Task]())
-}))
+// layout is worked out without a hand-written offset, when the program starts. The second
+// value says why asynq.Task does not look as expected.
+var layout = reportOnce(layoutOf(reflect.TypeFor[asynq.Task]()))
 
-// reportOnce has OpenTelemetry's error handler hear of the error once. That is called with
-// no lock held: it is the user's, and may enqueue a task.
-func reportOnce(layout func() (taskLayout, error)) func() (taskLayout, error) {
+// reportOnce has OpenTelemetry's error handler hear of the error once, when it first matters.
+// That is called with no lock held: it is the user's, and may enqueue a task.
+func reportOnce(l taskLayout, err error) func() (taskLayout, error) {
 	var reported atomic.Bool
 	return func() (taskLayout, error) {
-		l, err := layout()
 		if err != nil && reported.CompareAndSwap(false, true) {
 			otel.Handle(err)
 		}

@@ -172,6 +172,49 @@ func TestTicksThatOverlap(t *testing.T) {
 	})
 }
 
+// A hook of the user's may take its time, and may wait for another tick.
+func TestHooksDoNotWaitForOneAnother(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, startRedis(t))
+	client := asynq.NewClient(e.redis)
+	defer func() { _ = client.Close() }()
+	slow, other := asynq.NewTask("email:slow", nil, asynq.Queue(e.queue)), asynq.NewTask("email:other", nil, asynq.Queue(e.queue))
+	var opts *asynq.SchedulerOpts
+	ticked := 0
+	tick := func() { // while a hook of the slow task is being called
+		done := make(chan struct{})
+		go func() { defer close(done); entry{opts, client, other, nil}.tick()() }()
+		select {
+		case <-done:
+			ticked++
+		case <-time.After(patience):
+			t.Error("a hook keeps another tick waiting")
+		}
+	}
+	opts = asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{
+		PreEnqueueFunc: func(task *asynq.Task, _ []asynq.Option) {
+			if task.Type() == slow.Type() {
+				tick()
+			}
+		},
+		PostEnqueueFunc: func(info *asynq.TaskInfo, err error) {
+			if err != nil || info.Type == slow.Type() {
+				tick()
+			}
+		},
+		EnqueueErrorHandler: func(*asynq.Task, []asynq.Option, error) { tick() }, //nolint:staticcheck // still there
+	}, e.options()...)
+	entry{opts, client, slow, nil}.tick()()
+	taken := []asynq.Option{asynq.TaskID("taken")}
+	if _, err := client.Enqueue(other, taken...); err != nil {
+		t.Fatal(err)
+	}
+	entry{opts, client, slow, taken}.tick()()
+	if ticked != 5 {
+		t.Errorf("%d ticks, want one for each hook", ticked)
+	}
+}
+
 // Run with -race: a task is not written to while a tick reads it.
 func TestTicksOfOneTaskFromManyGoroutines(t *testing.T) {
 	t.Parallel()

@@ -65,6 +65,6 @@ type delivery struct {
 	retried int
 }
 
-func deliveryOf(task *asynq.Task, a attempt) delivery {
+func deliveryOf(task *asynq.Task, a *attempt) delivery {
 	return delivery{uintptr(unsafe.Pointer(task)), a.taskID, a.retried} //nolint:gosec // never made a pointer again
 }

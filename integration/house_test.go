@@ -31,6 +31,7 @@ var forbidden = map[string][]string{
 	"internal/amqphistory":             {"asynq", "redis", "otel", module},
 	"internal/amqpbroker":              {"amqp091-go", "otel", "redis", module},
 	"amqptrace":                        {"asynq", "redis", "otel/sdk", "otelslog", "exporters", "protobuf", "grpc", module + "internal/amqpbroker"},
+	"amqptrace/amqptest":               {"asynq", "redis", "exporters", "protobuf", "grpc"}, // for tests: the SDK and the broker
 	"asynqtrace":                       {"amqp091-go", "otel/sdk", "otelslog", "exporters", "grpc", module + "internal/amqpbroker"},
 	"asynqtrace/asynqredis":            {"amqp091-go", "otel", module},
 	"internal/traceview":               {"amqp091-go", "asynq", "redis", "otel/sdk", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/messaging"},

@@ -19,20 +19,47 @@ var surroundings = map[string]string{
 
 var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```diff\n(.*?)```")
 
-// The set-up of the SDK is a file of a module outside go.work, whose tests compile and run
-// it: its exporters bring gRPC and more along.
-func TestReadmeHasTheSetUp(t *testing.T) {
-	const name = "integration/snippets/setup.go"
-	readme, err := os.ReadFile("../README.md")
+var files = regexp.MustCompile(`<!-- checked: (\S+\.go) -->`)
+
+// The files that the documents show, each below a comment that names it, are compiled and
+// tested where they are: some in a module outside go.work, for what their imports bring along.
+func TestDocumentsHaveTheFiles(t *testing.T) {
+	documents, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.ReadFile(filepath.Join("..", name))
-	if err != nil {
-		t.Fatal(err)
+	shown := 0
+	for _, document := range append(documents, "../README.md") {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files.FindAllStringSubmatch(string(text), -1) {
+			shown++
+			file, err := os.ReadFile(filepath.Join("..", name[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), name[0]+"\n```go\n"+string(file)+"```\n") {
+				t.Errorf("%s does not have %s as it is", document, name[1])
+			}
+		}
 	}
-	if !strings.Contains(string(readme), "<!-- checked: "+name+" -->\n```go\n"+string(file)+"```\n") {
-		t.Errorf("README.md does not have %s as it is", name)
+	if shown == 0 {
+		t.Error("no document shows a file")
+	}
+}
+
+// The tests in docs/testing.md are to be short.
+func TestShownTestsAreShort(t *testing.T) {
+	for _, name := range []string{"orders", "welcome"} {
+		file, err := os.ReadFile("../examples/testing/orders/" + name + "_test.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(file), "\n"); n >= 40 {
+			t.Errorf("%s_test.go has %d lines", name, n)
+		}
 	}
 }
 

@@ -118,6 +118,7 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 			tapCommand(),
 			traceCommand(),
 			viewCommand(),
+			queuesCommand(),
 			brokerCommand(),
 		},
 		Action: showHelp,

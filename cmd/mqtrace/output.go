@@ -11,7 +11,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/escape"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 // The two values of outputFlag.
@@ -47,11 +48,11 @@ func jsonOut(c *cli.Command) io.Writer { return escape.NewWriter(c.Root().Writer
 func isJSON(c *cli.Command) bool { return c.String("o") == outputJSON }
 
 // treeOptions suit what the output goes to. It has colour on a terminal only.
-func treeOptions(c *cli.Command) traceview.TreeOptions {
+func treeOptions(c *cli.Command) terminal.Options {
 	if f, ok := c.Root().Writer.(*os.File); ok {
-		return traceview.OptionsFor(f)
+		return terminal.OptionsFor(f)
 	}
-	return traceview.TreeOptions{Width: plainWidth}
+	return terminal.Options{Width: plainWidth}
 }
 
 // stdin is what a command reads where - stands for a file.
@@ -89,7 +90,7 @@ func printable(text string) string {
 	const maxLine = 2048
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = traceview.Printable(line, maxLine)
+		lines[i] = textfmt.Printable(line, maxLine)
 	}
 	return strings.Join(lines, "\n")
 }

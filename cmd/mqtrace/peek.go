@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,9 @@ Examples:
 
 const defaultPeek = 20
 
+// maxNamed is how many queues an error names.
+const maxNamed = 20
+
 // giveBackTime is how long an interrupted peek may take to give its messages back. After it
 // the end of the connection does so.
 const giveBackTime = 2 * time.Second
@@ -154,7 +158,13 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if n := source.Consumers(); n > 0 {
 		warnf(c, "queue %q has %d consumers, which do not get these messages meanwhile", queue, n)
 	}
-	err = peek.Print(peekOut(c), source, c.Int("n"), peekFormat(c, peek.SystemRabbitMQ, queue))
+	// What is printed is kept until the messages are given back: a pager may take any time
+	// to read it, and they would be held as long.
+	var kept bytes.Buffer
+	err = peek.Print(&kept, source, c.Int("n"), peekFormat(c, peek.SystemRabbitMQ, queue))
+	if _, printed := peekOut(c).Write(kept.Bytes()); err == nil {
+		err = printed
+	}
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
@@ -209,7 +219,13 @@ func peekAsynq(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer closeWith(ctx, client)()
-	source, err := peek.OpenAsynq(asynq.NewInspectorFromRedisClient(client), queue, c.StringSlice("state"), peekOptions(c))
+	inspector := asynq.NewInspectorFromRedisClient(client)
+	source, err := peek.OpenAsynq(inspector, queue, c.StringSlice("state"), peekOptions(c))
+	if errors.Is(err, peek.ErrNoQueue) {
+		if names, listed := inspector.Queues(); listed == nil && len(names) > 0 {
+			return fmt.Errorf("there is no queue %q; there are %s", queue, strings.Join(names[:min(len(names), maxNamed)], ", "))
+		}
+	}
 	if err == nil {
 		err = peek.Print(peekOut(c), source, c.Int("n"), peekFormat(c, peek.SystemAsynq, queue))
 	}

@@ -84,6 +84,9 @@ func traced(
 	}
 	inner, cancel := context.WithTimeout(inner, c.Duration("wait"))
 	defer cancel()
+	if err := telemetry.Check(); err != nil {
+		return fmt.Errorf("%w, %w", err, errUsage)
+	}
 	t := telemetry.New(ctx, version())
 	span, err := work(inner, t.TracerProvider)
 	if lost := t.Shutdown(ctx); lost != nil {

@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 const parentA = "00-" + traceA + "-" + spanA + "-01"
@@ -155,8 +156,8 @@ func TestSendTelemetry(t *testing.T) {
 		ok(t, "send", "amqp", "-amqp", url, "-key", queue)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		sent := traceview.Trace{}
-		if !store.Wait(ctx, traceID(t, traceA), func(tr traceview.Trace) bool { sent = tr; return len(tr.Spans) == 1 }) ||
+		sent := spans.Trace{}
+		if !store.Wait(ctx, traceID(t, traceA), func(tr spans.Trace) bool { sent = tr; return len(tr.Spans) == 1 }) ||
 			sent.Spans[0].Service != "mqtrace" || sent.Spans[0].ParentID.String() != spanA {
 			t.Errorf("trace %+v", sent)
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -42,9 +43,9 @@ func redisFlag() cli.Flag {
 func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 	rawURL := c.String("amqp")
 	uri, err := amqp.ParseURI(rawURL)
-	if err != nil {
+	if err != nil || needsEscaping(rawURL) {
 		// The parser's error quotes the URL, password included.
-		return nil, fmt.Errorf("-amqp is not a valid amqp:// URL, %w", errUsage)
+		return nil, fmt.Errorf("-amqp is not a valid amqp:// URL%s, %w", escapingHint(rawURL), errUsage)
 	}
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName("mqtrace " + c.Name)
@@ -77,11 +78,32 @@ func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
 	return u, nil
 }
 
+// needsEscaping reports whether a URL has an @ behind its host: then a password with /, ?
+// or # in it ends too early, and the rest of it passes for a host, a port or a path.
+func needsEscaping(rawURL string) bool {
+	_, rest, ok := strings.Cut(rawURL, "://")
+	if !ok {
+		return false
+	}
+	end := strings.IndexAny(rest, "/?#")
+	return end >= 0 && strings.Contains(rest[end:], "@")
+}
+
+func escapingHint(rawURL string) string {
+	if !strings.Contains(rawURL, "@") {
+		return ""
+	}
+	return ": in a user name or a password write %2F for /, %3F for ?, %23 for #, %40 for @ and %25 for %"
+}
+
 // redisOpt reads redisFlag.
 func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
 	opt, err := asynqredis.Parse(c.String("redis"))
+	if err == nil && needsEscaping(c.String("redis")) {
+		err = asynqredis.ErrAddress
+	}
 	if err != nil {
-		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is %w, %w", err, errUsage)
+		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is %w%s, %w", err, escapingHint(c.String("redis")), errUsage)
 	}
 	opt.DialTimeout = dialTimeout
 	return opt, nil

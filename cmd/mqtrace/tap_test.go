@@ -18,7 +18,7 @@ import (
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 // The firehose is off again if, and only if, the tap has turned it on.
@@ -55,7 +55,7 @@ func TestTap(t *testing.T) {
 		id := order(t, p, ch)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		if !p.store.Wait(ctx, id, func(tr traceview.Trace) bool { return len(tr.Spans) == 6 }) {
+		if !p.store.Wait(ctx, id, func(tr spans.Trace) bool { return len(tr.Spans) == 6 }) {
 			t.Error("the trace is not complete")
 		}
 		r := p.end()
@@ -69,7 +69,7 @@ func TestTap(t *testing.T) {
 }
 
 // describe is a line a span, in an order that does not depend on who was faster.
-func describe(tr traceview.Trace) string {
+func describe(tr spans.Trace) string {
 	names := map[trace.SpanID]string{}
 	for _, s := range tr.Spans {
 		names[s.SpanID] = s.Service + ": " + s.Name

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -13,7 +14,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracesource"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/otlp"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
+	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
 
 func traceCommand() *cli.Command {
@@ -23,18 +27,21 @@ func traceCommand() *cli.Command {
 		ArgsUsage: "FILE|URL|ID",
 		Description: `Draws the spans of a trace as a tree, with the time that messages waited in queues.
 FILE has traces as OTLP JSON, one document or one behind the other, or as Jaeger's
-UI downloads them; - is the standard input. URL is that of a running mqtrace view,
-of a trace's page there or in Jaeger's UI, or of an answer of Jaeger's query API.
-ID is that of a trace in the view at -view.
+UI and Tempo hand them out; - is the standard input. URL is that of a running mqtrace
+view, of a trace's page there or in Jaeger's UI, or of an answer of Jaeger's or Tempo's
+query API. ID is that of a trace in the view at -view, or in the Tempo at -tempo; its
+first 8 digits do for the view.
 
 Examples:
    mqtrace trace 4bf92f3577b34da6a3ce929d0e0e4736
    mqtrace trace http://localhost:16686/trace/4bf92f3577b34da6a3ce929d0e0e4736
+   mqtrace trace -tempo http://localhost:3200 4bf92f3577b34da6a3ce929d0e0e4736
    mqtrace trace traces.json -id 4bf92f3577b34da6a3ce929d0e0e4736
    mqtrace trace http://127.0.0.1:4318 -n 3 -o json > traces.json`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "id", Usage: "draw the trace with this `ID` only"},
 			&cli.StringFlag{Name: "view", Value: "http://127.0.0.1:4318", Usage: "ask the mqtrace view, or the Jaeger, at `URL` for an ID"},
+			&cli.StringFlag{Name: "tempo", Usage: "ask the Tempo at `URL` for an ID"},
 			&cli.IntFlag{Name: "n", Value: defaultTraces, Usage: "draw at most `N` traces", Validator: positive},
 			&cli.StringSliceFlag{Name: "attribute", Usage: "show the attribute `KEY` under each span that has it"},
 			outputFlag(),
@@ -55,7 +62,7 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 	}
 	var id trace.TraceID
 	if c.IsSet("id") {
-		if id, err = tracesource.ParseID(c.String("id")); err != nil {
+		if id, err = tracefile.ParseID(c.String("id")); err != nil {
 			return fmt.Errorf("-id: %w, %w", err, errUsage)
 		}
 	}
@@ -69,11 +76,11 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if id.IsValid() {
-		one, ok := tracesource.Select(traces, id)
+		one, ok := tracefile.Select(traces, id)
 		if !ok {
 			return fmt.Errorf("%s has no trace %s", sourceName(source), id)
 		}
-		traces, found = []traceview.Trace{one}, 1
+		traces, found = []spans.Trace{one}, 1
 	}
 	if len(traces) == 0 {
 		return fmt.Errorf("%s has no traces", sourceName(source))
@@ -88,21 +95,47 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 // readTraces also says how many traces there are.
 func readTraces(
 	ctx context.Context, c *cli.Command, source string, id trace.TraceID,
-) (traces []traceview.Trace, found int, err error) {
-	asked, notID := tracesource.ParseID(source)
+) (traces []spans.Trace, found int, err error) {
+	asked, notID := tracefile.ParseID(source)
 	switch {
 	case isURL(source):
 		return fetchTraces(ctx, c, source, id)
+	case notID == nil && c.IsSet("tempo"):
+		remote, err := tracesource.NewTempo(c.String("tempo"))
+		if err != nil {
+			return nil, 0, fmt.Errorf("-tempo: %w, %w", err, errUsage)
+		}
+		return fetchTrace(ctx, c, remote, asked)
+	case c.IsSet("tempo"):
+		return nil, 0, fmt.Errorf("-tempo: %w, %w", notID, errUsage)
 	case notID == nil && len(source) == len(asked)*2:
 		traces, found, err = fetchTraces(ctx, c, c.String("view"), asked)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			err = fmt.Errorf("%w; -view says which mqtrace view, or Jaeger, has the trace", err)
 		}
 		return traces, found, err
+	case shortID.MatchString(source) && !exists(source):
+		remote, err := tracesource.NewRemote(c.String("view"))
+		if err != nil {
+			return nil, 0, fmt.Errorf("-view: %w, %w", err, errUsage)
+		}
+		traces, err = remote.Prefixed(ctx, source)
+		if errors.Is(err, tracesource.ErrNotFound) {
+			err = fmt.Errorf("%s has no trace whose id begins with %s, or several, and there is no such file", remote, source)
+		}
+		return traces, len(traces), err
 	default:
 		traces, err = readFile(c, source)
 		return traces, len(traces), err
 	}
+}
+
+// shortID is the beginning of an id, as lists show it.
+var shortID = regexp.MustCompile(`^[0-9A-Fa-f]{8,16}$`)
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func isURL(source string) bool {
@@ -123,7 +156,7 @@ func sourceName(source string) string {
 
 func fetchTraces(
 	ctx context.Context, c *cli.Command, address string, id trace.TraceID,
-) (traces []traceview.Trace, found int, err error) {
+) (traces []spans.Trace, found int, err error) {
 	remote, err := tracesource.NewRemote(address)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w, %w", err, errUsage)
@@ -132,16 +165,25 @@ func fetchTraces(
 		id = remote.ID()
 	}
 	if !id.IsValid() || remote.IsAnswer() {
-		return remote.All(ctx, c.Int("n"))
+		traces, found, err = remote.All(ctx, c.Int("n"))
+		warn(c, remote.String(), remote.Warnings())
+		return traces, found, err
 	}
+	return fetchTrace(ctx, c, remote, id)
+}
+
+func fetchTrace(
+	ctx context.Context, c *cli.Command, remote *tracesource.Remote, id trace.TraceID,
+) (traces []spans.Trace, found int, err error) {
 	traces, err = remote.Trace(ctx, id)
+	warn(c, remote.String(), remote.Warnings())
 	if errors.Is(err, tracesource.ErrNotFound) {
 		return nil, 0, fmt.Errorf("%s has no trace %s", remote, id)
 	}
 	return traces, len(traces), err
 }
 
-func readFile(c *cli.Command, name string) ([]traceview.Trace, error) {
+func readFile(c *cli.Command, name string) ([]spans.Trace, error) {
 	in := stdin(c)
 	if name != "-" {
 		f, err := os.Open(name) //nolint:gosec // the file that the user names
@@ -151,20 +193,28 @@ func readFile(c *cli.Command, name string) ([]traceview.Trace, error) {
 		defer f.Close()
 		in = f
 	}
-	traces, err := tracesource.Read(in)
+	traces, result, err := tracefile.Traces(in)
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", name, err)
 	}
+	warn(c, fmt.Sprintf("%q", name), result.Warnings())
 	return traces, nil
 }
 
-func writeTraces(c *cli.Command, traces []traceview.Trace) error {
+// warn tells what was left out of a source.
+func warn(c *cli.Command, source string, warnings []string) {
+	for _, text := range warnings {
+		warnf(c, "%s: %s", source, text)
+	}
+}
+
+func writeTraces(c *cli.Command, traces []spans.Trace) error {
 	if isJSON(c) {
-		var spans []traceview.Span
+		var spans []spans.Span
 		for _, tr := range traces {
 			spans = append(spans, tr.Spans...)
 		}
-		return traceview.EncodeJSON(jsonOut(c), spans)
+		return otlp.EncodeJSON(jsonOut(c), spans)
 	}
 	opts := treeOptions(c)
 	opts.Attributes = c.StringSlice("attribute")
@@ -172,7 +222,7 @@ func writeTraces(c *cli.Command, traces []traceview.Trace) error {
 		if i > 0 {
 			fmt.Fprintln(c.Root().Writer)
 		}
-		if err := traceview.WriteTree(c.Root().Writer, tr, opts); err != nil {
+		if err := terminal.WriteTree(c.Root().Writer, tr, opts); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"syscall"
@@ -13,6 +12,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
 
 const (
@@ -38,8 +39,8 @@ It takes traces alone. A program whose metrics and logs have no other place to g
 OTEL_METRICS_EXPORTER=none and OTEL_LOGS_EXPORTER=none as well.
 
 Traces are kept in memory; the oldest are given up when there is no more room. Files are
-OTLP JSON, as the page saves them. The page and the traces have no password: whoever can
-reach the address can read them.
+those that the page saves, and all that mqtrace trace reads. The page and the traces have
+no password: whoever can reach the address can read them.
 
 Examples:
    mqtrace view                            on port 4318 of this machine
@@ -70,7 +71,7 @@ func view(ctx context.Context, c *cli.Command) error {
 	defer limitMemory(mib)()
 	store := traceview.NewStore(traceview.Limits{Bytes: mib << 20, Spans: mib * spansPerMiB})
 	for _, path := range c.Args().Slice() {
-		if err := openTraces(c, store, path, int64(mib)<<20); err != nil {
+		if err := openTraces(c, store, path); err != nil {
 			return err
 		}
 	}
@@ -108,30 +109,30 @@ func limitMemory(mib int) (undo func()) {
 	return func() { debug.SetMemoryLimit(before) }
 }
 
-// openTraces reads a file of OTLP JSON into the store.
-func openTraces(c *cli.Command, store *traceview.Store, path string, limit int64) error {
+// openTraces reads a file into the store.
+func openTraces(c *cli.Command, store *traceview.Store, path string) error {
 	f, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
 		return err // It names the file.
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return err
-	}
-	if int64(len(data)) > limit {
-		return fmt.Errorf("%s is larger than -max-memory", path)
-	}
-	decoded, err := traceview.DecodeJSON(data)
+	dropped := 0
+	result, err := tracefile.Read(f, func(piece []spans.Span) error {
+		dropped += store.Add(piece...).Dropped
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	result := store.Add(decoded.Spans...)
-	if left := decoded.Invalid + result.Invalid + result.Dropped; left > 0 {
-		fmt.Fprintf(c.Root().ErrWriter, "mqtrace: %s: spans left out: %d, without valid ids or beyond what fits in memory\n", path, left)
+	warn(c, path, result.Warnings())
+	if dropped > 0 {
+		warnf(c, "%s: spans left out: %d, beyond what fits in memory", path, dropped)
 	}
-	if len(decoded.Spans) == 0 {
-		fmt.Fprintf(c.Root().ErrWriter, "mqtrace: %s has no spans in it\n", path)
+	if info, err := f.Stat(); err == nil && result.Spans == 0 && info.Size() > int64(store.Limits().Bytes) {
+		return fmt.Errorf("%s is larger than -max-memory, and has no spans in it", path)
+	}
+	if result.Spans == 0 {
+		warnf(c, "%s has no spans in it", path)
 	}
 	return nil
 }

@@ -15,14 +15,17 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/otlp"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
 // traceFile writes a file with a trace of one span, and returns its path.
 func traceFile(t *testing.T, id byte) string {
 	t.Helper()
 	var b bytes.Buffer
-	span := traceview.Span{TraceID: trace.TraceID{id}, SpanID: trace.SpanID{id}, Name: fmt.Sprint("span ", id)}
-	if err := traceview.EncodeJSON(&b, []traceview.Span{span}); err != nil {
+	span := spans.Span{TraceID: trace.TraceID{id}, SpanID: trace.SpanID{id}, Name: fmt.Sprint("span ", id)}
+	if err := otlp.EncodeJSON(&b, []spans.Span{span}); err != nil {
 		t.Fatal(err)
 	}
 	return writeFile(t, b.String())
@@ -73,7 +76,7 @@ func TestViewServesThePageAndFiles(t *testing.T) {
 		t.Errorf("the page: %d %s", status, body)
 	}
 	_, body := getBody(t, url+traceview.TracesAPI)
-	var list struct{ Traces []traceview.Summary }
+	var list struct{ Traces []tree.Summary }
 	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list.Traces) != 2 || list.Traces[0].Name != "span 2" {
 		t.Errorf("%v: %s", err, body)
 	}

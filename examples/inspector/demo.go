@@ -42,12 +42,13 @@ func failTasks(ctx context.Context, redis asynq.RedisClientOpt) error {
 			return err
 		}
 	}
-	srv := asynq.NewServer(redis, asynqtrace.Config(asynq.Config{
+	worker := asynqtrace.NewWorker(opts...)
+	srv := asynq.NewServer(redis, worker.Config(asynq.Config{
 		LogLevel:       asynq.FatalLevel,
 		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Hour },
-	}, opts...))
+	}))
 	mux := asynq.NewServeMux()
-	mux.Use(asynqtrace.Middleware(opts...))
+	mux.Use(worker.Middleware())
 	mux.HandleFunc("email:", func(context.Context, *asynq.Task) error { return errors.New("no mail server") })
 	if err := srv.Start(mux); err != nil {
 		return err

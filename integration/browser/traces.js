@@ -128,6 +128,14 @@ export function simple(offset, name = 'POST /orders', extra = {}, waits = 25) {
   return { trace: t, publish };
 }
 
+// unconsumed is an order whose message nobody takes.
+export function unconsumed(offset, tenant) {
+  const t = new Trace(offset);
+  const root = t.span('order-api', 'POST /orders', 'server', 0, 24, { 'tenant.id': tenant });
+  t.span('order-api', 'enqueue emails', 'producer', 8, 11, { parent: root, 'messaging.system': 'asynq', 'messaging.operation.name': 'enqueue', 'messaging.destination.name': 'emails' });
+  return { trace: t };
+}
+
 // What would run or show as an element if it were not kept as text.
 export const hostile = [
   '<img src=x onerror="window.pwned=1">', '<script>window.pwned=1</script>', '"><svg onload=window.pwned=1>',

@@ -4,3 +4,4 @@ import './trace.test.js';
 import './access.test.js';
 import './safety.test.js';
 import './files.test.js';
+import './queues.test.js';

@@ -109,12 +109,14 @@ func (l *load) watch(ch *amqp.Channel) {
 // that the fault finds pending. Those of the publishers may all have come when it is busy.
 func (l *load) pending() (wait func()) {
 	l.t.Helper()
+	k := l.links["publishers"]
+	k.wait(context.Background()) // until it has recovered from the last one
 	id := l.ledger.next()
 	c, err := l.single.PublishDeferred(context.Background(), "", l.queue, true, false, message(id))
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return func() { l.confirm(l.links["publishers"], sent{id, c}, forGood) }
+	return func() { l.confirm(k, sent{id, c}, forGood) }
 }
 
 // progress returns once a number of further messages were confirmed and processed.

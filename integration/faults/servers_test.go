@@ -39,8 +39,8 @@ func TestRabbitMQKilled(t *testing.T) {
 		wait := l.pending()
 		n.Run("kill9", "solo")
 		n.Run("start", "solo", itoa(n.Port))
-		wait()
 		l.progress()
+		wait()
 	}
 	l.stop()
 	l.some("publish closed")
@@ -93,14 +93,13 @@ func TestNetworkCut(t *testing.T) {
 	at.publishers, at.consumers = []string{p.url()}, []string{p.url()}
 	l := startLoad(t, at)
 	for range 3 * times(20) {
-		l.progress()
 		p.hush()
 		wait := l.pending()
 		p.cut()
 		p.speak()
+		l.progress()
 		wait()
 	}
-	l.progress()
 	l.stop()
 	l.some("publish closed")
 	l.none("publish nacked")

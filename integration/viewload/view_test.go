@@ -22,13 +22,13 @@ type view struct {
 	process   *os.Process
 }
 
-func startView(t *testing.T) *view {
+func startView(t *testing.T, args ...string) *view {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "mqtrace")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/mqtrace").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	command := exec.Command(binary, "view", "-addr", "127.0.0.1:0")
+	command := exec.Command(binary, append([]string{"view", "-addr", "127.0.0.1:0"}, args...)...)
 	command.Stderr = os.Stderr
 	stdout, err := command.StdoutPipe()
 	if err == nil {

@@ -73,8 +73,8 @@
 // for its consumers (consumer.go), and what leaves it unconsumed may become a dead letter
 // (deadletter.go). The bytes are the business of wire.go, table.go and method.go,
 // exceptions that of errors.go. What happens by itself when its time has come, clock.go
-// calls. The copies that the firehose makes are made by firehose.go. knobs.go is for
-// tests.
+// calls. The copies that the firehose makes are made by firehose.go. knobs.go,
+// testclock.go and inspect.go are for tests.
 //
 // One mutex, Broker.mu, guards all state that connections share. Nothing that may
 // take long happens under it: what goes out to a peer is appended to the peer's

@@ -29,8 +29,10 @@ func Fail(span trace.Span, errorType, description string) {
 // goroutine. Which of the two it was only recover could tell, and to recover and
 // panic again would cost the panic its place in the program.
 func FailDidNotReturn(span trace.Span) {
-	Fail(span, ErrorTypePanic, "handler panicked or exited its goroutine")
+	Fail(span, ErrorTypePanic, didNotReturn)
 }
+
+const didNotReturn = "handler panicked or exited its goroutine"
 
 // ErrorText returns the text of err. It is not err.Error() because a handler may
 // return an error, such as a nil pointer in an interface, whose method panics.

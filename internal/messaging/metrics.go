@@ -68,10 +68,15 @@ func (d Destination) attribute() attribute.KeyValue {
 type Point struct {
 	Destination
 
+	Server    *Server
 	ErrorType string // empty for an operation that succeeded
 	// Labels are attributes of a package's own, each with few values.
 	Labels [2]Label
 }
+
+// A Server is where a broker is, for instrumentations that do not know it from the start. It
+// is compared by its address in memory.
+type Server struct{ Attributes []attribute.KeyValue }
 
 // A Label is an attribute of a [Point]. One without a value is left out.
 type Label struct {
@@ -142,6 +147,9 @@ func (o *Operation) measurement(p Point) *measurement {
 		attributes = append(append(attributes, o.instrumentation.identity...), operationName(o.name))
 		if p.Name != "" {
 			attributes = append(attributes, p.attribute())
+		}
+		if p.Server != nil {
+			attributes = append(attributes, p.Server.Attributes...)
 		}
 		if p.ErrorType != "" {
 			attributes = append(attributes, errorTypeAttribute(p.ErrorType))

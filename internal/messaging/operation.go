@@ -22,6 +22,7 @@ type Operation struct {
 	name            string
 	durationType    []attribute.KeyValue // of the operation, where its duration has it
 	sends, adopts   bool                 // it is a send, or a process operation
+	exception       exceptionEvent
 	spanKind        trace.SpanStartOption
 	duration        metric.Float64Histogram
 	counter         metric.Int64Counter
@@ -36,6 +37,7 @@ func (i *Instrumentation) Operation(name string, kind OperationKind) *Operation 
 			[]attribute.KeyValue{operationName(name), kind.operationType}),
 		instrumentation: i,
 		durationType:    kind.durationType(),
+		exception:       kind.exception,
 		name:            name,
 		spanKind:        trace.WithSpanKind(kind.spanKind),
 		duration:        i.instruments.operationDuration,

@@ -1,6 +1,7 @@
 package messaging
 
 import (
+	"context"
 	"slices"
 
 	"go.opentelemetry.io/otel"
@@ -18,6 +19,7 @@ type Options struct {
 	Propagators    propagation.TextMapPropagator
 	Attributes     []attribute.KeyValue
 	QueueTime      bool
+	Exceptions     func(context.Context, Exception) // nil where nobody wants them
 
 	// LimitBaggage lets only the members named by BaggageKeys pass, in both
 	// directions.
@@ -32,6 +34,7 @@ type Instrumentation struct {
 	Propagator propagation.TextMapPropagator
 
 	propagator  *fieldsOnce // the same
+	exceptions  func(context.Context, Exception)
 	scope       string
 	tracer      trace.Tracer
 	instruments instruments
@@ -55,6 +58,7 @@ func NewInstrumentation(scope string, o Options, identity ...attribute.KeyValue)
 	return &Instrumentation{
 		Propagator: propagator,
 		propagator: propagator,
+		exceptions: o.Exceptions,
 		scope:      scope,
 		tracer: o.TracerProvider.Tracer(scope,
 			trace.WithInstrumentationVersion(Version), trace.WithSchemaURL(SchemaURL)),

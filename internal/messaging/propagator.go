@@ -49,7 +49,7 @@ func (p *fieldsOnce) Fields() []string {
 		return *f
 	}
 	f := p.TextMapPropagator.Fields()
-	all := append(slices.Clip(f), SentAtHeader, PublishIDHeader)
+	all := append(slices.Clip(f), SentAtHeader, PublishIDHeader, NewTraceHeader)
 	if len(f) > 0 {
 		p.fields.Store(&all)
 	}

@@ -21,16 +21,42 @@ type OperationKind struct {
 	operationType   attribute.KeyValue
 	spanKind        trace.SpanKind
 	durationHasType bool // the metric of its duration has the type of the operation
+	exception       exceptionEvent
 }
+
+// An exceptionEvent is the log record of a failed operation.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
+type exceptionEvent struct {
+	event    string
+	severity int
+}
+
+// Severity numbers of OpenTelemetry's log data model.
+const (
+	severityWarn  = 13
+	severityError = 17
+)
 
 // The operations. A send span is of kind PRODUCER because its context is what the
 // message carries.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-kind
 var (
-	Send    = OperationKind{semconv.MessagingOperationTypeSend, trace.SpanKindProducer, true}
-	Receive = OperationKind{semconv.MessagingOperationTypeReceive, trace.SpanKindClient, true}
-	Process = OperationKind{semconv.MessagingOperationTypeProcess, trace.SpanKindConsumer, false}
-	Settle  = OperationKind{semconv.MessagingOperationTypeSettle, trace.SpanKindClient, true}
+	Send = OperationKind{
+		semconv.MessagingOperationTypeSend, trace.SpanKindProducer, true,
+		exceptionEvent{"messaging.send.exception", severityWarn},
+	}
+	Receive = OperationKind{
+		semconv.MessagingOperationTypeReceive, trace.SpanKindClient, true,
+		exceptionEvent{"messaging.receive.exception", severityWarn},
+	}
+	Process = OperationKind{
+		semconv.MessagingOperationTypeProcess, trace.SpanKindConsumer, false,
+		exceptionEvent{"messaging.process.exception", severityError},
+	}
+	Settle = OperationKind{
+		semconv.MessagingOperationTypeSettle, trace.SpanKindClient, true,
+		exceptionEvent{"messaging.settle.exception", severityWarn},
+	}
 )
 
 // durationType is the type of the operation, where the metric of its duration has it.
@@ -109,6 +135,12 @@ func ServerAddress(address string) attribute.KeyValue { return semconv.ServerAdd
 
 // ServerPort is the broker's port.
 func ServerPort(port int) attribute.KeyValue { return semconv.ServerPort(port) }
+
+// PeerAddress is the address that a connection to the broker has at its other end.
+func PeerAddress(address string) attribute.KeyValue { return semconv.NetworkPeerAddress(address) }
+
+// PeerPort is the port at the other end of a connection to the broker.
+func PeerPort(port int) attribute.KeyValue { return semconv.NetworkPeerPort(port) }
 
 func errorTypeAttribute(errorType string) attribute.KeyValue {
 	return semconv.ErrorTypeKey.String(ValidText(errorType))

@@ -12,6 +12,9 @@ const (
 	SentAtHeader = "mqtrace-sent-at"
 	// PublishIDHeader tells a message that the broker returns from others.
 	PublishIDHeader = "mqtrace-publish-id"
+	// NewTraceHeader asks the consumer to start a new trace, if its value is NewTraceRequested.
+	NewTraceHeader    = "mqtrace-new-trace"
+	NewTraceRequested = "1"
 )
 
 // SentAt is the value of SentAtHeader.

@@ -3,7 +3,6 @@ package messaging
 import (
 	"fmt"
 	"path"
-	"sync"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel"
@@ -14,18 +13,16 @@ import (
 // They are reported to OpenTelemetry's error handler, once, because they are made for every
 // message alike.
 
-// noPropagator is reported once in a process: a program may have many publishers.
-var noPropagator sync.Once
+// Reported once in a process: a program may have many publishers. They are no sync.Once, since
+// an error handler may publish.
+var noPropagator, attributesPanic atomic.Bool
 
 // warnOfNoPropagator reports that a span is recorded whose context no message carries.
 func (i *Instrumentation) warnOfNoPropagator() {
-	if i.propagates() {
-		return
-	}
-	noPropagator.Do(func() {
+	if !i.propagates() && !noPropagator.Swap(true) {
 		otel.Handle(fmt.Errorf("%s: messages are sent without trace context, since the propagator has no fields: "+
 			"call otel.SetTextMapPropagator or use WithPropagators", path.Base(i.scope)))
-	})
+	}
 }
 
 // adoptions watches for an ambient span that becomes the parent of messages of different
@@ -58,5 +55,13 @@ func (a *adoptions) note(scope string, o *Origin) {
 		otel.Handle(fmt.Errorf("%s: span %s of trace %s is the parent of messages of different traces: "+
 			"consume with a context that has no span, unless this is meant",
 			path.Base(scope), ambient.SpanID(), ambient.TraceID()))
+	}
+}
+
+// RecoverAttributes is deferred around a user's function that returns attributes, and keeps
+// its panic from the message.
+func RecoverAttributes(scope string) {
+	if r := recover(); r != nil && !attributesPanic.Swap(true) {
+		otel.Handle(fmt.Errorf("%s: the function of WithMessageAttributes panicked: %v", path.Base(scope), r))
 	}
 }

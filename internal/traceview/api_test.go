@@ -9,6 +9,10 @@ import (
 	"testing"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/otlp"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
 // get asks the handler for a path. Headers come in pairs.
@@ -41,30 +45,32 @@ func getJSON[T any](t *testing.T, h http.Handler, path string) (answer T) {
 }
 
 type listAnswer struct {
-	Traces []traceview.Summary
+	Traces []tree.Summary
 	Found  int
 }
 
 // stored returns a handler on a store with those spans.
-func stored(spans ...traceview.Span) http.Handler {
-	store := traceview.NewStore(traceview.Limits{})
-	store.Add(spans...)
+func stored(all ...spans.Span) http.Handler { return storedWithin(traceview.Limits{}, all...) }
 
-	return traceview.NewHandler(store)
+func storedWithin(limits traceview.Limits, all ...spans.Span) http.Handler {
+	kept := traceview.NewStore(limits)
+	kept.Add(all...)
+
+	return traceview.NewHandler(kept)
 }
 
 func TestAPIListsTheNewestFirst(t *testing.T) {
-	h := stored(append(orderTrace().Spans, spanOf(1, 1), spanOf(2, 1))...)
+	h := stored(append(sample.Order().Spans, sample.SpanOf(1, 1), sample.SpanOf(2, 1))...)
 
 	got := getJSON[listAnswer](t, h, "/api/traces")
-	if got.Found != 3 || len(got.Traces) != 3 || got.Traces[0].ID != traceID(2).String() {
+	if got.Found != 3 || len(got.Traces) != 3 || got.Traces[0].ID != sample.TraceID(2).String() {
 		t.Fatalf("%+v", got)
 	}
 
-	start, _ := orderTrace().Bounds()
-	want := traceview.Summary{
-		ID: sampleID.String(), Service: "order-api", Name: "POST /orders", Start: start,
-		Duration: orderTrace().Duration(), Waited: got.Traces[2].Waited, Spans: 10, Errors: 1,
+	start, _ := sample.Order().Bounds()
+	want := tree.Summary{
+		ID: sample.ID.String(), Service: "order-api", Name: "POST /orders", Start: start,
+		Duration: sample.Order().Duration(), Waited: got.Traces[2].Waited, Spans: 10, Errors: 1,
 		Services: []string{"order-api", "payment", "notification", "email-worker"},
 		Queues:   []string{"orders", "order-notifications", "emails"},
 	}
@@ -82,12 +88,12 @@ func TestAPIListsTheNewestFirst(t *testing.T) {
 }
 
 func TestAPISearch(t *testing.T) {
-	batch := with(with(spanOf(1, 1), "messaging.system", "rabbitmq"), "messaging.destination.name", "orders:order.created:audit")
-	batch.Resource.Attributes = traceview.Attributes{{Key: "deployment.environment.name", Value: "test"}}
-	buried := with(with(spanOf(2, 1), "messaging.system", "rabbitmq"), "mqtrace.dead_letter.queues", []any{"audit", "other"})
-	h := stored(append(orderTrace().Spans, with(spanOf(1, 2), "n", int64(7)), batch, buried)...)
+	batch := sample.With(sample.With(sample.SpanOf(1, 1), "messaging.system", "rabbitmq"), "messaging.destination.name", "orders:order.created:audit")
+	batch.Resource.Attributes = spans.Attributes{{Key: "deployment.environment.name", Value: "test"}}
+	buried := sample.With(sample.With(sample.SpanOf(2, 1), "messaging.system", "rabbitmq"), "mqtrace.dead_letter.queues", []any{"audit", "other"})
+	h := stored(append(sample.Order().Spans, sample.With(sample.SpanOf(1, 2), "n", int64(7)), batch, buried)...)
 
-	order, one, two := sampleID.String(), traceID(1).String(), traceID(2).String()
+	order, one, two := sample.ID.String(), sample.TraceID(1).String(), sample.TraceID(2).String()
 	for query, want := range map[string][]string{
 		"":                                 {two, one, order},
 		"text=4BF92f35":                    {order},
@@ -125,14 +131,14 @@ func TestAPISearch(t *testing.T) {
 }
 
 func TestAPITraceIsOTLP(t *testing.T) {
-	h := stored(orderTrace().Spans...)
+	h := stored(sample.Order().Spans...)
 
-	got, err := traceview.DecodeJSON(get(h, "/api/traces/"+sampleID.String()).Body.Bytes())
-	if err != nil || len(got.Spans) != len(orderTrace().Spans) || got.Spans[0].Name != "POST /orders" {
+	got, err := otlp.DecodeJSON(get(h, "/api/traces/"+sample.ID.String()).Body.Bytes())
+	if err != nil || len(got.Spans) != len(sample.Order().Spans) || got.Spans[0].Name != "POST /orders" {
 		t.Fatalf("%v: %+v", err, got)
 	}
 
-	for _, id := range []string{otherID.String(), "nonsense", "%00", url.PathEscape("<script>"), "00000000000000000000000000000000"} {
+	for _, id := range []string{sample.OtherID.String(), "nonsense", "%00", url.PathEscape("<script>"), "00000000000000000000000000000000"} {
 		w := get(h, "/api/traces/"+id)
 
 		var answer struct{ Error string }

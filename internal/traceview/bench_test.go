@@ -10,6 +10,9 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 // BenchmarkHandler receives batches of the size that an SDK sends by default,
@@ -26,17 +29,17 @@ func BenchmarkHandler(b *testing.B) {
 				b.StopTimer()
 
 				spans := make([]*tracepb.Span, batch)
-				id := sampleID
+				id := sample.ID
 				binary.BigEndian.PutUint64(id[:], uint64(n)+1)
 
 				for i := range spans {
-					spans[i] = wireSpan(id, uint64(i)+1)
-					spans[i].Attributes = fullSpan().GetAttributes()
+					spans[i] = sample.WireSpan(id, uint64(i)+1)
+					spans[i].Attributes = sample.FullSpan().GetAttributes()
 				}
 
-				body := marshal(b, request(spans...))
+				body := sample.Marshal(b, sample.Request(spans...))
 				if contentType == jsonType {
-					body = toJSON(b, request(spans...))
+					body = sample.JSON(b, sample.Request(spans...))
 				}
 
 				b.StartTimer()
@@ -52,10 +55,10 @@ func BenchmarkHandler(b *testing.B) {
 }
 
 func BenchmarkWriteTree(b *testing.B) {
-	for name, tr := range map[string]traceview.Trace{"order": orderTrace(), "10000 deep": chain(10_000)} {
+	for name, tr := range map[string]spans.Trace{"order": sample.Order(), "10000 deep": sample.Chain(10_000)} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if err := traceview.WriteTree(io.Discard, tr, traceview.TreeOptions{}); err != nil {
+				if err := terminal.WriteTree(io.Discard, tr, terminal.Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}

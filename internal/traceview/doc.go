@@ -1,18 +1,16 @@
 // Package traceview receives traces over OTLP/HTTP, keeps the latest of them in
-// memory, and shows one as a tree that understands queues.
+// memory, and shows them on a web page that understands queues.
 //
-// It has three parts, each usable without the others:
+// It puts together what the packages below it do, each usable without the others:
 //
-//   - [NewHandler] and [Listen] are the receiver: POST /v1/traces in the protobuf
-//     or the JSON encoding, gzip or plain, with limits on everything a client
-//     can make grow. [DecodeProtobuf] and [DecodeJSON] read the same payloads
-//     from elsewhere, a file for instance.
-//   - [Store] keeps [Trace] values within [Limits] and gives up the oldest trace
-//     first. [Store.Wait] blocks until a trace is complete by the caller's own
-//     standard.
-//   - [WriteTree] renders a trace for a terminal: the time a message spent in a
-//     queue is a line of its own between the span that sent it and the span that
-//     processed it, and so is the pause before a retry.
+//   - spans has the spans of a trace as they were received.
+//   - otlp reads and writes OTLP, with limits on everything a client can make grow;
+//     tracefile reads what files and other servers have: OTLP JSON, Jaeger's, Tempo's.
+//   - receiver takes OTLP over HTTP.
+//   - store keeps traces within limits and gives up the oldest first.
+//   - messaging says what a span is to a message, and tree lays out a trace: the time a
+//     message spent in a queue, and which attempt at it a span was.
+//   - terminal draws a tree, page shows it, and search finds it.
 //
 // It is a development aid and not a backend: nothing is written to disk, and
 // what does not fit is dropped and counted.

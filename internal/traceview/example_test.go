@@ -10,6 +10,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 // A program under test sends its spans to the server's URL; what came of a
@@ -31,10 +34,10 @@ func ExampleListen() {
 	defer cancel()
 
 	// Stands for what an exporter would send.
-	store.Add(orderTrace().Spans...)
+	store.Add(sample.Order().Spans...)
 
-	if store.Wait(ctx, sampleID, func(tr traceview.Trace) bool { return len(tr.Spans) == 10 }) {
-		tr, _ := store.Trace(sampleID)
+	if store.Wait(ctx, sample.ID, func(tr spans.Trace) bool { return len(tr.Spans) == 10 }) {
+		tr, _ := store.Trace(sample.ID)
 		fmt.Println(len(tr.Spans), "spans of", strings.Join(tr.Services(), ", "))
 	}
 	// Output:
@@ -44,7 +47,7 @@ func ExampleListen() {
 
 func ExampleWriteTree() {
 	start := time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
-	tr := traceview.Trace{ID: trace.TraceID{15: 1}, Spans: []traceview.Span{
+	tr := spans.Trace{ID: trace.TraceID{15: 1}, Spans: []spans.Span{
 		{
 			TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 1}, Name: "publish orders", Service: "api",
 			Kind: trace.SpanKindProducer, Start: start, End: start.Add(2 * time.Millisecond),
@@ -56,7 +59,7 @@ func ExampleWriteTree() {
 		},
 	}}
 
-	if err := traceview.WriteTree(os.Stdout, tr, traceview.TreeOptions{Width: 80}); err != nil {
+	if err := terminal.WriteTree(os.Stdout, tr, terminal.Options{Width: 80}); err != nil {
 		fmt.Println(err)
 	}
 	// Output:

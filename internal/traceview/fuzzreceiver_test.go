@@ -12,17 +12,18 @@ import (
 	"testing"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
 // FuzzReceiver posts whatever it is given as an exporter would, and asks for what came of
 // it: no panic, an answer that OTLP knows, and JSON for the page.
 func FuzzReceiver(f *testing.F) {
-	body, err := os.ReadFile(filepath.Join("testdata", "request.json"))
+	body, err := os.ReadFile(filepath.Join("otlp", "testdata", "request.json"))
 	if err != nil {
 		f.Fatal(err)
 	}
 
-	wire := marshal(f, request(fullSpan()))
+	wire := sample.Marshal(f, sample.Request(sample.FullSpan()))
 	f.Add(body, "application/json", "")
 	f.Add(wire, "application/x-protobuf", "")
 	f.Add(zipped(f, wire), "application/x-protobuf", "gzip")

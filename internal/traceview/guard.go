@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/page"
+	"github.com/mqtrace/mqtrace/internal/traceview/receiver"
 )
 
 // contentPolicy lets the page use what comes from here, and nothing else: no script
@@ -41,14 +44,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers an exporter in its own encoding.
 func refuse(w http.ResponseWriter, r *http.Request, message string) {
-	if r.URL.Path == TracesPath {
-		enc, _ := parseContentType(r.Header.Get("Content-Type"))
-		enc.writeError(w, http.StatusForbidden, message)
+	if isTracesPath(r.URL.Path) {
+		receiver.Refuse(w, r, message)
 
 		return
 	}
 
-	writeError(w, http.StatusForbidden, message)
+	page.WriteError(w, http.StatusForbidden, message)
 }
 
 // isCrossOrigin reports whether a browser sent the request on behalf of a page

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
 // ask sends a request of a browser's to the handler, which is at localhost:4318.
@@ -26,17 +27,17 @@ func ask(h http.Handler, method, path string, headers map[string]string) *httpte
 }
 
 var paths = map[string]string{
-	traceview.TracesPath:                              http.MethodPost,
-	"/api/traces":                                     http.MethodGet,
-	"/api/traces/" + sampleID.String():                http.MethodGet,
-	"/api/traces/" + sampleID.String() + "/waterfall": http.MethodGet,
-	"/api/traces/" + sampleID.String() + "/spans/" + spanID(1).String(): http.MethodGet,
+	traceview.TracesPath:                               http.MethodPost,
+	"/api/traces":                                      http.MethodGet,
+	"/api/traces/" + sample.ID.String():                http.MethodGet,
+	"/api/traces/" + sample.ID.String() + "/waterfall": http.MethodGet,
+	"/api/traces/" + sample.ID.String() + "/spans/" + sample.SpanID(1).String(): http.MethodGet,
 	"/":              http.MethodGet,
 	"/assets/app.js": http.MethodGet,
 }
 
 func TestOtherOriginsAreRefusedEverywhere(t *testing.T) {
-	h := stored(orderTrace().Spans...)
+	h := stored(sample.Order().Spans...)
 
 	for path, method := range paths {
 		for name, headers := range map[string]map[string]string{
@@ -70,7 +71,7 @@ func TestOtherOriginsAreRefusedEverywhere(t *testing.T) {
 // A link to the page may stand in a chat or on a dashboard; the page itself tells
 // nothing. What is behind it may not be opened like that.
 func TestLinksFromElsewhereOpenThePage(t *testing.T) {
-	h := stored(orderTrace().Spans...)
+	h := stored(sample.Order().Spans...)
 
 	for path, method := range paths {
 		want := http.StatusForbidden
@@ -87,7 +88,7 @@ func TestLinksFromElsewhereOpenThePage(t *testing.T) {
 }
 
 func TestEveryAnswerTellsBrowsersWhatTheyMayDo(t *testing.T) {
-	h := stored(orderTrace().Spans...)
+	h := stored(sample.Order().Spans...)
 	for path, method := range paths {
 		checkGuarded(t, path, ask(h, method, path, nil))
 		checkGuarded(t, path, ask(h, method, path, map[string]string{"Origin": "null"}))
@@ -121,7 +122,7 @@ func checkGuarded(t *testing.T, path string, w *httptest.ResponseRecorder) {
 }
 
 func TestNothingElseIsServed(t *testing.T) {
-	h := stored(orderTrace().Spans...)
+	h := stored(sample.Order().Spans...)
 
 	for path, method := range map[string]string{
 		"/index.html": http.MethodGet, "/assets/none.js": http.MethodGet, "/assets/../page.go": http.MethodGet,

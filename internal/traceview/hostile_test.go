@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 // hostileSpans is as many as the page is made for in one trace.
@@ -16,34 +18,34 @@ const hostileSpans = 10_000
 
 // hostileTraces are traces of that many spans, each of a shape for which a careless
 // layout takes a time that grows with their square.
-func hostileTraces() map[string]traceview.Trace {
-	buried := func(s traceview.Span) traceview.Span {
-		return with(with(s, "mqtrace.dead_letter.count", int64(1)), "mqtrace.attempt", int64(2))
+func hostileTraces() map[string]spans.Trace {
+	buried := func(s spans.Span) spans.Span {
+		return sample.With(sample.With(s, "mqtrace.dead_letter.count", int64(1)), "mqtrace.attempt", int64(2))
 	}
-	shapes := map[string]func(i uint64) traceview.Span{
-		"dead letters of one message": func(i uint64) traceview.Span {
-			return buried(spanAt(i+2, 1, "a", "process "+spanID(i).String(), consumer, float64(i+1), float64(i+1)))
+	shapes := map[string]func(i uint64) spans.Span{
+		"dead letters of one message": func(i uint64) spans.Span {
+			return buried(sample.Span(i+2, 1, "a", "process "+sample.SpanID(i).String(), sample.Consumer, float64(i+1), float64(i+1)))
 		},
-		"dead letters within dead letters": func(i uint64) traceview.Span {
-			return buried(spanAt(i+2, i+1, "a", "process", consumer, float64(i), float64(hostileSpans)))
+		"dead letters within dead letters": func(i uint64) spans.Span {
+			return buried(sample.Span(i+2, i+1, "a", "process", sample.Consumer, float64(i), float64(hostileSpans)))
 		},
-		"a loop": func(i uint64) traceview.Span {
-			return spanAt(i+2, (i+1)%hostileSpans+2, "a", "loop", internal, float64(i), float64(i))
+		"a loop": func(i uint64) spans.Span {
+			return sample.Span(i+2, (i+1)%hostileSpans+2, "a", "loop", sample.Internal, float64(i), float64(i))
 		},
-		"each its own parent": func(i uint64) traceview.Span {
-			return spanAt(i+2, i+2, "a", "self", internal, 0, 0)
+		"each its own parent": func(i uint64) spans.Span {
+			return sample.Span(i+2, i+2, "a", "self", sample.Internal, 0, 0)
 		},
-		"parents that are not here": func(i uint64) traceview.Span {
-			return spanAt(i+2, i+30_000, "a", "orphan", internal, 0, 0)
+		"parents that are not here": func(i uint64) spans.Span {
+			return sample.Span(i+2, i+30_000, "a", "orphan", sample.Internal, 0, 0)
 		},
-		"all link to one": func(i uint64) traceview.Span {
-			return linked(spanAt(i+2, 1, "a", "link", internal, 0, 0), linkTo(1), linkTo(1), linkTo(1))
+		"all link to one": func(i uint64) spans.Span {
+			return sample.Linked(sample.Span(i+2, 1, "a", "link", sample.Internal, 0, 0), sample.LinkTo(1), sample.LinkTo(1), sample.LinkTo(1))
 		},
 	}
 
-	traces := make(map[string]traceview.Trace)
+	traces := make(map[string]spans.Trace)
 	for name, span := range shapes {
-		tr := traceview.Trace{ID: sampleID, Spans: []traceview.Span{spanAt(1, 0, "a", "publish", trace.SpanKindProducer, 0, 0)}}
+		tr := spans.Trace{ID: sample.ID, Spans: []spans.Span{sample.Span(1, 0, "a", "publish", trace.SpanKindProducer, 0, 0)}}
 		for i := range uint64(hostileSpans) {
 			tr.Spans = append(tr.Spans, span(i))
 		}
@@ -56,17 +58,17 @@ func hostileTraces() map[string]traceview.Trace {
 
 // Whatever shape a trace has, the page gets every span of it, once, and soon.
 func TestHostileTracesAreLaidOut(t *testing.T) {
-	const few = hostileSpans / parts
+	const few = hostileSpans / sample.Parts
 
-	ordinary := ordinaryTrace(few)
+	ordinary := sample.Ordinary(few)
 
 	for name, tr := range hostileTraces() {
 		t.Run(name, func(t *testing.T) {
 			h, other := stored(tr.Spans...), stored(ordinary.Spans...)
 			seen := make(map[string]bool)
 
-			soon(t, func() {
-				for range parts {
+			sample.Soon(t, func() {
+				for range sample.Parts {
 					waterfallOf(t, other, ordinary)
 				}
 			}, func() {
@@ -87,8 +89,8 @@ func TestHostileTracesAreLaidOut(t *testing.T) {
 // Ids and paths that are none are answered with an error of the API or of the mux, never
 // with a file or a trace.
 func TestPathsThatAreNoIDs(t *testing.T) {
-	h := stored(orderTrace().Spans...)
-	id := sampleID.String()
+	h := stored(sample.Order().Spans...)
+	id := sample.ID.String()
 
 	for _, path := range []string{
 		"/api/traces/" + strings.Repeat("f", 60_000), "/api/traces/" + id + "0", "/api/traces/" + id[:31], "/api/traces/" + strings.Repeat("0", 32),
@@ -103,13 +105,21 @@ func TestPathsThatAreNoIDs(t *testing.T) {
 	}
 }
 
-// A span that comes under an id that is taken does not change the one that has it.
+// A span that comes under an id that is taken does not change the one that has it, and
+// is shown beside it.
 func TestIDsThatCollide(t *testing.T) {
-	first := spanAt(1, 0, "a", "first", server, 0, 10)
-	h := stored(first, spanAt(1, 0, "b", "second", server, 5, 6))
+	first := sample.Span(1, 0, "a", "first", sample.Server, 0, 10)
+	h := stored(first, sample.Span(1, 0, "b", "second", sample.Server, 5, 6))
 
-	if w := waterfallOf(t, h, traceview.Trace{ID: sampleID}); len(w.Rows) != 1 || w.Rows[0].Name != "first" || w.Spans != 1 {
-		t.Errorf("%+v", w.Rows)
+	w := waterfallOf(t, h, spans.Trace{ID: sample.ID})
+	if len(w.Rows) != 2 || w.Rows[0].Name != "first" || w.Rows[1].Name != "second" || w.Rows[0].ID == w.Rows[1].ID || w.Spans != 2 {
+		t.Fatalf("%+v", w.Rows)
+	}
+
+	for _, row := range w.Rows {
+		if got := getJSON[waterfallRow](t, h, "/api/traces/"+sample.ID.String()+"/spans/"+row.ID); got.Name != row.Name {
+			t.Errorf("%s is %q, want %q", row.ID, got.Name, row.Name)
+		}
 	}
 }
 
@@ -122,9 +132,9 @@ func TestAHundredThousandTraces(t *testing.T) {
 	h := traceview.NewHandler(store)
 
 	for n := range uint64(traces) {
-		s := spanAt(1, 0, "service "+strconv.FormatUint(n, 10), "process queue "+strconv.FormatUint(n, 10), consumer, float64(n), float64(n+1))
+		s := sample.Span(1, 0, "service "+strconv.FormatUint(n, 10), "process queue "+strconv.FormatUint(n, 10), sample.Consumer, float64(n), float64(n+1))
 		binary.BigEndian.PutUint64(s.TraceID[:], n+1)
-		store.Add(linked(s, traceview.Link{TraceID: trace.TraceID{byte(n), byte(n >> 8), byte(n >> 16)}, SpanID: spanID(1)}))
+		store.Add(sample.Linked(s, spans.Link{TraceID: trace.TraceID{byte(n), byte(n >> 8), byte(n >> 16)}, SpanID: sample.SpanID(1)}))
 	}
 
 	type answer struct {
@@ -148,11 +158,11 @@ func TestAHundredThousandTraces(t *testing.T) {
 	few := traceview.NewStore(traceview.Limits{})
 
 	for n := range uint64(1000) {
-		s := spanAt(1, 0, "service", "process queue", consumer, float64(n), float64(n+1))
+		s := sample.Span(1, 0, "service", "process queue", sample.Consumer, float64(n), float64(n+1))
 		binary.BigEndian.PutUint64(s.TraceID[:], n+1)
 		few.Add(s)
 	}
 
 	other := traceview.NewHandler(few)
-	soon(t, func() { getJSON[answer](t, other, all) }, func() { getJSON[answer](t, h, all) })
+	sample.Soon(t, func() { getJSON[answer](t, other, all) }, func() { getJSON[answer](t, h, all) })
 }

@@ -1,19 +1,13 @@
 package traceview_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
-	"go.opentelemetry.io/otel/trace"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -25,61 +19,6 @@ const (
 	protobufType = "application/x-protobuf"
 	jsonType     = "application/json"
 )
-
-func text(s string) *commonpb.AnyValue {
-	return &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: s}}
-}
-
-func pair(key string, value *commonpb.AnyValue) *commonpb.KeyValue {
-	return &commonpb.KeyValue{Key: key, Value: value}
-}
-
-// request is what an exporter sends for the spans of one service.
-func request(spans ...*tracepb.Span) *collectorpb.ExportTraceServiceRequest {
-	return &collectorpb.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
-		Resource:   &resourcepb.Resource{Attributes: []*commonpb.KeyValue{pair("service.name", text("order-api"))}},
-		SchemaUrl:  "https://opentelemetry.io/schemas/1.43.0",
-		ScopeSpans: []*tracepb.ScopeSpans{{Scope: &commonpb.InstrumentationScope{Name: "scope", Version: "1.2.3"}, Spans: spans}},
-	}}}
-}
-
-func wireSpan(traceID trace.TraceID, n uint64) *tracepb.Span {
-	id := spanID(n)
-
-	return &tracepb.Span{
-		TraceId: traceID[:], SpanId: id[:], Name: "publish orders",
-		Kind:              tracepb.Span_SPAN_KIND_PRODUCER,
-		StartTimeUnixNano: 1_700_000_000_000_000_001, EndTimeUnixNano: 1_700_000_000_000_000_501,
-	}
-}
-
-func marshal(t testing.TB, m proto.Message) []byte {
-	t.Helper()
-
-	b, err := proto.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return b
-}
-
-func compress(t testing.TB, data []byte) []byte {
-	t.Helper()
-
-	var b bytes.Buffer
-
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
-	}
-
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-
-	return b.Bytes()
-}
 
 // post sends a body to the handler. Headers come in pairs.
 func post(h http.Handler, body io.Reader, headers ...string) *httptest.ResponseRecorder {

@@ -40,8 +40,8 @@ func AllowNonLoopback() ListenOption {
 	return func(c *listenConfig) { c.allowNonLoopback = true }
 }
 
-// Listen starts a server on addr, "host:port". Without a host it listens on
-// 127.0.0.1 and not on every interface; port 0 takes a free one.
+// Listen starts a server on addr, "host:port". Without a host it listens on 127.0.0.1,
+// and on every interface with [AllowNonLoopback] alone; port 0 takes a free one.
 //
 // It answers only requests for a loopback name or address, for the host in addr,
 // and, where other machines can reach it, for any IP address, so that a web page
@@ -59,13 +59,17 @@ func Listen(addr string, store *Store, opts ...ListenOption) (*Server, error) {
 		return nil, fmt.Errorf("traceview: address %q: %w", addr, err)
 	}
 
-	if host == "" {
+	if host == "" && !cfg.allowNonLoopback {
 		host = "127.0.0.1"
 	}
 
 	tcp, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, fmt.Errorf("traceview: %w", err)
+	}
+
+	if tcp.IP == nil {
+		tcp.IP = net.IPv6unspecified // every interface, of both versions
 	}
 
 	if !tcp.IP.IsLoopback() && !cfg.allowNonLoopback {

@@ -17,6 +17,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 func listen(t *testing.T, store *traceview.Store) *traceview.Server {
@@ -64,12 +67,12 @@ func TestEndToEndWithTheSDK(t *testing.T) {
 			api := provider(t, srv.URL(), "order-api", opts...).Tracer("api", trace.WithInstrumentationVersion("1.2.3"))
 			worker := provider(t, srv.URL(), "email-worker", opts...).Tracer("worker")
 
-			ctx, root := api.Start(t.Context(), "POST /orders", trace.WithSpanKind(server))
-			ctx, sent := api.Start(ctx, "publish orders", trace.WithSpanKind(producer),
+			ctx, root := api.Start(t.Context(), "POST /orders", trace.WithSpanKind(sample.Server))
+			ctx, sent := api.Start(ctx, "publish orders", trace.WithSpanKind(sample.Producer),
 				trace.WithAttributes(attribute.StringSlice("list", []string{"a", "b"})))
 			sent.End()
 
-			_, processed := worker.Start(ctx, "process orders", trace.WithSpanKind(consumer),
+			_, processed := worker.Start(ctx, "process orders", trace.WithSpanKind(sample.Consumer),
 				trace.WithLinks(trace.LinkFromContext(ctx)))
 			processed.AddEvent("event", trace.WithAttributes(attribute.Int("n", 1)))
 			processed.SetStatus(codes.Error, "mailbox full")
@@ -81,22 +84,27 @@ func TestEndToEndWithTheSDK(t *testing.T) {
 			wait, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 
-			if !store.Wait(wait, id, func(tr traceview.Trace) bool { return len(tr.Spans) == 3 }) {
+			if !store.Wait(wait, id, func(tr spans.Trace) bool { return len(tr.Spans) == 3 }) {
 				t.Fatalf("not all spans came: %+v", store.Traces())
 			}
 
 			tr, _ := store.Trace(id)
-			checkSDKSpan(t, tr, root, traceview.Span{Name: "POST /orders", Kind: server, Service: "order-api"})
-			checkSDKSpan(t, tr, sent, traceview.Span{
-				Name: "publish orders", Kind: producer, Service: "order-api", ParentID: root.SpanContext().SpanID(),
-				Attributes: traceview.Attributes{{Key: "list", Value: []any{"a", "b"}}},
+			checkSDKSpan(t, tr, root, spans.Span{Name: "POST /orders", Kind: sample.Server, Service: "order-api"})
+			checkSDKSpan(t, tr, sent, spans.Span{
+				Name: "publish orders", Kind: sample.Producer, Service: "order-api", ParentID: root.SpanContext().SpanID(),
+				Attributes: spans.Attributes{{Key: "list", Value: []any{"a", "b"}}},
 			})
-			checkSDKSpan(t, tr, processed, traceview.Span{
-				Name: "process orders", Kind: consumer, Service: "email-worker", ParentID: sent.SpanContext().SpanID(),
-				Status: traceview.Status{Code: codes.Error, Message: "mailbox full"},
+			checkSDKSpan(t, tr, processed, spans.Span{
+				Name: "process orders", Kind: sample.Consumer, Service: "email-worker", ParentID: sent.SpanContext().SpanID(),
+				Status: spans.Status{Code: codes.Error, Message: "mailbox full"},
 			})
 
-			got := draw(t, tr, traceview.TreeOptions{})
+			var drawn strings.Builder
+			if err := terminal.WriteTree(&drawn, tr, terminal.Options{}); err != nil {
+				t.Fatal(err)
+			}
+
+			got := drawn.String()
 			for _, want := range []string{"2 services · 3 spans", "waited in orders", "✖ process orders", "mailbox full"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in\n%s", want, got)
@@ -106,7 +114,7 @@ func TestEndToEndWithTheSDK(t *testing.T) {
 	}
 }
 
-func checkSDKSpan(t *testing.T, tr traceview.Trace, span trace.Span, want traceview.Span) {
+func checkSDKSpan(t *testing.T, tr spans.Trace, span trace.Span, want spans.Span) {
 	t.Helper()
 
 	got, ok := tr.Span(span.SpanContext().SpanID())

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
 func TestShutdownWaitsForRequests(t *testing.T) {
 	store := traceview.NewStore(traceview.Limits{})
 	srv := listen(t, store)
-	body := marshal(t, request(wireSpan(sampleID, 1)))
+	body := sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1)))
 
 	addr, err := netip.ParseAddrPort(strings.TrimPrefix(srv.URL(), "http://"))
 	if err != nil {
@@ -60,6 +61,8 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 
 // A client that says nothing, or says it slowly, costs a connection and no more.
 func TestIdleConnectionsDoNotStopOthers(t *testing.T) {
+	settle(t)
+
 	store := traceview.NewStore(traceview.Limits{})
 	srv := listen(t, store)
 	addr := strings.TrimPrefix(srv.URL(), "http://")
@@ -78,7 +81,7 @@ func TestIdleConnectionsDoNotStopOthers(t *testing.T) {
 	}
 
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+traceview.TracesPath,
-		bytes.NewReader(marshal(t, request(wireSpan(sampleID, 1)))))
+		bytes.NewReader(sample.Marshal(t, sample.Request(sample.WireSpan(sample.ID, 1)))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/sample"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
 // The page's view of a trace, with the names that the page reads.
 type waterfall struct {
-	traceview.Summary
+	tree.Summary
 
 	Colors []string
 	Lanes  []struct {
@@ -52,7 +55,7 @@ func (r waterfallRow) badges() string {
 	return strings.Join(out, " ")
 }
 
-func waterfallOf(t *testing.T, h http.Handler, tr traceview.Trace) waterfall {
+func waterfallOf(t *testing.T, h http.Handler, tr spans.Trace) waterfall {
 	t.Helper()
 
 	return getJSON[waterfall](t, h, "/api/traces/"+tr.ID.String()+"/waterfall")
@@ -64,7 +67,7 @@ func (w waterfall) named(name string) []waterfallRow {
 }
 
 func TestWaterfallSaysWhatTheTreeSays(t *testing.T) {
-	tr := orderTrace()
+	tr := sample.Order()
 	got := waterfallOf(t, stored(tr.Spans...), tr)
 
 	if got.Spans != 10 || got.Errors != 1 || got.Name != "POST /orders" || len(got.Colors) != 4 {
@@ -113,7 +116,7 @@ func TestWaterfallSaysWhatTheTreeSays(t *testing.T) {
 }
 
 func TestWaterfallOfOddTraces(t *testing.T) {
-	tr := oddTrace()
+	tr := sample.Odd()
 	got := waterfallOf(t, stored(tr.Spans...), tr)
 
 	buried := got.named("process orders.dead")[0]
@@ -126,7 +129,7 @@ func TestWaterfallOfOddTraces(t *testing.T) {
 	}
 
 	missing := slices.IndexFunc(got.Rows, func(r waterfallRow) bool { return r.Missing })
-	if missing < 0 || got.Rows[missing].ID != spanID(17).String() || got.Rows[missing+1].Depth != 1 || got.Rows[missing+1].Name != "orphan" {
+	if missing < 0 || got.Rows[missing].ID != sample.SpanID(17).String() || got.Rows[missing+1].Depth != 1 || got.Rows[missing+1].Name != "orphan" {
 		t.Errorf("missing parent: %d", missing)
 	}
 
@@ -148,28 +151,28 @@ func TestWaterfallOfOddTraces(t *testing.T) {
 }
 
 func TestLinksLeadBothWays(t *testing.T) {
-	source := linked(spanOf(2, 1), traceview.Link{TraceID: sampleID, SpanID: spanID(6), Attributes: traceview.Attributes{{Key: "n", Value: int64(1)}}},
-		traceview.Link{TraceID: sampleID, SpanID: spanID(6)}, traceview.Link{TraceID: otherID, SpanID: spanID(1)})
+	source := sample.Linked(sample.SpanOf(2, 1), spans.Link{TraceID: sample.ID, SpanID: sample.SpanID(6), Attributes: spans.Attributes{{Key: "n", Value: int64(1)}}},
+		spans.Link{TraceID: sample.ID, SpanID: sample.SpanID(6)}, spans.Link{TraceID: sample.OtherID, SpanID: sample.SpanID(1)})
 	source.Name, source.Service = "process audit", "audit"
-	h := stored(append(orderTrace().Spans, source)...)
+	h := stored(append(sample.Order().Spans, source)...)
 
-	out := waterfallOf(t, h, traceview.Trace{ID: traceID(2)}).Rows[0].Links
+	out := waterfallOf(t, h, spans.Trace{ID: sample.TraceID(2)}).Rows[0].Links
 	if want := []spanLink{
-		{Trace: sampleID.String(), Span: spanID(6).String(), Name: "publish orders", Service: "order-api", Here: true},
-		{Trace: sampleID.String(), Span: spanID(6).String(), Name: "publish orders", Service: "order-api", Here: true},
-		{Trace: otherID.String(), Span: spanID(1).String()},
+		{Trace: sample.ID.String(), Span: sample.SpanID(6).String(), Name: "publish orders", Service: "order-api", Here: true},
+		{Trace: sample.ID.String(), Span: sample.SpanID(6).String(), Name: "publish orders", Service: "order-api", Here: true},
+		{Trace: sample.OtherID.String(), Span: sample.SpanID(1).String()},
 	}; !slices.Equal(out, want) {
 		t.Errorf("out: %+v", out)
 	}
 
-	in := waterfallOf(t, h, orderTrace()).named("publish orders")[0].Links
-	if want := []spanLink{{In: true, Trace: traceID(2).String(), Span: spanID(1).String(), Name: "process audit", Service: "audit", Here: true}}; !slices.Equal(in, want) {
+	in := waterfallOf(t, h, sample.Order()).named("publish orders")[0].Links
+	if want := []spanLink{{In: true, Trace: sample.TraceID(2).String(), Span: sample.SpanID(1).String(), Name: "process audit", Service: "audit", Here: true}}; !slices.Equal(in, want) {
 		t.Errorf("in: %+v", in)
 	}
 }
 
 func TestSpanDetails(t *testing.T) {
-	full := everySpan()
+	full := sample.Every()
 	h := stored(full)
 
 	type attribute struct{ Key, Value, Type string }
@@ -190,10 +193,10 @@ func TestSpanDetails(t *testing.T) {
 			Attributes               []attribute
 		}
 		DroppedAttributes, DroppedEvents, DroppedLinks uint32
-	}](t, h, "/api/traces/"+sampleID.String()+"/spans/"+spanID(1).String())
+	}](t, h, "/api/traces/"+sample.ID.String()+"/spans/"+sample.SpanID(1).String())
 
-	if got.Name != "publish orders" || got.Parent != spanID(2).String() || got.TraceState != "vendor=1" || got.Status != "Error" ||
-		got.Message != "no" || !got.Begin.Equal(epoch) || got.DroppedAttributes != 5 || got.DroppedEvents != 6 || got.DroppedLinks == 0 {
+	if got.Name != "publish orders" || got.Parent != sample.SpanID(2).String() || got.TraceState != "vendor=1" || got.Status != "Error" ||
+		got.Message != "no" || !got.Begin.Equal(sample.Epoch) || got.DroppedAttributes != 5 || got.DroppedEvents != 6 || got.DroppedLinks == 0 {
 		t.Errorf("%+v", got)
 	}
 
@@ -207,12 +210,12 @@ func TestSpanDetails(t *testing.T) {
 		}
 	}
 
-	if *got.Events[0].Start != time.Nanosecond || got.Scope.Name != "scope" || got.Links[0].Trace != otherID.String() {
+	if *got.Events[0].Start != time.Nanosecond || got.Scope.Name != "scope" || got.Links[0].Trace != sample.OtherID.String() {
 		t.Errorf("%+v", got)
 	}
 
-	for _, path := range []string{spanID(9).String(), "nonsense", ""} {
-		if w := get(h, "/api/traces/"+sampleID.String()+"/spans/"+path); w.Code != http.StatusNotFound {
+	for _, path := range []string{sample.SpanID(9).String(), "nonsense", ""} {
+		if w := get(h, "/api/traces/"+sample.ID.String()+"/spans/"+path); w.Code != http.StatusNotFound {
 			t.Errorf("%q: %d", path, w.Code)
 		}
 	}
@@ -222,9 +225,9 @@ func TestSpanDetails(t *testing.T) {
 func TestUnchangedAnswersAreEmpty(t *testing.T) {
 	store := traceview.NewStore(traceview.Limits{})
 	h := traceview.NewHandler(store)
-	store.Add(spanOf(1, 1), spanOf(2, 1))
+	store.Add(sample.SpanOf(1, 1), sample.SpanOf(2, 1))
 
-	list, tr := "/api/traces", "/api/traces/"+traceID(1).String()+"/waterfall"
+	list, tr := "/api/traces", "/api/traces/"+sample.TraceID(1).String()+"/waterfall"
 	tags := map[string]string{}
 
 	check := func(what, path string, status int) {
@@ -241,15 +244,15 @@ func TestUnchangedAnswersAreEmpty(t *testing.T) {
 	check("first", tr, 200)
 	check("the same", list, 304)
 	check("the same", tr, 304)
-	store.Add(spanOf(2, 2))
+	store.Add(sample.SpanOf(2, 2))
 	check("another trace grew", list, 200)
 	check("another trace grew", tr, 304)
-	store.Add(linked(spanOf(3, 1), traceview.Link{TraceID: traceID(1), SpanID: spanID(1)}))
+	store.Add(sample.Linked(sample.SpanOf(3, 1), spans.Link{TraceID: sample.TraceID(1), SpanID: sample.SpanID(1)}))
 	check("a link came", tr, 200)
 
 	// A page may be left open while the program is started again.
 	restarted := traceview.NewStore(traceview.Limits{})
-	restarted.Add(spanOf(1, 1), spanOf(2, 1))
+	restarted.Add(sample.SpanOf(1, 1), sample.SpanOf(2, 1))
 	h = traceview.NewHandler(restarted)
 
 	check("restarted", list, 200)

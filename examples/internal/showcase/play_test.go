@@ -17,7 +17,8 @@ import (
 
 	"github.com/mqtrace/mqtrace/examples/internal/showcase"
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 // An example plays alike wherever it plays, and leaves nothing behind.
@@ -58,7 +59,7 @@ func TestPlay(t *testing.T) {
 			return s.Await(ctx, 1, "process order")
 		}}
 		var out bytes.Buffer
-		played, err := e.Play(t.Context(), url, &out, traceview.TreeOptions{Width: 100})
+		played, err := e.Play(t.Context(), url, &out, terminal.Options{Width: 100})
 		ok(t, err)
 		services := map[string]string{}
 		for _, tr := range played.Traces {
@@ -135,7 +136,7 @@ func TestPlayFails(t *testing.T) {
 					return tt.run(ctx, s, cancel)
 				}}
 				var out bytes.Buffer
-				played, err := e.Play(ctx, url, &out, traceview.TreeOptions{})
+				played, err := e.Play(ctx, url, &out, terminal.Options{})
 				for _, want := range tt.want {
 					if !errors.Is(err, want) {
 						t.Errorf("error %v, want %v", err, want)
@@ -159,7 +160,7 @@ func TestPlayConnectionLost(t *testing.T) {
 		return s.Await(ctx, 1, "never")
 	}}
 	var lost *amqp.Error
-	if _, err := e.Play(t.Context(), b.URL(), &bytes.Buffer{}, traceview.TreeOptions{}); !errors.As(err, &lost) {
+	if _, err := e.Play(t.Context(), b.URL(), &bytes.Buffer{}, terminal.Options{}); !errors.As(err, &lost) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -170,7 +171,7 @@ func TestPlayNoBroker(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		e := showcase.Example{Run: func(context.Context, *showcase.Stage) error { t.Error("it runs"); return nil }}
-		_, err := e.Play(t.Context(), url, &out, traceview.TreeOptions{})
+		_, err := e.Play(t.Context(), url, &out, terminal.Options{})
 		if err == nil || !strings.Contains(err.Error(), showcase.BrokerVariable) || strings.Contains(err.Error(), "geheim") || out.Len() > 0 {
 			t.Errorf("%s: printed %q, %v", url, out.String(), err)
 		}
@@ -188,7 +189,7 @@ func TestSpans(t *testing.T) {
 		{attribute.IntSlice("k", []int{1, 2}), []any{int64(1), int64(2)}}, {attribute.Float64Slice("k", []float64{0.5}), []any{0.5}},
 		{attribute.ByteSlice("k", []byte{0, 255}), []byte{0, 255}}, {attribute.KeyValue{Key: "k"}, nil},
 		{attribute.Slice("k", attribute.IntSliceValue([]int{1}), attribute.Value{}), []any{[]any{int64(1)}, nil}},
-		{attribute.Map("k", attribute.BoolSlice("in", nil)), traceview.Attributes{{Key: "in", Value: []any{}}}},
+		{attribute.Map("k", attribute.BoolSlice("in", nil)), spans.Attributes{{Key: "in", Value: []any{}}}},
 		{attribute.StringSlice("k", nil), []any{}}, {attribute.StringSlice("k", []string{"a", "b"}), []any{"a", "b"}},
 	}
 	e := showcase.Example{Run: func(ctx context.Context, s *showcase.Stage) error {
@@ -215,17 +216,17 @@ func TestSpans(t *testing.T) {
 		}
 		return nil
 	}}
-	played, err := e.Play(t.Context(), "", &bytes.Buffer{}, traceview.TreeOptions{})
+	played, err := e.Play(t.Context(), "", &bytes.Buffer{}, terminal.Options{})
 	ok(t, err)
 	for _, tr := range played.Traces {
 		s := tr.Spans[0]
 		var i int
 		_, err := fmt.Sscan(s.Name, &i)
 		ok(t, err)
-		want := traceview.Attributes{{Key: "k", Value: kinds[i].want}}
+		want := spans.Attributes{{Key: "k", Value: kinds[i].want}}
 		if !reflect.DeepEqual(s.Attributes, want) || len(s.Links) != 1 || !reflect.DeepEqual(s.Links[0].Attributes, want) ||
 			s.Links[0].TraceID != (trace.TraceID{1}) || s.Kind != trace.SpanKindProducer || s.Scope.Name != "scope" ||
-			s.Status != (traceview.Status{Code: codes.Error, Message: "why"}) || s.Service != "shop" || s.End.Before(s.Start) {
+			s.Status != (spans.Status{Code: codes.Error, Message: "why"}) || s.Service != "shop" || s.End.Before(s.Start) {
 			t.Errorf("%s: %+v", s.Name, s)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 // Service returns the SDK of a service. A program is one service as a rule: it sets its
@@ -80,8 +81,8 @@ func (r *recorder) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan)
 
 func (*recorder) Shutdown(context.Context) error { return nil }
 
-func convert(s sdktrace.ReadOnlySpan) traceview.Span {
-	out := traceview.Span{
+func convert(s sdktrace.ReadOnlySpan) spans.Span {
+	out := spans.Span{
 		TraceID:  s.SpanContext().TraceID(),
 		SpanID:   s.SpanContext().SpanID(),
 		ParentID: s.Parent().SpanID(),
@@ -89,15 +90,15 @@ func convert(s sdktrace.ReadOnlySpan) traceview.Span {
 		Kind:     s.SpanKind(),
 		Start:    s.StartTime(),
 		End:      s.EndTime(),
-		Status:   traceview.Status{Code: s.Status().Code, Message: s.Status().Description},
-		Scope:    traceview.Scope{Name: s.InstrumentationScope().Name},
+		Status:   spans.Status{Code: s.Status().Code, Message: s.Status().Description},
+		Scope:    spans.Scope{Name: s.InstrumentationScope().Name},
 	}
 	out.Attributes = attributes(s.Attributes())
 	if name, ok := s.Resource().Set().Value(semconv.ServiceNameKey); ok {
 		out.Service = name.AsString()
 	}
 	for _, l := range s.Links() {
-		out.Links = append(out.Links, traceview.Link{
+		out.Links = append(out.Links, spans.Link{
 			TraceID:    l.SpanContext.TraceID(),
 			SpanID:     l.SpanContext.SpanID(),
 			Attributes: attributes(l.Attributes),
@@ -106,10 +107,10 @@ func convert(s sdktrace.ReadOnlySpan) traceview.Span {
 	return out
 }
 
-func attributes(kvs []attribute.KeyValue) traceview.Attributes {
-	out := make(traceview.Attributes, 0, len(kvs))
+func attributes(kvs []attribute.KeyValue) spans.Attributes {
+	out := make(spans.Attributes, 0, len(kvs))
 	for _, kv := range kvs {
-		out = append(out, traceview.Attribute{Key: string(kv.Key), Value: value(kv.Value)})
+		out = append(out, spans.Attribute{Key: string(kv.Key), Value: value(kv.Value)})
 	}
 	return out
 }

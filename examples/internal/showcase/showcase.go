@@ -17,7 +17,8 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 // BrokerVariable names a broker to use instead of the in-process one.
@@ -42,7 +43,7 @@ type Example struct {
 func (e Example) Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // A second signal ends the process the hard way.
-	opts := traceview.OptionsFor(os.Stdout)
+	opts := terminal.OptionsFor(os.Stdout)
 	if _, err := e.Play(ctx, os.Getenv(BrokerVariable), os.Stdout, opts); err != nil {
 		// Joined errors have a line each; this is one.
 		fmt.Fprintln(os.Stderr, e.Name+":", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -52,7 +53,7 @@ func (e Example) Main() {
 
 // Play runs the example on the broker at url, or on one in this process if url is
 // empty, and prints its traces to out.
-func (e Example) Play(ctx context.Context, url string, out io.Writer, opts traceview.TreeOptions) (_ *Played, err error) {
+func (e Example) Play(ctx context.Context, url string, out io.Writer, opts terminal.Options) (_ *Played, err error) {
 	// As every program that takes part in a trace does at start-up: without it nothing
 	// is written to messages or read from them.
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(
@@ -75,7 +76,7 @@ func (e Example) Play(ctx context.Context, url string, out io.Writer, opts trace
 	opts.Attributes = e.Attributes
 	played := &Played{Prefix: s.prefix, Traces: s.spans.store.Traces()}
 	for _, tr := range played.Traces {
-		if err := traceview.WriteTree(out, tr, opts); err != nil {
+		if err := terminal.WriteTree(out, tr, opts); err != nil {
 			return nil, fmt.Errorf("print a trace: %w", err)
 		}
 		fmt.Fprintln(out)
@@ -88,5 +89,5 @@ func (e Example) Play(ctx context.Context, url string, out io.Writer, opts trace
 type Played struct {
 	// Prefix is what names on the broker began with.
 	Prefix string
-	Traces []traceview.Trace
+	Traces []spans.Trace
 }

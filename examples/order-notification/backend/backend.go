@@ -23,9 +23,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
+// Where the demo's own servers listen. The ports are not those of RabbitMQ and Redis, so
+// that a part of the demo that is told nothing never finds somebody's own: it would take
+// their tasks.
 const (
-	defaultAMQPAddr  = "127.0.0.1:5672"
-	defaultRedisAddr = "127.0.0.1:6379"
+	defaultAMQPAddr  = "127.0.0.1:" + config.AMQPPort
+	defaultRedisAddr = "127.0.0.1:" + config.RedisPort
 	anyPort          = "127.0.0.1:0"
 )
 
@@ -131,13 +134,13 @@ func (b *Backend) Topology() events.Topology { return events.NewTopology(b.Prefi
 func (b *Backend) EmailQueue() string { return tasks.QueueName(b.Prefix) }
 
 // Environment returns the variables with which another program finds the servers
-// that Open started, as NAME=value: none for those where it looks anyway.
+// that Open started, as NAME=value.
 func (b *Backend) Environment() []string {
 	var env []string
-	if b.broker != nil && b.broker.Addr() != defaultAMQPAddr {
+	if b.broker != nil {
 		env = append(env, "MQTRACE_AMQP_URL="+b.AMQPURL)
 	}
-	if b.miniredis != nil && b.miniredis.Addr() != defaultRedisAddr {
+	if b.miniredis != nil {
 		env = append(env, "MQTRACE_REDIS_ADDR="+b.Redis.Addr)
 	}
 	return env

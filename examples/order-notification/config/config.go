@@ -56,14 +56,21 @@ func FromEnvironment() (Config, error) {
 	return cfg, nil
 }
 
-// WithDefaults fills in where RabbitMQ and Redis are on a developer's machine.
+// The ports of the demo's own broker and Redis.
+const (
+	AMQPPort  = "5679"
+	RedisPort = "6389"
+)
+
+// WithDefaults fills in where -serve has its broker and its Redis. A RabbitMQ or a Redis
+// of somebody's own is used only where it is named.
 func (c Config) WithDefaults() (Config, error) {
 	if c.AMQPURL == "" {
-		c.AMQPURL = "amqp://guest:guest@localhost:5672/"
+		c.AMQPURL = "amqp://guest:guest@127.0.0.1:" + AMQPPort + "/"
 	}
 	if c.Redis.Addr == "" {
 		var err error
-		if c.Redis, err = tasks.ParseRedis("localhost:6379"); err != nil {
+		if c.Redis, err = tasks.ParseRedis("127.0.0.1:" + RedisPort); err != nil {
 			return Config{}, err //nolint:wrapcheck // It cannot happen.
 		}
 	}

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 // print shows a trace's tree and, under it, what the services logged in it.
-func (s *staging) print(tr traceview.Trace) error {
-	if err := traceview.WriteTree(s.out, tr, s.tree); err != nil {
+func (s *staging) print(tr spans.Trace) error {
+	if err := terminal.WriteTree(s.out, tr, s.tree); err != nil {
 		return fmt.Errorf("print a trace: %w", err)
 	}
 	fmt.Fprintln(s.out)

@@ -14,7 +14,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
 	"github.com/mqtrace/mqtrace/examples/order-notification/shop"
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 // traceTimeout is how long the demo waits for a trace to be complete.
@@ -61,14 +61,14 @@ func Run(ctx context.Context, cfg config.Config, opts Options) (err error) {
 }
 
 // show waits for a scene's trace and prints it.
-func (s *staging) show(ctx context.Context, number int, scene scene, traceID string) (spans int, err error) {
+func (s *staging) show(ctx context.Context, number int, scene scene, traceID string) (shown int, err error) {
 	id, err := trace.TraceIDFromHex(traceID)
 	if err != nil {
 		return 0, fmt.Errorf("%s: no trace id: %w", scene.title, err)
 	}
 	waitCtx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
-	complete := s.store.Wait(waitCtx, id, func(tr traceview.Trace) bool {
+	complete := s.store.Wait(waitCtx, id, func(tr spans.Trace) bool {
 		return len(missing(tr, scene.spans)) == 0
 	})
 	if ctx.Err() != nil {
@@ -91,7 +91,7 @@ func (s *staging) show(ctx context.Context, number int, scene scene, traceID str
 
 // missing returns what a trace lacks: spans that are wanted, and parents of
 // spans that are there.
-func missing(tr traceview.Trace, wanted []string) []string {
+func missing(tr spans.Trace, wanted []string) []string {
 	left := slices.Clone(wanted)
 	known := make(map[trace.SpanID]bool, len(tr.Spans))
 	for i := range tr.Spans {

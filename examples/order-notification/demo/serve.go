@@ -13,7 +13,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/backend"
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
 	"github.com/mqtrace/mqtrace/examples/order-notification/shop"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 const (
@@ -77,8 +77,8 @@ type sighting struct {
 // watch finds the traces that have stopped growing.
 type watch struct{ seen map[trace.TraceID]sighting }
 
-func (w *watch) due(traces []traceview.Trace, now time.Time) []traceview.Trace {
-	var due []traceview.Trace
+func (w *watch) due(traces []spans.Trace, now time.Time) []spans.Trace {
+	var due []spans.Trace
 	kept := make(map[trace.TraceID]sighting, len(traces)) // What the store gave up, we forget.
 	for _, tr := range traces {
 		last, ok := w.seen[tr.ID]

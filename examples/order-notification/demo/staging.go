@@ -16,6 +16,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/shop"
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 // places are where the servers and the page listen.
@@ -48,7 +49,7 @@ type Options struct {
 // receiver with a page.
 type staging struct {
 	out  io.Writer
-	tree traceview.TreeOptions
+	tree terminal.Options
 	logs *logbook
 
 	backend    *backend.Backend
@@ -68,7 +69,7 @@ func open(
 ) (_ *staging, err error) {
 	s := &staging{
 		out:   opts.Stdout,
-		tree:  traceview.OptionsFor(opts.Stdout),
+		tree:  terminal.OptionsFor(opts.Stdout),
 		logs:  newLogbook(opts.Stderr, opts.Verbose),
 		store: traceview.NewStore(traceview.Limits{}),
 	}

@@ -7,15 +7,15 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 func TestWatchShowsWhatHasStoppedGrowing(t *testing.T) {
 	at := time.Unix(0, 0)
 	w := watch{seen: make(map[trace.TraceID]sighting)}
-	look := func(seconds float64, spans int) int {
-		tr := traceview.Trace{ID: trace.TraceID{1}, Spans: make([]traceview.Span, spans)}
-		return len(w.due([]traceview.Trace{tr}, at.Add(time.Duration(seconds*float64(time.Second)))))
+	look := func(seconds float64, count int) int {
+		tr := spans.Trace{ID: trace.TraceID{1}, Spans: make([]spans.Span, count)}
+		return len(w.due([]spans.Trace{tr}, at.Add(time.Duration(seconds*float64(time.Second)))))
 	}
 	for _, step := range []struct {
 		seconds float64
@@ -35,21 +35,21 @@ func TestWatchShowsWhatHasStoppedGrowing(t *testing.T) {
 }
 
 func TestMissing(t *testing.T) {
-	span := func(id, parent byte, name string) traceview.Span {
-		s := traceview.Span{SpanID: trace.SpanID{id}, Service: "a", Name: name}
+	span := func(id, parent byte, name string) spans.Span {
+		s := spans.Span{SpanID: trace.SpanID{id}, Service: "a", Name: name}
 		if parent != 0 {
 			s.ParentID = trace.SpanID{parent}
 		}
 		return s
 	}
-	whole := traceview.Trace{Spans: []traceview.Span{span(1, 0, "x"), span(2, 1, "y"), span(3, 1, "y")}}
+	whole := spans.Trace{Spans: []spans.Span{span(1, 0, "x"), span(2, 1, "y"), span(3, 1, "y")}}
 	if got := missing(whole, []string{"a: x", "a: y", "a: y"}); len(got) != 0 {
 		t.Errorf("missing: %q", got)
 	}
 	if got := missing(whole, []string{"a: y", "a: y", "a: y"}); len(got) != 1 {
 		t.Errorf("missing: %q, want a third y", got)
 	}
-	orphan := traceview.Trace{Spans: []traceview.Span{span(2, 1, "y")}}
+	orphan := spans.Trace{Spans: []spans.Span{span(2, 1, "y")}}
 	if got := missing(orphan, []string{"a: y"}); len(got) != 1 {
 		t.Errorf("missing: %q, want the parent of y", got)
 	}

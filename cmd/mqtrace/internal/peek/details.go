@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 // details are the lines below a message. Times are told as seen from now.
@@ -95,9 +95,9 @@ func moment(what string, t *time.Time, now time.Time) string {
 	stamp := t.Format(time.RFC3339)
 	d := now.Sub(*t).Round(time.Second)
 	if d < 0 {
-		return fmt.Sprintf("%s in %s (%s)", what, traceview.FormatDuration(-d), stamp)
+		return fmt.Sprintf("%s in %s (%s)", what, textfmt.FormatDuration(-d), stamp)
 	}
-	return fmt.Sprintf("%s %s ago (%s)", what, traceview.FormatDuration(d), stamp)
+	return fmt.Sprintf("%s %s ago (%s)", what, textfmt.FormatDuration(d), stamp)
 }
 
 func baggage(m *Message) string {

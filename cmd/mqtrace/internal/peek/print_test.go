@@ -9,7 +9,7 @@ import (
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/peek"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 var errSource = errors.New("the source has failed")
@@ -149,7 +149,7 @@ func TestText(t *testing.T) {
 			line = strings.TrimSpace(line)
 			if line == link {
 				links++
-			} else if traceview.TextWidth(line) > width {
+			} else if textfmt.Width(line) > width {
 				t.Errorf("width %d: %q", width, line)
 			}
 		}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 // maxListed is how many producers are named.
@@ -26,7 +26,7 @@ func (w *textWriter) close(s *Summary) error {
 			fmt.Sprintf("%d without", s.WithoutContext),
 			fmt.Sprintf("%d with a bad one", s.BadContext),
 			oldest(s))
-		for _, line := range traceview.Wrap(counts, w.width, maxLines) {
+		for _, line := range textfmt.Wrap(counts, w.width, maxLines) {
 			fmt.Fprintln(w.out, line)
 		}
 		w.producers(s.Producers)
@@ -61,7 +61,7 @@ func (w *textWriter) producers(list []Producer) {
 		if p.WithoutContext > 0 {
 			trouble = fmt.Sprintf(", %d without a usable context", p.WithoutContext)
 		}
-		name := traceview.Fit(printable(p.Name), max(minFrom, w.width-len(line)-len(trouble)))
+		name := textfmt.Fit(printable(p.Name), max(minFrom, w.width-len(line)-len(trouble)))
 		fmt.Fprintln(w.out, line+name+trouble)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 // maxText is how much of a text is looked at, in bytes.
@@ -96,13 +96,13 @@ func (w *textWriter) row(value func(c *column) string) {
 		c := &w.columns[i]
 		width := c.width
 		if c.title == "FROM" {
-			width = max(width, w.width-traceview.TextWidth(b.String()))
+			width = max(width, w.width-textfmt.Width(b.String()))
 		}
 		whole := printable(value(c))
-		text := traceview.Fit(whole, width)
+		text := textfmt.Fit(whole, width)
 		w.cut = c.title == "FROM" && text != whole
 		b.WriteString(text)
-		b.WriteString(strings.Repeat(" ", width-traceview.TextWidth(text)+gap))
+		b.WriteString(strings.Repeat(" ", width-textfmt.Width(text)+gap))
 	}
 	fmt.Fprintln(w.out, strings.TrimRight(b.String(), " "))
 }
@@ -114,7 +114,7 @@ func (w *textWriter) detail(text string) {
 	if text == "" {
 		return
 	}
-	for i, line := range traceview.Wrap(text, w.width-4, maxLines) {
+	for i, line := range textfmt.Wrap(text, w.width-4, maxLines) {
 		indent := "  "
 		if i > 0 {
 			indent = "    "
@@ -154,12 +154,12 @@ func age(seconds *float64) string {
 	if seconds == nil {
 		return "?"
 	}
-	return traceview.FormatDuration(duration(*seconds))
+	return textfmt.FormatDuration(duration(*seconds))
 }
 
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
-func printable(text string) string { return traceview.Printable(text, maxText) }
+func printable(text string) string { return textfmt.Printable(text, maxText) }
 
 func join(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · ")

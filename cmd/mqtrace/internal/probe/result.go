@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 // Outcome is the answer of a probe.
@@ -134,7 +134,7 @@ func (t *textWriter) printf(format string, args ...any) {
 // lines writes a sentence in as many lines as it takes.
 func (t *textWriter) lines(indent, sentence string) {
 	const width, most = 100, 50
-	for i, line := range traceview.Wrap(sentence, width-len(indent)-2, most) {
+	for i, line := range textfmt.Wrap(sentence, width-len(indent)-2, most) {
 		if i > 0 {
 			line = "  " + line
 		}

@@ -3,7 +3,9 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -98,6 +100,30 @@ type exporter struct {
 }
 
 var _ sdktrace.SpanExporter = (*exporter)(nil)
+
+// Check says what of the environment variables keeps spans from being sent: a protocol
+// that is not built in, or an endpoint that is no URL. It quotes neither.
+func Check() error {
+	off := strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") ||
+		strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_TRACES_EXPORTER")), "none")
+	if off || !endpointSet() {
+		return nil
+	}
+	if p := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")); p == "grpc" {
+		return errors.New("OTLP over gRPC is not built in: name an OTLP/HTTP receiver with OTEL_EXPORTER_OTLP_ENDPOINT, " +
+			"http://localhost:4318 as a rule, and set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
+	}
+	for _, name := range endpoints {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("%s is not a valid http:// URL: it is written http://localhost:4318", name)
+		}
+	}
+	return nil
+}
 
 func newExporter(ctx context.Context) *exporter {
 	for _, name := range endpoints {

@@ -1,3 +1,5 @@
+// Package tracesource asks servers for traces: a running `mqtrace view`, Jaeger's query
+// API, and Tempo.
 package tracesource
 
 import (
@@ -14,7 +16,10 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/page"
+	"github.com/mqtrace/mqtrace/internal/traceview/queues"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
 
 // ErrNotFound is the error of a trace that the server does not have.
@@ -24,22 +29,45 @@ var ErrNotFound = errors.New("trace not found")
 // #/trace/ID in that of mqtrace view.
 var pageOf = regexp.MustCompile(`^(.*)/trace/([0-9A-Fa-f]{1,32})(?:/.*)?$`)
 
-// Remote is a server that has traces: a running `mqtrace view` or Jaeger's query API.
+// MaxBytes is the largest answer that is read.
+const MaxBytes = 1 << 30
+
+// The paths under which servers have a trace, those first that have all of it. Who does
+// not know one answers in different ways.
+var (
+	viewPaths  = []string{"/api/v3/traces/", "/api/traces/"} // of Jaeger, and of a view
+	tempoPaths = []string{"/api/v2/traces/", "/api/traces/"}
+)
+
+// Remote is a server that has traces: a running `mqtrace view`, Jaeger's query API, or
+// Tempo.
 type Remote struct {
+	paths  []string
 	client *http.Client
 	base   url.URL // of the server, or of the answer itself
 	id     trace.TraceID
 	direct bool
+	// warnings are what the answers had that could not be read.
+	warnings []string
+}
+
+// NewTempo reads the address of a Tempo.
+func NewTempo(address string) (*Remote, error) {
+	r, err := NewRemote(address)
+	if err == nil {
+		r.paths = tempoPaths
+	}
+	return r, err
 }
 
 // NewRemote reads an address: the base URL of a server, the page of a trace there, or
 // a path of its API.
 func NewRemote(address string) (*Remote, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
 		return nil, errors.New("not an http:// URL") // err quotes it, password included
 	}
-	r := &Remote{client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	r := &Remote{paths: viewPaths, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	page := pageOf.FindStringSubmatch(u.Path)
 	if page != nil {
 		u.Path = page[1]
@@ -51,7 +79,7 @@ func NewRemote(address string) (*Remote, error) {
 		u.Path, u.RawQuery = strings.TrimSuffix(u.Path, "/"), ""
 	}
 	if page != nil {
-		if r.id, err = ParseID(page[2]); err != nil {
+		if r.id, err = tracefile.ParseID(page[2]); err != nil {
 			return nil, err
 		}
 	}
@@ -66,6 +94,9 @@ func (r *Remote) ID() trace.TraceID { return r.id }
 // IsAnswer reports whether the address is that of an API's answer.
 func (r *Remote) IsAnswer() bool { return r.direct }
 
+// Warnings are what was left out of the answers.
+func (r *Remote) Warnings() []string { return r.warnings }
+
 // String is the address without user and password.
 func (r *Remote) String() string { return public(r.base) }
 
@@ -74,19 +105,28 @@ func public(u url.URL) string {
 	return u.String()
 }
 
-// Trace asks for one trace. Jaeger's API v3 has all of a trace, the older one not. Those
-// who do not know it answer in different ways.
-func (r *Remote) Trace(ctx context.Context, id trace.TraceID) ([]traceview.Trace, error) {
-	traces, err := r.get(ctx, "/api/v3/traces/"+id.String())
-	if err != nil {
-		traces, err = r.get(ctx, "/api/traces/"+id.String())
+// Trace asks for one trace.
+func (r *Remote) Trace(ctx context.Context, id trace.TraceID) (traces []spans.Trace, err error) {
+	for _, path := range r.paths {
+		traces, err = r.get(ctx, path+id.String())
+		if err == nil && len(traces) > 0 {
+			return traces, nil
+		}
+	}
+	if err == nil {
+		err = ErrNotFound
 	}
 	return traces, err
 }
 
+// Prefixed asks a view for the one trace whose id begins so.
+func (r *Remote) Prefixed(ctx context.Context, prefix string) ([]spans.Trace, error) {
+	return r.get(ctx, "/api/traces/"+prefix)
+}
+
 // All asks for what the address stands for: the answer of an API, or the latest traces
 // of a view. It also says how many traces there are.
-func (r *Remote) All(ctx context.Context, limit int) (traces []traceview.Trace, found int, err error) {
+func (r *Remote) All(ctx context.Context, limit int) (traces []spans.Trace, found int, err error) {
 	if r.direct {
 		traces, err = r.get(ctx, "")
 		if errors.Is(err, ErrNotFound) {
@@ -112,7 +152,7 @@ func (r *Remote) All(ctx context.Context, limit int) (traces []traceview.Trace, 
 		return nil, 0, fmt.Errorf("%s has no list of traces", r)
 	}
 	for _, t := range list.Traces[:min(limit, len(list.Traces))] {
-		id, err := ParseID(t.ID)
+		id, err := tracefile.ParseID(t.ID)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -128,7 +168,27 @@ func (r *Remote) All(ctx context.Context, limit int) (traces []traceview.Trace, 
 	return traces, list.Found, nil
 }
 
-func (r *Remote) get(ctx context.Context, path string) ([]traceview.Trace, error) {
+// Queues asks a view what its traces tell of queues.
+func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) {
+	u := r.base
+	if !r.direct {
+		u.Path += page.QueuesAPI
+	}
+	body, err := r.fetch(ctx, u)
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%s has no list of queues: it is no mqtrace view, or an older one", r)
+	}
+	if err != nil {
+		return found, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(io.LimitReader(body, MaxBytes)).Decode(&found); err != nil {
+		return found, fmt.Errorf("%s has no list of queues: %w", r, err)
+	}
+	return found, nil
+}
+
+func (r *Remote) get(ctx context.Context, path string) ([]spans.Trace, error) {
 	u := r.base
 	u.Path += path
 	body, err := r.fetch(ctx, u)
@@ -136,10 +196,15 @@ func (r *Remote) get(ctx context.Context, path string) ([]traceview.Trace, error
 		return nil, err
 	}
 	defer body.Close()
-	traces, err := Read(body)
+	limited := &io.LimitedReader{R: body, N: MaxBytes}
+	traces, result, err := tracefile.Traces(limited)
+	if err == nil && limited.N <= 0 {
+		err = errors.New("larger than 1 GiB")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the answer of %s: %w", public(u), err)
 	}
+	r.warnings = append(r.warnings, result.Warnings()...)
 	return traces, nil
 }
 

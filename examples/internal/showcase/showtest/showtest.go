@@ -14,7 +14,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/examples/internal/showcase"
-	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
 // Attributes that an outline shows, with what they are called there.
@@ -43,7 +44,7 @@ func Run(t *testing.T, e showcase.Example, want string) {
 	for name, url := range brokers {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			played, err := e.Play(t.Context(), url, &out, traceview.TreeOptions{Width: 160})
+			played, err := e.Play(t.Context(), url, &out, terminal.Options{Width: 160})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,12 +100,12 @@ func checkOutput(t *testing.T, e showcase.Example, played *showcase.Played, out 
 func Outline(played *showcase.Played) string {
 	o := outline{labels: make(map[trace.SpanID]string)}
 	for _, tr := range played.Traces {
-		o.spans = append(o.spans, slices.SortedFunc(slices.Values(tr.Spans), func(a, b traceview.Span) int {
+		o.spans = append(o.spans, slices.SortedFunc(slices.Values(tr.Spans), func(a, b spans.Span) int {
 			// By name first: what two consumers do at the same time has no order.
 			return cmp.Or(cmp.Compare(a.Name, b.Name), a.Start.Compare(b.Start))
 		}))
 	}
-	slices.SortFunc(o.spans, func(a, b []traceview.Span) int { return root(a).Start.Compare(root(b).Start) })
+	slices.SortFunc(o.spans, func(a, b []spans.Span) int { return root(a).Start.Compare(root(b).Start) })
 	for _, spans := range o.spans {
 		o.label(spans, trace.SpanID{}, 0)
 	}
@@ -121,18 +122,18 @@ func Outline(played *showcase.Played) string {
 	return text
 }
 
-func root(spans []traceview.Span) traceview.Span {
-	return slices.MinFunc(spans, func(a, b traceview.Span) int { return a.Start.Compare(b.Start) })
+func root(all []spans.Span) spans.Span {
+	return slices.MinFunc(all, func(a, b spans.Span) int { return a.Start.Compare(b.Start) })
 }
 
 type outline struct {
-	spans  [][]traceview.Span // of each trace, by name and start
+	spans  [][]spans.Span // of each trace, by name and start
 	labels map[trace.SpanID]string
 	text   strings.Builder
 }
 
 // label numbers the spans in the order in which they are written.
-func (o *outline) label(spans []traceview.Span, parent trace.SpanID, depth int) {
+func (o *outline) label(spans []spans.Span, parent trace.SpanID, depth int) {
 	for i := range spans {
 		if s := &spans[i]; s.ParentID == parent && depth < 100 {
 			o.labels[s.SpanID] = fmt.Sprintf("#%d", len(o.labels)+1)
@@ -141,7 +142,7 @@ func (o *outline) label(spans []traceview.Span, parent trace.SpanID, depth int) 
 	}
 }
 
-func (o *outline) write(spans []traceview.Span, parent trace.SpanID, depth int) {
+func (o *outline) write(spans []spans.Span, parent trace.SpanID, depth int) {
 	for i := range spans {
 		s := &spans[i]
 		if s.ParentID != parent || depth > 100 {
@@ -161,10 +162,10 @@ func (o *outline) write(spans []traceview.Span, parent trace.SpanID, depth int) 
 	}
 }
 
-func (o *outline) attributes(attributes traceview.Attributes) {
+func (o *outline) attributes(attributes spans.Attributes) {
 	for _, a := range shown {
 		if v, ok := attributes.Get(a.key); ok {
-			fmt.Fprintf(&o.text, " %s=%s", a.name, traceview.FormatValue(v))
+			fmt.Fprintf(&o.text, " %s=%s", a.name, spans.FormatValue(v))
 		}
 	}
 }

@@ -1,0 +1,83 @@
+package amqptest
+
+import (
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// Span is a span that has ended.
+type Span struct{ sdktrace.ReadOnlySpan }
+
+// Attr returns the value of an attribute as a Go value: string, int64, float64, bool or a
+// slice of one of them. It returns nil where there is none.
+func (s Span) Attr(key string) any {
+	for _, kv := range s.Attributes() {
+		if kv.Key == attribute.Key(key) {
+			return kv.Value.AsInterface()
+		}
+	}
+	return nil
+}
+
+// Outcome returns what became of the message: of a publish span mqtrace.publish.outcome, such
+// as "acked", of a process span mqtrace.settlement, such as "requeue", of an asynq task's
+// asynq.task.outcome, such as "retry". It returns "" where the span does not say.
+func (s Span) Outcome() string {
+	for _, key := range []string{"mqtrace.publish.outcome", "mqtrace.settlement", "asynq.task.outcome"} {
+		if outcome, ok := s.Attr(key).(string); ok {
+			return outcome
+		}
+	}
+	return ""
+}
+
+// ErrorType returns error.type of a span that has failed, and "" of one that has not.
+func (s Span) ErrorType() string {
+	if s.Status().Code != codes.Error {
+		return ""
+	}
+	if kind, ok := s.Attr("error.type").(string); ok {
+		return kind
+	}
+	return "error"
+}
+
+// String returns the name, the outcome and the error type as far as there are any:
+// "process billing nack error=rejected".
+func (s Span) String() string {
+	text := s.Name()
+	if outcome := s.Outcome(); outcome != "" {
+		text += " " + outcome
+	}
+	if kind := s.ErrorType(); kind != "" {
+		text += " error=" + kind
+	}
+	return text
+}
+
+// LinksTo reports whether s has a link to other.
+func (s Span) LinksTo(other Span) bool {
+	return slices.ContainsFunc(s.Links(), func(l sdktrace.Link) bool {
+		return l.SpanContext.TraceID() == other.SpanContext().TraceID() && l.SpanContext.SpanID() == other.SpanContext().SpanID()
+	})
+}
+
+// Describe writes each span as a line, as [Span.String] does. To one that is in another trace
+// than the first it adds "(linked)" if it links to a span before it, or else "(apart)".
+func Describe(spans []Span) []string {
+	lines := make([]string, len(spans))
+	for i, s := range spans {
+		lines[i] = s.String()
+		switch {
+		case s.SpanContext().TraceID() == spans[0].SpanContext().TraceID():
+		case slices.ContainsFunc(spans[:i], s.LinksTo):
+			lines[i] += " (linked)"
+		default:
+			lines[i] += " (apart)"
+		}
+	}
+	return lines
+}

@@ -1,0 +1,116 @@
+package amqptest
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+)
+
+// Recorder keeps the spans of a test.
+type Recorder struct {
+	t        TB
+	spans    *tracetest.SpanRecorder
+	provider *sdktrace.TracerProvider
+}
+
+var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+
+// Record returns a recorder that samples every span. Give its [Recorder.Options] to publishers
+// and consumers, or call [Recorder.SetGlobal].
+func Record(t TB) *Recorder {
+	r := &Recorder{t: t, spans: tracetest.NewSpanRecorder()}
+	r.provider = sdktrace.NewTracerProvider(
+		sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(r.spans))
+	return r
+}
+
+// Options returns the options by which a publisher or consumer uses the recorder, and W3C
+// trace context and baggage.
+func (r *Recorder) Options() []amqptrace.Option {
+	return []amqptrace.Option{amqptrace.WithTracerProvider(r.provider), amqptrace.WithPropagators(propagator)}
+}
+
+// SetGlobal makes the recorder OpenTelemetry's global tracer provider, and W3C trace context
+// and baggage its propagators, until the test ends. Tests that call it must not run in
+// parallel. A tracer, or a provider, that the program took from OpenTelemetry before the first
+// call stays with the recorder of that call: so have publishers and consumers made in the test.
+func (r *Recorder) SetGlobal() {
+	provider, propagators := otel.GetTracerProvider(), otel.GetTextMapPropagator()
+	otel.SetTracerProvider(r.provider)
+	otel.SetTextMapPropagator(propagator)
+	r.t.Cleanup(func() {
+		otel.SetTracerProvider(provider)
+		otel.SetTextMapPropagator(propagators)
+	})
+}
+
+// TracerProvider returns the provider whose spans are recorded.
+func (r *Recorder) TracerProvider() trace.TracerProvider { return r.provider }
+
+// Start starts a span that stands for the caller, such as an HTTP request.
+func (r *Recorder) Start(ctx context.Context, name string) (context.Context, trace.Span) {
+	return r.provider.Tracer("amqptest").Start(ctx, name)
+}
+
+// Spans returns the spans that have ended, in the order in which they started.
+func (r *Recorder) Spans() []Span { return r.all(func(Span) bool { return true }) }
+
+// Message returns the spans of one message, those of its publish, of each attempt to process
+// it and so on, by its message id.
+func (r *Recorder) Message(id string) []Span {
+	return r.all(func(s Span) bool { return s.Attr("messaging.message.id") == id })
+}
+
+// Trace returns the spans of the trace that ctx is in.
+func (r *Recorder) Trace(ctx context.Context) []Span {
+	want := trace.SpanContextFromContext(ctx).TraceID()
+	return r.all(func(s Span) bool { return s.SpanContext().TraceID() == want })
+}
+
+func (r *Recorder) all(wanted func(Span) bool) []Span {
+	var spans []Span
+	for _, s := range r.spans.Ended() {
+		if span := (Span{s}); wanted(span) {
+			spans = append(spans, span)
+		}
+	}
+	slices.SortStableFunc(spans, func(a, b Span) int { return a.StartTime().Compare(b.StartTime()) })
+	return spans
+}
+
+// WantMessage waits until as many spans of the message with that id have ended as there are
+// lines, and fails the test where they differ. A line is as [Describe] writes it, for instance
+//
+//	publish orders acked
+//	process billing requeue
+//	process billing ack
+//
+// which says that all of them are in one trace: another one shows as "(linked)" or "(apart)".
+func (r *Recorder) WantMessage(id string, lines ...string) {
+	r.t.Helper()
+	r.want("the message "+id, lines, func() []Span { return r.Message(id) })
+}
+
+// WantTrace is [Recorder.WantMessage] for the spans of the trace that ctx is in, for messages
+// without an id and for what else is in the trace. The caller's span has to have ended.
+func (r *Recorder) WantTrace(ctx context.Context, lines ...string) {
+	r.t.Helper()
+	r.want("the trace", lines, func() []Span { return r.Trace(ctx) })
+}
+
+func (r *Recorder) want(what string, lines []string, read func() []Span) {
+	r.t.Helper()
+	var got []string
+	until(func() bool { got = Describe(read()); return len(got) >= len(lines) })
+	if !slices.Equal(got, lines) {
+		r.t.Errorf("%s has the spans\n\t%s\nwant\n\t%s", what, strings.Join(got, "\n\t"), strings.Join(lines, "\n\t"))
+	}
+}

@@ -1,0 +1,87 @@
+package amqptrace_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+)
+
+// A program makes its publisher where it publishes.
+func TestPublisherForEachMessage(t *testing.T) {
+	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
+		_, queue, _ := topology(t, ch)
+		if err := ch.Confirm(false); err != nil {
+			t.Fatal(err)
+		}
+		publish := func(n int) {
+			for range n {
+				if err := amqptrace.NewPublisher(ch).PublishConfirmed(
+					context.Background(), "", queue, true, false, amqp.Publishing{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		publish(1)
+		before := goroutines()
+		publish(200)
+		if n := goroutines() - before; n > 5 {
+			t.Errorf("200 publishers have left %d goroutines", n)
+		}
+		if n := amqptrace.ChannelsKnown(); n == 0 {
+			t.Error("the channel is not known")
+		}
+	})
+}
+
+// What is known of a channel goes with it.
+func TestChannelsAreForgotten(t *testing.T) {
+	onURLs(t, func(t *testing.T, url string) {
+		collect(t, func() bool { return amqptrace.ChannelsKnown() == 0 })
+		conn, err := amqp.Dial(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			ch, err := conn.Channel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = ch.Confirm(false)
+			_ = amqptrace.NewPublisher(ch).PublishConfirmed(context.Background(), "", "nowhere", true, false, amqp.Publishing{})
+			_, _, _ = amqptrace.NewConsumer("nowhere").Get(context.Background(), ch, false)
+			_ = ch.Close()
+		}
+		_ = conn.Close()
+		collect(t, func() bool { return amqptrace.ChannelsKnown() == 0 })
+	})
+}
+
+// A copy of a confirmation is the same one: the span goes on as long as somebody holds
+// either.
+func TestCopyOfAConfirmation(t *testing.T) {
+	rec := newRecorder(t)
+	pub := amqptrace.NewPublisher(&channel{confirmation: new(amqp.DeferredConfirmation)}, rec.options()...)
+	c, err := pub.PublishDeferred(context.Background(), "x", "k", false, false, amqp.Publishing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp := *c
+	c = nil
+	ended := func() bool { return len(rec.Ended()) > 0 }
+	for range 5 {
+		gc()
+	}
+	if ended() {
+		t.Error("the span has ended, and a copy is held")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := cp.Wait(ctx); !errors.Is(err, context.Canceled) || !ended() {
+		t.Errorf("error %v", err)
+	}
+	_ = c
+}

@@ -1,0 +1,103 @@
+package amqptrace
+
+import (
+	"context"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// StartProcess starts the CONSUMER span of a message whose processing is no call of a
+// handler, or that does not come as an amqp.Delivery: what is known of the message goes into
+// d. It is tied to its trace as by [Consumer.Handler], and the delivery's own methods report
+// to it how they settled the message.
+//
+//	ctx, p := cons.StartProcess(ctx, &d)
+//	defer p.End()
+//	p.Settled(amqptrace.Ack) // where something else than d settles the message
+//	return p.Result(handle(ctx, d))
+func (c *Consumer) StartProcess(ctx context.Context, d *amqp.Delivery) (context.Context, *Processing) {
+	if d == nil {
+		d = new(amqp.Delivery)
+	}
+	if outer := underWay(ctx, d); outer != nil {
+		return outer.context(ctx), &Processing{process: outer, within: true}
+	}
+	ctx, p := c.start(ctx, d)
+	return ctx, &Processing{process: p, key: keyOf(d)}
+}
+
+// Processing is the processing of a message that [Consumer.StartProcess] has started. Its
+// methods work on nil, and where a filter has left the message alone. Settled may be called
+// from any goroutine, the others are for one.
+type Processing struct {
+	process  *process // nil where the message is not traced
+	within   bool     // the span is that of another one
+	key      deliveryKey
+	err      error
+	returned bool
+	ended    bool
+}
+
+// Settlement is how a message was settled.
+type Settlement uint8
+
+// The settlements. Requeue is a nack or reject after which the broker delivers the message
+// again; after Nack and Reject it is dead-lettered or dropped, which makes the span an error.
+const (
+	Ack     = Settlement(acked)
+	Requeue = Settlement(nackedRequeue)
+	Nack    = Settlement(nackedForGood)
+	Reject  = Settlement(rejectedForGood)
+)
+
+// Settled notes that something else than the methods of the delivery has settled the message,
+// or is about to. The first settlement counts. One that comes after End has a span of its
+// own.
+func (p *Processing) Settled(s Settlement) {
+	if p == nil || p.process == nil || p.process.batch || settlement(s) == unsettled || s > Reject {
+		return
+	}
+	m := &p.process.messages[0]
+	m.settled(settlement(s), m.tag, false, nil)
+}
+
+// Result notes the error of the processing, and returns it.
+func (p *Processing) Result(err error) error {
+	if p != nil {
+		p.err, p.returned = err, true
+	}
+	return err
+}
+
+// End ends the span. Without a result it is that of a call that did not return, because it
+// panicked. Only the first call counts.
+func (p *Processing) End() {
+	if p == nil || p.process == nil || p.ended {
+		return
+	}
+	p.ended = true
+	failed := p.err != nil || !p.returned
+	switch {
+	case !p.within:
+		p.process.end(p.err, p.returned)
+		if failed {
+			p.process.consumer.retries.Failed(p.key)
+		}
+	case !p.returned:
+		p.process.fail(errDidNotReturn)
+	case failed:
+		p.process.fail(p.err)
+	}
+}
+
+// context returns ctx, or one of the process if ctx is of none.
+func (p *process) context(ctx context.Context) context.Context {
+	if processOf(ctx) == p {
+		return ctx
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return &handlerContext{trace.ContextWithSpan(ctx, p.span), p}
+}

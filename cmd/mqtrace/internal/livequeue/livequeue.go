@@ -1,0 +1,96 @@
+// Package livequeue asks brokers how deep their queues are, and who consumes from them.
+package livequeue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hibiken/asynq"
+)
+
+// State is what a broker says of a queue.
+type State struct {
+	// Depth counts the messages in the queue, those that are being processed included.
+	Depth int `json:"depth"`
+	// Consumers is -1 where the broker does not know.
+	Consumers int `json:"consumers"`
+}
+
+// maxAnswer is the largest answer of the management API that is read.
+const maxAnswer = 64 << 20
+
+// Management asks RabbitMQ's management API, whose address may have user and password.
+// Errors have neither.
+func Management(ctx context.Context, address string) (map[string]State, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("not an http:// URL")
+	}
+	at := *u
+	at.User = nil
+	u.Path, u.RawQuery = strings.TrimSuffix(u.Path, "/")+"/api/queues", "columns=name,messages,consumers"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+	if err != nil {
+		return nil, errors.New("not an http:// URL")
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	var quoting *url.Error
+	if errors.As(err, &quoting) {
+		err = quoting.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", at.String(), err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", at.String(), response.Status)
+	}
+	var list []struct {
+		Name      string `json:"name"`
+		Messages  int    `json:"messages"`
+		Consumers int    `json:"consumers"`
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&list); err != nil {
+		return nil, fmt.Errorf("%s has no list of queues: %w", at.String(), err)
+	}
+	states := make(map[string]State, len(list))
+	for _, q := range list {
+		s := states[q.Name] // of several virtual hosts
+		states[q.Name] = State{s.Depth + q.Messages, s.Consumers + q.Consumers}
+	}
+	return states, nil
+}
+
+// Asynq asks asynq's Inspector.
+func Asynq(inspector *asynq.Inspector) (map[string]State, error) {
+	names, err := inspector.Queues()
+	if err != nil {
+		return nil, err
+	}
+	servers, err := inspector.Servers()
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[string]State, len(names))
+	for _, name := range names {
+		info, err := inspector.GetQueueInfo(name)
+		if err != nil {
+			return nil, err
+		}
+		s := State{Depth: info.Pending + info.Active + info.Scheduled + info.Retry + info.Aggregating}
+		for _, server := range servers {
+			if _, ok := server.Queues[name]; ok {
+				s.Consumers++
+			}
+		}
+		states[name] = s
+	}
+	return states, nil
+}

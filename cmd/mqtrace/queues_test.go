@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+)
+
+// stuckView is a view with a queue in which three messages wait, and the broker's word.
+func stuckView(t *testing.T) (url, management string) {
+	t.Helper()
+	kept := traceview.NewStore(traceview.Limits{})
+	for n := range byte(3) {
+		end := time.Now().Add(-time.Duration(n+1) * time.Minute)
+		kept.Add(spans.Span{
+			TraceID: trace.TraceID{1, n}, SpanID: trace.SpanID{1}, Name: "enqueue emails", Kind: trace.SpanKindProducer, Service: "shop",
+			Start: end.Add(-time.Millisecond), End: end,
+			Attributes: spans.Attributes{
+				{Key: "messaging.system", Value: "asynq"}, {Key: "messaging.destination.name", Value: "emails"},
+				{Key: "tenant.id", Value: []string{"acme", "globex"}[n%2]},
+			},
+		})
+	}
+	view, err := traceview.Listen("127.0.0.1:0", kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = view.Close(); http.DefaultClient.CloseIdleConnections() })
+	broker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); r.URL.Path != "/api/queues" || user != "guest" || password != "geheim" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = w.Write([]byte(`[{"name":"emails","messages":3,"consumers":0},{"name":"other","messages":7,"consumers":1}]`))
+	}))
+	t.Cleanup(broker.Close)
+	return view.URL(), strings.Replace(broker.URL, "http://", "http://guest:geheim@", 1)
+}
+
+// Which queue, since when, how many, which tenants: with the terminal alone.
+func TestQueues(t *testing.T) {
+	url, management := stuckView(t)
+	got := ok(t, "queues", url, "-management", management)
+	for _, want := range []string{
+		"emails", "other", "3 messages not consumed, the first since ", "(3m00s)", "no consumer was seen", "tenants: acme, globex",
+		"shop -> nobody seen",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	var list struct {
+		Queues []struct {
+			Name    string
+			Waiting int
+			Broker  *struct{ Depth, Consumers int }
+		}
+	}
+	if err := json.Unmarshal([]byte(ok(t, "queues", "-view", url, "-management", management, "-o", "json")), &list); err != nil ||
+		len(list.Queues) != 2 || list.Queues[0].Waiting != 3 || list.Queues[0].Broker.Depth != 3 || list.Queues[1].Broker.Depth != 7 {
+		t.Errorf("%v: %+v", err, list)
+	}
+}
+
+func TestQueuesErrors(t *testing.T) {
+	url, management := stuckView(t)
+	if r := tool(t, "queues", url, "-management", strings.Replace(management, "geheim", "falsch", 1)); r.code != exitFailed ||
+		!strings.Contains(r.stderr, "401") || strings.Contains(r.stderr, "falsch") {
+		t.Errorf("exit code %d, %s", r.code, r.stderr)
+	}
+	fails(t, exitFailed, "connection refused; -view says which", "queues", "-view", "http://127.0.0.1:1")
+	fails(t, exitUsage, "one argument at most", "queues", "a", "b")
+	if got := ok(t, "queues", writeFile(t, "{}")); !strings.Contains(got, "No queues yet") {
+		t.Errorf("%s", got)
+	}
+}

@@ -1,0 +1,73 @@
+// The page of queues, its map, what nothing has consumed, and the search's words.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { at, open, page, shown, stage } from './harness.js';
+import { order, simple } from './traces.js';
+
+// stuck is a trace whose message nobody has consumed for some minutes.
+function stuck(n, queue, tenant, minutes = 3) {
+  const end = BigInt(Date.now() - minutes * 60_000) * 1_000_000n;
+  const attributes = Object.entries({ 'messaging.system': 'asynq', 'messaging.destination.name': queue, 'messaging.operation.type': 'send', 'tenant.id': tenant })
+    .map(([key, value]) => ({ key, value: { stringValue: value } }));
+  return { otlp: {
+    resourceSpans: [{
+      resource: { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] },
+      scopeSpans: [{ spans: [{
+        traceId: n.toString(16).padStart(32, 'f'), spanId: '00000000000000a1', name: `enqueue ${queue}`, kind: 4,
+        startTimeUnixNano: String(end - 1_000_000n), endTimeUnixNano: String(end), attributes,
+      }] }],
+    }],
+  } };
+}
+
+describe('queues', () => {
+  test('say what waits, since when and for whom, and lead to the traces', async () => {
+    await open([order(0).trace, stuck(1, 'letters', 'acme'), stuck(2, 'letters', 'globex', 2)], '/#/queues');
+    const row = page.locator('tr[data-queue=letters]');
+    await row.waitFor();
+    const text = await row.innerText();
+    for (const part of ['2', '3m0', 'shop', 'nobody seen', 'waiting for: ', 'acme', 'globex']) assert.ok(text.includes(part), `${part} in ${text}`);
+    assert.equal(await page.locator('tbody tr').first().getAttribute('data-queue'), 'letters'); // What waits longest comes first.
+    await page.getByRole('button', { name: 'Queue', exact: true }).click();
+    const names = await page.locator('tbody tr').evaluateAll((rows) => rows.map((tr) => tr.dataset.queue));
+    assert.deepEqual(names, names.toSorted());
+    assert.ok(await page.locator('.map .node.queue').count() >= 3);
+    assert.ok(await page.locator('.map .node.stuck').count() === 1);
+    await row.locator('a').nth(1).click();
+    await shown(['enqueue letters', 'enqueue letters']);
+    await page.locator('tbody a').first().click();
+    await page.getByText(/^not consumed for /).first().waitFor();
+  });
+
+  test('are usable with fifty', async () => {
+    const many = Array.from({ length: 50 }, (_, i) => stuck(i + 1, `queue-${i}`, 'acme', i + 1));
+    await open(many, '/#/queues');
+    await page.locator('tr[data-queue=queue-49]').waitFor();
+    assert.equal(await page.locator('.map .node.queue').count(), 50);
+  });
+});
+
+describe('the search', () => {
+  test('has words for times and for what waits, and explains a wrong one', async () => {
+    await open([simple(0, 'GET /a').trace, order(0).trace, stuck(1, 'letters', 'acme')]);
+    await shown(['enqueue letters', 'POST /orders', 'GET /a']);
+    const q = page.locator('input[name=q]');
+    for (const [words, found] of [
+      ['is:waiting', ['enqueue letters']], ['duration>500ms', ['POST /orders']], ['-queue=letters spans>3', ['POST /orders']], ['QUEUE=LETTERS', ['enqueue letters']],
+    ]) {
+      await q.fill(words);
+      await shown(found);
+    }
+    stage.expected = /status of 400/;
+    await q.fill('waited>soon');
+    await page.getByRole('alert').getByText('a duration such as').waitFor();
+    await q.fill('');
+    await shown(['enqueue letters', 'POST /orders', 'GET /a']);
+    await page.locator('input[name=waiting]').check();
+    await shown(['enqueue letters']);
+    await page.locator('input[name=waiting]').uncheck();
+    await page.getByRole('button', { name: 'Spans' }).click();
+    await at('#/?sort=spans');
+    await page.waitForFunction(() => document.querySelector('tbody .title a')?.textContent === 'POST /orders');
+  });
+});

@@ -1,0 +1,36 @@
+// Package messaging says what a span is to a message: what it does with it, in which
+// queue, at which attempt. It goes by the attributes of OpenTelemetry's messaging
+// conventions, old and new, and of mqtrace. A span's name counts only where it has the
+// form that the conventions give it.
+package messaging
+
+// What mqtrace and OpenTelemetry's messaging conventions put on spans.
+const (
+	keySystem           = "messaging.system"
+	keyOperationName    = "messaging.operation.name"
+	keyOperationType    = "messaging.operation.type"
+	keyOperationBefore  = "messaging.operation" // before conventions 1.25
+	keyDestination      = "messaging.destination.name"
+	keyTemplate         = "messaging.destination.template"
+	keyDestinationOld   = "messaging.destination" // before conventions 1.17
+	keyDestinationKind  = "messaging.destination_kind"
+	keyAnonymous        = "messaging.destination.anonymous"
+	keyRoutingKey       = "messaging.rabbitmq.destination.routing_key"
+	keyRoutingKeyNew    = "rabbitmq.destination.routing_key"
+	keyRoutingKeyOld    = "messaging.rabbitmq.routing_key"
+	keySystemNew        = "messaging.system.name"
+	keyMessageID        = "messaging.message.id"
+	keyMessageIDOld     = "messaging.message_id"
+	keyBatchCount       = "messaging.batch.message_count"
+	keyQueueTime        = "mqtrace.queue_time"
+	keyAttempt          = "mqtrace.attempt"
+	keyTaskRetryCount   = "asynq.task.retry_count"
+	keyDeadLetterCount  = "mqtrace.dead_letter.count"
+	keyDeadLetterQueues = "mqtrace.dead_letter.queues"
+	keyDeadLetterReason = "mqtrace.dead_letter.reasons"
+
+	KeySettlement     = "mqtrace.settlement"
+	KeyPublishOutcome = "mqtrace.publish.outcome"
+	KeyTaskOutcome    = "asynq.task.outcome"
+	KeyDeadLetters    = keyDeadLetterCount
+)

@@ -1,0 +1,167 @@
+package messaging
+
+import (
+	"cmp"
+	"math"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+)
+
+// Operation is what a span does with a message.
+type Operation int
+
+// What a span may do with a message.
+const (
+	None    Operation = iota
+	Send              // publishes or enqueues it
+	Receive           // asks for it
+	Process           // handles it
+	Settle            // acknowledges or refuses it
+)
+
+var operations = map[string]Operation{
+	"send": Send, "publish": Send, "create": Send, "enqueue": Send,
+	"receive": Receive, "get": Receive, "poll": Receive,
+	"process": Process, "deliver": Process, "consume": Process,
+	"settle": Settle, "ack": Settle, "nack": Settle, "reject": Settle,
+}
+
+// OperationOf returns what the span does. Attributes count before its kind.
+func OperationOf(s *spans.Span) Operation {
+	for _, key := range []string{keyOperationType, keyOperationBefore, keyOperationName} {
+		operation := operations[s.Attributes.Text(key)]
+		if operation == Receive && s.Kind == trace.SpanKindConsumer {
+			// Instrumentation that knows one operation calls a handler's span so.
+			return Process
+		}
+
+		if operation != None {
+			return operation
+		}
+	}
+
+	switch s.Kind {
+	case trace.SpanKindProducer:
+		return Send
+	case trace.SpanKindConsumer:
+		return Process
+	default:
+		return None
+	}
+}
+
+// Concerns reports whether the span is about a message.
+func Concerns(s *spans.Span) bool {
+	return s.Kind == trace.SpanKindProducer || s.Kind == trace.SpanKindConsumer || System(s) != "" || OperationOf(s) != None
+}
+
+// System is "rabbitmq", "asynq" and so on, "" where the span does not say.
+func System(s *spans.Span) string {
+	return cmp.Or(s.Attributes.Text(keySystem), s.Attributes.Text(keySystemNew))
+}
+
+// MessageID returns the message's id, "" where the span has none.
+func MessageID(s *spans.Span) string {
+	return cmp.Or(s.Attributes.Text(keyMessageID), s.Attributes.Text(keyMessageIDOld))
+}
+
+// Messages is how many messages the span is about: 1, unless it says otherwise.
+func Messages(s *spans.Span) int {
+	const most = 1 << 20
+
+	if n, ok := s.Attributes.Number(keyBatchCount); ok && n >= 1 && n < most {
+		return int(n)
+	}
+
+	return 1
+}
+
+// Attempt returns which attempt at its message the span says that it is, from 1, and
+// 0 where it does not say.
+func Attempt(s *spans.Span) int {
+	const most = 1 << 30
+
+	if n, ok := s.Attributes.Number(keyAttempt); ok && n >= 1 && n < most {
+		return int(n)
+	}
+
+	if n, ok := s.Attributes.Number(keyTaskRetryCount); ok && n >= 0 && n < most {
+		return int(n) + 1
+	}
+
+	return 0
+}
+
+// QueueTime returns the time that the message had taken when the span started, as its
+// consumer has recorded it. It is exact to a second where the message had nothing
+// better than a time in whole seconds.
+func QueueTime(s *spans.Span) (took time.Duration, exact, ok bool) {
+	const longest = 100 * 365 * 24 * 3600
+
+	seconds, ok := s.Attributes.Number(keyQueueTime)
+	if !ok || math.IsNaN(seconds) || seconds < 0 || seconds > longest {
+		return 0, false, false
+	}
+
+	took = time.Duration(seconds * float64(time.Second))
+
+	return took, !isWholeSecond(s.Start.Add(-took)), true
+}
+
+// isWholeSecond reports whether a message seems to have been sent at a whole second:
+// its time was then cut to one. The consumer starts its span a little after it has
+// looked at the clock.
+func isWholeSecond(sent time.Time) bool {
+	const before, after = 50 * time.Microsecond, time.Millisecond
+
+	part := time.Duration(sent.Nanosecond())
+
+	return part < after || part > time.Second-before
+}
+
+// DeadLetters returns how often the message had been given up before, and why and
+// where it was the last time, as far as that is known.
+func DeadLetters(s *spans.Span) (count int, reason, queue string) {
+	n, _ := s.Attributes.Number(keyDeadLetterCount)
+	if !(n >= 1) {
+		return 0, "", ""
+	}
+
+	if reasons := s.Attributes.List(keyDeadLetterReason); len(reasons) > 0 {
+		reason = reasons[0]
+	}
+
+	if queues := s.Attributes.List(keyDeadLetterQueues); len(queues) > 0 {
+		queue = queues[0]
+	}
+
+	return int(min(n, math.MaxInt32)), reason, queue
+}
+
+// DeadLetterQueues returns the queues where the message was given up, newest first.
+func DeadLetterQueues(s *spans.Span) []string { return s.Attributes.List(keyDeadLetterQueues) }
+
+// Confirmed reports whether the span of a publish covers the broker's confirm: then
+// the message may have been in its queue since the span's start.
+func Confirmed(s *spans.Span) bool {
+	switch s.Attributes.Text(KeyPublishOutcome) {
+	case "", "unconfirmed":
+		return false
+	default:
+		return true
+	}
+}
+
+// Outcome returns what became of the message: its settlement, the outcome of its task
+// or of its publish. "" where the span does not say.
+func Outcome(s *spans.Span) string {
+	return cmp.Or(s.Attributes.Text(KeySettlement), s.Attributes.Text(KeyTaskOutcome), s.Attributes.Text(KeyPublishOutcome))
+}
+
+// Retried reports whether the span says that its message will be tried again.
+func Retried(s *spans.Span) bool {
+	return s.Attributes.Text(KeySettlement) == "requeue" || s.Attributes.Text(KeyTaskOutcome) == "retry"
+}

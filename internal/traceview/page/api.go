@@ -1,0 +1,229 @@
+// Package page is the web page that shows traces, and the API that it asks.
+package page
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/otlp"
+	"github.com/mqtrace/mqtrace/internal/traceview/search"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/store"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
+)
+
+// TracesAPI is the path of the list of traces, as JSON, newest first: an object
+// whose "traces" are of type [tree.Summary]. Its parameters are text, service, queue,
+// attribute ("key=value"), errors ("true") and limit; text and attribute may be
+// repeated; q is a search as [search.Parse] reads it, and sort names a column. Below it, TracesAPI/{id} is a trace as OTLP/JSON, as [otlp.EncodeJSON]
+// writes it, or 404 with {"error": "..."}.
+const TracesAPI = "/api/traces"
+
+// How many traces a list has, unless limit says otherwise.
+const defaultListed = 200
+
+// api answers what the page, and the command line, ask for.
+type api struct {
+	*answers
+
+	store    *store.Store
+	overview overview
+	// began tells this run of the program from the one before, whose revisions a
+	// page may still have.
+	began int64
+	// waiting: an answer had a message in it that nothing has consumed, and says for how
+	// long. Such answers change by themselves.
+	waiting atomic.Bool
+}
+
+// waitingShown is how often the time is shown anew for which a message waits.
+const waitingShown = 5 * time.Second
+
+// noteWaiting looks at what is about to be answered.
+func (a *api) noteWaiting(list ...tree.Summary) {
+	for i := range list {
+		if since := list[i].NotConsumedSince; since != nil && time.Since(*since) < tree.ShownFor {
+			a.waiting.Store(true)
+
+			return
+		}
+	}
+}
+
+func newAPI(s *store.Store) *api {
+	return &api{answers: newAnswers(), store: s, began: time.Now().UnixNano()}
+}
+
+// Register serves the page and its API.
+func Register(mux *http.ServeMux, s *store.Store) {
+	newAPI(s).register(mux)
+	registerFiles(mux)
+}
+
+const jsonType = "application/json"
+
+func (a *api) register(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+QueuesAPI, a.limited(a.queues))
+	mux.HandleFunc("POST "+OpenAPI, a.open)
+	mux.HandleFunc("GET "+TracesAPI, a.limited(a.list))
+	mux.HandleFunc("GET "+TracesAPI+"/{id}", a.otlp)
+	mux.HandleFunc("GET "+TracesAPI+"/{id}/waterfall", a.limited(a.waterfall))
+	mux.HandleFunc("GET "+TracesAPI+"/{id}/spans/{span}", a.limited(a.span))
+}
+
+// parseQuery reads the parameters of a search.
+func parseQuery(values url.Values) search.Query {
+	q := search.Query{
+		Text: values["text"], Service: values.Get("service"), Queue: values.Get("queue"),
+		Errors: values.Get("errors") == "true",
+	}
+
+	for _, text := range values["attribute"] {
+		key, value, _ := strings.Cut(text, "=")
+		q.Attributes = append(q.Attributes, search.KeyValue{Key: key, Value: value})
+	}
+
+	return q
+}
+
+func (a *api) list(w http.ResponseWriter, r *http.Request) {
+	if a.unchanged(w, r, a.store.Revision()) {
+		return
+	}
+
+	limit, err := strconv.Atoi(r.FormValue("limit"))
+	if err != nil || limit <= 0 {
+		limit = defaultListed
+	}
+
+	q := parseQuery(r.Form)
+
+	typed, err := search.Parse(r.FormValue("q"))
+	if err != nil {
+		w.Header().Del("ETag")
+		WriteError(w, http.StatusBadRequest, err.Error())
+
+		return
+	}
+
+	answer := struct {
+		Traces []tree.Summary `json:"traces"`
+		// Found counts all that the query finds, listed or not.
+		Found int `json:"found"`
+		// All there is to search for, in the order in which it was first seen.
+		Services []string `json:"services"`
+		Queues   []string `json:"queues"`
+	}{Traces: []tree.Summary{}, Services: a.store.Services(), Queues: a.store.Queues()}
+	sorted := r.FormValue("sort") != ""
+
+	for _, tr := range slices.Backward(a.store.Traces()) {
+		if !q.Matches(tr) {
+			continue
+		}
+
+		t := newTree(tr, a.store)
+		if !typed.Matches(t) {
+			continue
+		}
+
+		if answer.Found++; sorted || answer.Found <= limit {
+			answer.Traces = append(answer.Traces, t.Summarize())
+		}
+	}
+
+	a.noteWaiting(answer.Traces...)
+	search.Order(answer.Traces, r.FormValue("sort"), r.FormValue("order") == "asc")
+	answer.Traces = answer.Traces[:min(limit, len(answer.Traces))]
+
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// trace returns the trace that the path names, and answers with 404 where there
+// is none.
+func (a *api) trace(w http.ResponseWriter, r *http.Request) (spans.Trace, bool) {
+	id, ok := spans.ParseTraceID(r.PathValue("id"))
+	if !ok {
+		id, ok = a.store.ByPrefix(r.PathValue("id"))
+	}
+
+	if !ok {
+		WriteError(w, http.StatusNotFound, "a trace id is 32 hexadecimal digits, not all of them 0, or at least the first 8 of one trace's")
+
+		return spans.Trace{}, false
+	}
+
+	tr, ok := a.store.Trace(id)
+	if !ok {
+		WriteError(w, http.StatusNotFound, "trace "+id.String()+" is not here: it was not received, or has been given up for newer ones")
+	}
+
+	return tr, ok
+}
+
+func (a *api) otlp(w http.ResponseWriter, r *http.Request) {
+	tr, ok := a.trace(w, r)
+	if !ok {
+		return
+	}
+
+	w.Header().Set("Content-Type", jsonType)
+	// It is written as it is made, so that it needs no memory of its own.
+	_ = otlp.EncodeJSON(pieces{w}, tr.Spans) // The client is gone; nobody is left to tell.
+}
+
+// waterfall is the trace laid out for the page.
+func (a *api) waterfall(w http.ResponseWriter, r *http.Request) {
+	tr, ok := a.trace(w, r)
+	if !ok {
+		return
+	}
+
+	if !a.unchanged(w, r, a.store.Around(tr.ID)) {
+		shown := newWaterfall(newLinkFinder(tr, a.store))
+		a.noteWaiting(shown.Summary)
+		writeJSON(w, http.StatusOK, shown)
+	}
+}
+
+func (a *api) span(w http.ResponseWriter, r *http.Request) {
+	tr, ok := a.trace(w, r)
+	if !ok {
+		return
+	}
+
+	links := newLinkFinder(tr, a.store)
+
+	n := links.tree.Node(r.PathValue("span"))
+	if n == nil {
+		WriteError(w, http.StatusNotFound, "the trace has no such span")
+
+		return
+	}
+
+	writeJSON(w, http.StatusOK, newSpanDetails(n, links))
+}
+
+// unchanged answers a page that has seen the latest already, so that asking again
+// and again costs next to nothing.
+func (a *api) unchanged(w http.ResponseWriter, r *http.Request, revision uint64) bool {
+	if a.waiting.Load() {
+		revision ^= uint64(time.Now().UnixNano()/int64(waitingShown)) << 32
+	}
+
+	tag := fmt.Sprintf(`"%x-%x"`, a.began, revision)
+	w.Header().Set("ETag", tag)
+
+	if r.Header.Get("If-None-Match") != tag {
+		return false
+	}
+
+	w.WriteHeader(http.StatusNotModified)
+
+	return true
+}

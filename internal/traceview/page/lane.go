@@ -1,0 +1,64 @@
+package page
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
+)
+
+// lane is one of several goes that a message had: an attempt, or what happened to
+// it after it had been dead-lettered. It begins with the wait before it and covers
+// all that was done in it.
+type lane struct {
+	Text string `json:"text"`
+	// Dead tells a dead-letter hop from an attempt.
+	Dead bool `json:"dead,omitempty"`
+	// From and To are in nanoseconds from the start of the trace.
+	From time.Duration `json:"from"`
+	To   time.Duration `json:"to"`
+}
+
+// newLane returns the lane that the node's span opens, and whether it opens one: a
+// message that was processed once and had never been given up has none.
+func newLane(n *tree.Node, start time.Time) (lane, bool) {
+	if n.Span == nil || n.Span.Start.IsZero() {
+		return lane{}, false
+	}
+
+	deadLetter := deadLetterText(n)
+	if deadLetter == "" && n.Attempts < 2 && n.Attempt < 2 {
+		return lane{}, false
+	}
+
+	l := lane{Text: deadLetter, Dead: deadLetter != "", From: n.Span.Start.Sub(start), To: n.LastEnd().Sub(start)}
+
+	if n.Attempt > 1 || deadLetter == "" {
+		l.Text = strings.TrimPrefix(l.Text+" · attempt "+strconv.Itoa(n.Attempt), " · ")
+	}
+
+	if n.Wait != nil {
+		l.From = n.Wait.From.Sub(start)
+	}
+
+	return l, true
+}
+
+// deadLetterText says that and why the message had been given up before.
+func deadLetterText(n *tree.Node) string {
+	count, reason, _ := messaging.DeadLetters(n.Span)
+	if count == 0 {
+		return ""
+	}
+
+	given := "dead letter"
+	if count > 1 {
+		given += " ×" + strconv.Itoa(count)
+	}
+
+	return given + ": " + textfmt.Printable(cmp.Or(reason, "no reason given"), tree.MaxName)
+}

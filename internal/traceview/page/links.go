@@ -1,0 +1,162 @@
+package page
+
+import (
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/store"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
+)
+
+// spanLink is a link as the page shows it, from the side of one of its ends.
+type spanLink struct {
+	// In: the span at the other end links to this one.
+	In    bool   `json:"in,omitempty"`
+	Trace string `json:"trace"`
+	Span  string `json:"span"`
+	// Name and Service are those of the other end, where it is here.
+	Name    string `json:"name,omitempty"`
+	Service string `json:"service,omitempty"`
+	Here    bool   `json:"here"`
+
+	Attributes []shownAttribute `json:"attributes,omitempty"`
+}
+
+// linkFinder knows both ends of the links of a trace.
+type linkFinder struct {
+	trace spans.Trace
+	tree  *tree.Tree
+	store *store.Store
+	// others has the spans of other traces, once a link to one of them was seen.
+	others map[trace.TraceID]map[trace.SpanID]*spans.Span
+	in     map[trace.SpanID][]*spans.Span
+}
+
+// newLinkFinder makes one for a trace that is in the store.
+func newLinkFinder(tr spans.Trace, kept *store.Store) *linkFinder {
+	f := &linkFinder{
+		trace: tr, tree: tree.New(tr), store: kept,
+		others: make(map[trace.TraceID]map[trace.SpanID]*spans.Span), in: make(map[trace.SpanID][]*spans.Span),
+	}
+
+	for _, n := range f.tree.Order {
+		for _, link := range n.Links() {
+			if link.TraceID == tr.ID {
+				f.addIn(link, n.Span)
+			}
+		}
+	}
+
+	for _, source := range kept.Linking(tr.ID) {
+		for i := range source.Spans {
+			s := &source.Spans[i]
+			for j := range s.Links {
+				if s.Links[j].TraceID == tr.ID {
+					f.addIn(&s.Links[j], s)
+				}
+			}
+		}
+	}
+
+	f.tree.MarkWaiting(time.Now(), func(id trace.SpanID) bool { return takenBy(f.in[id], tr.ID, id) })
+
+	return f
+}
+
+// takenBy reports whether one of the spans has consumed the message of that span.
+func takenBy(others []*spans.Span, traceID trace.TraceID, spanID trace.SpanID) bool {
+	return slices.ContainsFunc(others, func(s *spans.Span) bool {
+		return slices.Contains(tree.Takes(s), tree.SpanRef{TraceID: traceID, SpanID: spanID})
+	})
+}
+
+// newTree lays a trace out with what other traces have consumed of its messages.
+func newTree(tr spans.Trace, kept *store.Store) *tree.Tree {
+	t := tree.New(tr)
+	others := kept.Linking(tr.ID)
+
+	t.MarkWaiting(time.Now(), func(id trace.SpanID) bool {
+		for _, source := range others {
+			for i := range source.Spans {
+				if takenBy([]*spans.Span{&source.Spans[i]}, tr.ID, id) {
+					return true
+				}
+			}
+		}
+
+		return false
+	})
+
+	return t
+}
+
+// addIn notes that a span links to one of the trace, once however often it does.
+func (f *linkFinder) addIn(link *spans.Link, from *spans.Span) {
+	known := f.in[link.SpanID]
+	if n := len(known); n == 0 || known[n-1] != from {
+		f.in[link.SpanID] = append(known, from)
+	}
+}
+
+// count is the number of links from the node's span and to it.
+func (f *linkFinder) count(n *tree.Node) int { return len(n.Links()) + len(f.in[n.Span.SpanID]) }
+
+// of returns the links from the node's span, and then those to it, limit at most.
+func (f *linkFinder) of(n *tree.Node, limit int) []spanLink {
+	var out []spanLink
+
+	for _, link := range n.Links() {
+		if len(out) == limit {
+			return out
+		}
+
+		l := spanLink{Trace: link.TraceID.String(), Span: link.SpanID.String(), Attributes: showAttributes(link.Attributes)}
+		if s := f.span(link.TraceID, link.SpanID); s != nil {
+			l.Name, l.Service, l.Here = tree.SpanName(s), textfmt.Printable(s.Service, tree.MaxName), true
+		}
+
+		out = append(out, l)
+	}
+
+	for _, s := range f.in[n.Span.SpanID] {
+		if len(out) == limit {
+			return out
+		}
+
+		out = append(out, spanLink{
+			In: true, Trace: s.TraceID.String(), Span: s.SpanID.String(),
+			Name: tree.SpanName(s), Service: textfmt.Printable(s.Service, tree.MaxName), Here: true,
+		})
+	}
+
+	return out
+}
+
+// span returns a span of this trace or of another, nil where it is not here.
+func (f *linkFinder) span(traceID trace.TraceID, spanID trace.SpanID) *spans.Span {
+	if traceID == f.trace.ID {
+		if n := f.tree.Find(spanID); n != nil {
+			return n.Span
+		}
+
+		return nil
+	}
+
+	others, ok := f.others[traceID]
+	if !ok {
+		others = make(map[trace.SpanID]*spans.Span)
+
+		tr, _ := f.store.Trace(traceID)
+		for i := range tr.Spans {
+			others[tr.Spans[i].SpanID] = &tr.Spans[i]
+		}
+
+		f.others[traceID] = others
+	}
+
+	return others[spanID]
+}

@@ -1,0 +1,134 @@
+// The queues that traces went through: a table, and a map of services and queues.
+import { colorOf, learn } from './color.js';
+import { el } from './dom.js';
+import { count, duration } from './format.js';
+import { drawMap } from './map.js';
+import { Polled, poll } from './server.js';
+
+const sum = (list) => list.reduce((a, b) => a + b, 0);
+const since = (queue, at) => queue.waitingSince ? (new Date(at) - new Date(queue.waitingSince)) * 1e6 : 0;
+const rate = (n) => n > 0 ? n.toLocaleString('en', { maximumSignificantDigits: 3 }) : '';
+
+// quoted is a name as the search takes it.
+const quoted = (name) => /[\s"]/.test(name) ? `"${name.replaceAll('"', '')}"` : name;
+const search = (queue, more = '') => `#/?${new URLSearchParams({ q: `queue=${quoted(queue.name)} ${more}`.trim() })}`;
+const seconds = (ns) => `${Math.max(1, Math.floor(ns / 1e3))}us`;
+
+// columns are what the table has: title, what it is sorted by, what it shows, and the
+// traces behind it.
+const columns = [
+  ['Queue', (q) => q.name, (q) => q.exchange ? `${q.name} (exchange)` : q.name, (q) => search(q)],
+  ['Waiting', (q) => q.waiting, (q) => q.waiting || '', (q) => search(q, 'is:waiting')],
+  ['Waiting for', (q, at) => since(q, at), (q, at) => q.waiting ? duration(since(q, at)) : '', (q) => search(q, 'is:waiting')],
+  ['Messages/min', (q) => q.perMinute, (q) => rate(q.perMinute), (q) => search(q, 'since:5m')],
+  ['Wait p50', (q) => q.waitP50, (q) => q.processed ? duration(q.waitP50) : '', (q) => search(q, `waited>=${seconds(q.waitP50)}`)],
+  ['p95', (q) => q.waitP95, (q) => q.processed ? duration(q.waitP95) : '', (q) => search(q, `waited>=${seconds(q.waitP95)}`)],
+  ['Longest', (q) => q.waitLongest, (q) => q.processed ? duration(q.waitLongest) : '', (q) => search(q, `waited>=${seconds(q.waitLongest)}`)],
+  ['Processing', (q) => q.processingP50, (q) => q.processed ? duration(q.processingP50) : '', (q) => search(q)],
+  ['Failed', (q) => q.failures, (q) => q.failures || '', (q) => search(q, 'is:error')],
+  ['Retried', (q) => q.retries, (q) => q.retries || '', (q) => search(q, 'is:retry')],
+  ['Dead', (q) => q.deadLetters, (q) => q.deadLetters || '', (q) => search(q, 'is:dead')],
+];
+
+export function showQueues(page) {
+  return new Queues(page);
+}
+
+class Queues {
+  queues = true;
+  hash = '#/queues';
+  #page;
+  #stop = new AbortController();
+  #body = el('tbody');
+  #head;
+  #sorted = 2; // what waits longest comes first
+  #down = true;
+  #state = el('div', { class: 'status', role: 'status' });
+  #map = el('div', { class: 'map', role: 'img', 'aria-label': 'Map of services and queues' });
+  #latest;
+
+  constructor(page) {
+    this.#page = page;
+    document.title = 'Queues · mqtrace';
+    this.#head = columns.map(([title], i) => el('th', { scope: 'col', class: i > 0 ? 'number' : '' },
+      el('button', { type: 'button', class: 'sort', click: () => this.#sort(i) }, title)));
+    page.root.append(el('section', { class: 'queues-view' }, this.#state,
+      el('div', { class: 'wide' }, el('table', { class: 'traces queues-table', 'aria-label': 'Queues' },
+        el('thead', {}, el('tr', {}, ...this.#head, el('th', { scope: 'col' }, 'Last 15 minutes'), el('th', { scope: 'col' }, 'From → to'))), this.#body)),
+      this.#map));
+    const polled = new Polled('api/queues');
+    poll(async () => {
+      const answer = await polled.next(this.#stop.signal);
+      if (this.#stop.signal.aborted || !answer) return;
+      page.state('Live');
+      this.#latest = answer;
+      learn(answer.services);
+      this.#show();
+    }, (error) => page.state(`Not connected: ${error.message}`), this.#stop.signal);
+  }
+
+  close() {
+    this.#stop.abort();
+  }
+
+  route(target) {
+    return target.queues;
+  }
+
+  key(event) {
+    if (event.key === 'Escape') location.hash = this.#page.listHash;
+  }
+
+  #sort(i) {
+    this.#down = this.#sorted === i ? !this.#down : i > 0;
+    this.#sorted = i;
+    if (this.#latest) this.#show();
+  }
+
+  #show() {
+    const { queues, edges, at } = this.#latest;
+    this.#head.forEach((th, i) => th.setAttribute('aria-sort', i === this.#sorted ? this.#down ? 'descending' : 'ascending' : 'none'));
+    const by = columns[this.#sorted][1];
+    const rows = queues.toSorted((a, b) => {
+      const [x, y] = [by(a, at), by(b, at)];
+      return (x < y ? -1 : x > y ? 1 : 0) * (this.#down ? -1 : 1) || (a.name < b.name ? -1 : 1);
+    });
+    const waiting = sum(queues.map((q) => q.waiting));
+    this.#state.textContent = queues.length === 0 ? 'No queues yet: no span says that it sent or processed a message.'
+      : `${count(queues.length, 'queue')}${waiting > 0 ? `, ${count(waiting, 'message')} that nothing has consumed` : ''}`;
+    const focused = this.#body.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+    this.#body.replaceChildren(...rows.map((q) => this.#row(q, at)));
+    if (focused) [...this.#body.querySelectorAll('a')].find((a) => a.getAttribute('href') === focused)?.focus();
+    drawMap(this.#map, queues, edges);
+  }
+
+  #row(q, at) {
+    const dots = (names) => names.length === 0 ? el('span', { class: 'nobody' }, 'nobody seen')
+      : names.slice(0, 6).map((name) => el('span', { class: 'party', title: name }, el('span', { class: `dot ${colorOf(name)}` }), name));
+    return el('tr', { class: q.waiting > 0 ? 'stuck' : '', 'data-queue': q.name },
+      ...columns.map(([, , show, traces], i) => {
+        const text = String(show(q, at));
+        return el('td', { class: i > 0 ? 'number' : 'name' }, text ? el('a', { href: traces(q) }, text) : '');
+      }),
+      el('td', {}, spark(q.last)),
+      el('td', { class: 'parties' }, dots(q.publishers), ' → ', dots(q.consumers),
+        q.tenants.length > 0 ? el('div', { class: 'ago' }, `waiting for: ${q.tenants.slice(0, 5).join(', ')}`) : null));
+  }
+}
+
+const svg = (name, attributes) => {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+};
+
+// spark draws the last minutes.
+function spark(last) {
+  const most = Math.max(1, ...last);
+  const chart = svg('svg', { class: 'spark', width: last.length * 5, height: 18, role: 'img', 'aria-label': `messages by minute: ${last.join(' ')}` });
+  last.forEach((n, i) => {
+    const height = n > 0 ? Math.max(2, n / most * 18) : 1;
+    chart.append(svg('rect', { x: i * 5, y: 18 - height, width: 4, height }));
+  });
+  return chart;
+}

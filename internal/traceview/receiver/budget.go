@@ -1,0 +1,73 @@
+package receiver
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+)
+
+var (
+	errBodyTooLarge = errors.New("request body is too large")
+	errNoMemory     = errors.New("too many requests at once")
+)
+
+// budget bounds the memory of the request bodies that are being read. A client
+// takes from it what it has sent, not what it has announced: slow and idle ones
+// take next to nothing.
+type budget struct{ free atomic.Int64 }
+
+func newBudget(bytes int) *budget {
+	b := &budget{}
+	b.free.Store(int64(bytes))
+
+	return b
+}
+
+func (b *budget) take(n int) bool {
+	if b.free.Add(-int64(n)) >= 0 {
+		return true
+	}
+
+	b.free.Add(int64(n))
+
+	return false
+}
+
+func (b *budget) give(n int) { b.free.Add(int64(n)) }
+
+const firstChunk = 16 << 10
+
+// readAll reads src to its end, up to limit bytes. The caller gives the capacity
+// of what it gets back to the budget once done with it, on an error too.
+func (b *budget) readAll(src io.Reader, limit int) ([]byte, error) {
+	var buf []byte
+
+	for {
+		if len(buf) == cap(buf) {
+			// One byte more than allowed tells a full body from one too large.
+			grown := min(max(2*cap(buf), firstChunk), limit+1)
+			if !b.take(grown - cap(buf)) {
+				return buf, errNoMemory
+			}
+
+			next := make([]byte, len(buf), grown)
+			copy(next, buf)
+			buf = next
+		}
+
+		n, err := src.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+
+		if len(buf) > limit {
+			return buf, errBodyTooLarge
+		}
+
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+
+		if err != nil {
+			return buf, err
+		}
+	}
+}

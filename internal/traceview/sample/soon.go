@@ -1,0 +1,45 @@
+package sample
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+)
+
+// Parts is in how many parts ordinary work is done: what grows with the square of its size
+// is as much faster so.
+const Parts = 100
+
+// Soon fails where work takes long, and far longer than as much ordinary work does on the
+// same machine, which is only then done.
+func Soon(t *testing.T, ordinary, work func()) {
+	t.Helper()
+
+	timed := func(f func()) time.Duration {
+		start := time.Now()
+
+		f()
+
+		return time.Since(start)
+	}
+
+	took := timed(work)
+	if took <= 10*time.Second {
+		return
+	}
+
+	if usual := timed(ordinary); took > 30*usual {
+		t.Errorf("took %v, and as much ordinary work %v", took, usual)
+	}
+}
+
+// Ordinary has a root and so many spans below it, one after the other.
+func Ordinary(n int) spans.Trace {
+	tr := spans.Trace{ID: ID, Spans: []spans.Span{Span(1, 0, "a", "publish", Producer, 0, float64(n))}}
+	for i := range uint64(n) {
+		tr.Spans = append(tr.Spans, Span(i+2, 1, "a", "process", Consumer, float64(i), float64(i+1)))
+	}
+
+	return tr
+}

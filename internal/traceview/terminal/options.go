@@ -1,0 +1,69 @@
+package terminal
+
+import (
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// Options say how [WriteTree] draws a trace.
+type Options struct {
+	// Width is the number of columns to fill. By default, 100; less than 40
+	// counts as 40.
+	Width int
+	// Color allows ANSI colour sequences. By default, there are none.
+	Color bool
+	// Attributes are keys of attributes to show under each span that has them,
+	// besides those that are always shown because they tell of trouble.
+	Attributes []string
+	// Now is when the trace is looked at, for how long a message has waited that nothing
+	// has consumed. By default, the time.
+	Now time.Time
+}
+
+const (
+	defaultWidth = 100
+	minWidth     = 40
+	maxWidth     = 1000
+)
+
+func (o Options) withDefaults() Options {
+	if o.Width <= 0 {
+		o.Width = defaultWidth
+	}
+
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+
+	o.Width = min(max(o.Width, minWidth), maxWidth)
+
+	return o
+}
+
+// OptionsFor returns the options that suit a file, os.Stdout as a rule. On a
+// terminal the width is the terminal's, and there is colour, unless NO_COLOR is
+// set (https://no-color.org) or TERM is dumb. Elsewhere the width is that in
+// COLUMNS, if any, and there is no colour.
+func OptionsFor(f *os.File) Options {
+	var opts Options
+
+	fd := int(f.Fd())
+	if term.IsTerminal(fd) {
+		opts.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+
+		if columns, _, err := term.GetSize(fd); err == nil && columns > 0 {
+			opts.Width = columns
+		}
+	}
+
+	if opts.Width == 0 {
+		if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil {
+			opts.Width = columns
+		}
+	}
+
+	return opts.withDefaults()
+}

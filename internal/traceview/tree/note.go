@@ -1,0 +1,129 @@
+package tree
+
+import (
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
+)
+
+// Notes are what a reader should not take for what happened.
+func (n *Node) Notes() []string {
+	s := n.Span
+
+	var notes []string
+
+	if n.loop {
+		notes = append(notes, "its parents lead back to it: shown as a root")
+	}
+
+	if p := n.Parent; p != nil && p.Span != nil && !s.Start.IsZero() && s.Start.Before(p.Span.Start) {
+		notes = append(notes, "starts "+textfmt.FormatDuration(p.Span.Start.Sub(s.Start))+" before its parent: clocks differ")
+	}
+
+	if !s.Start.IsZero() && !s.End.IsZero() && s.End.Before(s.Start) {
+		notes = append(notes, "ends "+textfmt.FormatDuration(s.Start.Sub(s.End))+" before it starts")
+	}
+
+	if strings.Contains(n.ID, ".") {
+		notes = append(notes, "has the id of another span of the trace")
+	}
+
+	if n.Waiting != nil {
+		notes = append(notes, n.Waiting.Text())
+	}
+
+	if s.LeftOut > 0 {
+		notes = append(notes, textfmt.Count(int(s.LeftOut), "value")+" of it left out: not what OTLP has there")
+	}
+
+	return notes
+}
+
+const (
+	keyErrorType  = "error.type"
+	keyHTTPStatus = "http.response.status_code"
+)
+
+// ErrorText says why a span failed: its status message, else the exception recorded on
+// it, else the type of the error.
+func ErrorText(s *spans.Span) string {
+	message := s.Status.Message
+
+	for i := range s.Events {
+		if message == "" && s.Events[i].Name == "exception" {
+			message = s.Events[i].Attributes.Text("exception.message")
+		}
+	}
+
+	errorType := s.Attributes.Text(keyErrorType)
+
+	switch {
+	case message == "" && errorType == "":
+		return "failed without a message"
+	case message == "" && errorType == HTTPStatus(s):
+		return "HTTP " + errorType
+	case message == "":
+		return errorType
+	case errorType == "" || strings.Contains(message, errorType):
+		return message
+	default:
+		return message + " (" + errorType + ")"
+	}
+}
+
+// HTTPStatus is the status code of an HTTP request, which instrumentation of HTTP also
+// gives as the type of an error. "" where there is none.
+func HTTPStatus(s *spans.Span) string {
+	if code, ok := s.Attributes.Number(keyHTTPStatus); ok {
+		return strconv.Itoa(int(code))
+	}
+
+	return ""
+}
+
+// MaxName bounds the names that are shown in a row, in bytes.
+const MaxName = 256
+
+// SpanName is the name of a span, fit to be shown in one line.
+func SpanName(s *spans.Span) string {
+	if name := textfmt.Printable(s.Name, MaxName); strings.TrimSpace(name) != "" {
+		return name
+	}
+
+	return "(no name)"
+}
+
+// Kind is the kind of a span in a word, "" where it has none.
+func Kind(kind trace.SpanKind) string {
+	if kind == trace.SpanKindUnspecified {
+		return ""
+	}
+
+	return kind.String()
+}
+
+// Links returns the span's links. One to the span's parent says nothing new,
+// and neither does one to the span that its wait is measured from.
+func (n *Node) Links() []*spans.Link {
+	var (
+		links   []*spans.Link
+		waiting trace.SpanID
+	)
+
+	if n.Wait != nil && n.Wait.Producer != nil {
+		waiting = n.Wait.Producer.Span.SpanID
+	}
+
+	for i := range n.Span.Links {
+		link := &n.Span.Links[i]
+		if link.TraceID != n.Span.TraceID || link.SpanID != n.Span.ParentID && link.SpanID != waiting {
+			links = append(links, link)
+		}
+	}
+
+	return links
+}

@@ -1,0 +1,66 @@
+package tree
+
+import (
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
+)
+
+// Summary is a trace's line in a list.
+type Summary struct {
+	ID string `json:"id"`
+	// Service and Name are those of the first span: the root, where it has come.
+	Service string `json:"service"`
+	Name    string `json:"name"`
+	// Start is zero where no span has one. Durations are in nanoseconds.
+	Start    time.Time     `json:"start"`
+	Duration time.Duration `json:"duration"`
+	// Waited is how long messages lay in queues, all together; with WaitedUpTo, at most.
+	Waited     time.Duration `json:"waited"`
+	WaitedUpTo bool          `json:"waitedUpTo,omitempty"`
+	Spans      int           `json:"spans"`
+	Errors     int           `json:"errors"`
+	Dropped    int           `json:"dropped"`
+	// NotConsumed counts messages that nothing has processed, the first since NotConsumedSince.
+	NotConsumed      int        `json:"notConsumed,omitempty"`
+	NotConsumedSince *time.Time `json:"notConsumedSince,omitempty"`
+	// LeftOut counts values of its spans that could not be read.
+	LeftOut int `json:"leftOut,omitempty"`
+	// Services and Queues are in the order of their first span.
+	Services []string `json:"services"`
+	Queues   []string `json:"queues"`
+}
+
+// Summarize returns the trace's line.
+func (t *Tree) Summarize() Summary {
+	tr := t.Trace
+	out := Summary{
+		ID: tr.ID.String(), Duration: tr.Duration(),
+		Spans: len(tr.Spans), Errors: tr.Errors(), Dropped: tr.Dropped,
+	}
+	out.Waited, out.WaitedUpTo = t.Waited()
+	out.Start, _ = tr.Bounds()
+
+	if count, since := t.Waiting(); count > 0 {
+		out.NotConsumed, out.NotConsumedSince = count, &since
+	}
+
+	if first := t.First(); first != nil {
+		out.Service, out.Name = textfmt.Printable(first.Service, MaxName), SpanName(first)
+	}
+
+	services, queues := spans.NewNames(), spans.NewNames()
+
+	for _, n := range t.Order {
+		services.Add(n.Span.Service)
+		queues.Add(messaging.DestinationOf(n.Span).Queue)
+
+		out.LeftOut += int(n.Span.LeftOut)
+	}
+
+	out.Services, out.Queues = services.List, queues.List
+
+	return out
+}

@@ -1,0 +1,257 @@
+// Package tree lays out a trace: each span under its parent, with the time that its
+// message had waited, which attempt at the message it was, and what is odd about it.
+package tree
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+)
+
+// Node is a span, or the place of one that is missing, in the tree of a trace.
+type Node struct {
+	Span    *spans.Span // nil for a parent that is not here
+	Missing trace.SpanID
+	// ID is the span's id, with a number behind it where other spans have the same.
+	ID       string
+	Parent   *Node
+	Children []*Node
+	// Wait is the time before the span that its message spent in a queue.
+	Wait *Wait
+	// Attempt counts from 1; 0 where the span is no attempt at anything.
+	Attempt int
+	// Attempts is how many spans here were attempts at the same message.
+	Attempts int
+	// Waiting is set by MarkWaiting where nothing has consumed the span's message.
+	Waiting *Waiting
+
+	// loop: the chain of the span's parents comes back to it.
+	loop bool
+	// last is LastEnd's answer, once it was asked.
+	last time.Time
+}
+
+// Tree is a trace laid out by parents, in the order of start times.
+type Tree struct {
+	Trace spans.Trace
+	Roots []*Node
+	Order []*Node // every span, by start time
+
+	nodes map[trace.SpanID][]*Node
+}
+
+// New lays out the trace. Each span has one place in it, whatever the ids and times
+// that were received.
+func New(tr spans.Trace) *Tree {
+	t := &Tree{Trace: tr, nodes: make(map[trace.SpanID][]*Node, len(tr.Spans))}
+	all := make([]Node, len(tr.Spans))
+
+	for i := range tr.Spans {
+		n := &all[i]
+		n.Span = &tr.Spans[i]
+		t.Order = append(t.Order, n)
+	}
+
+	slices.SortStableFunc(t.Order, func(a, b *Node) int { return byStart(a.Span, b.Span) })
+
+	for _, n := range t.Order {
+		id := n.Span.SpanID
+		n.ID = id.String()
+
+		if same := len(t.nodes[id]); same > 0 {
+			n.ID += "." + strconv.Itoa(same+1)
+		}
+
+		t.nodes[id] = append(t.nodes[id], n)
+	}
+
+	t.cutLoops()
+	t.adopt()
+	t.assignWaits()
+
+	return t
+}
+
+// Node returns the node with that id, as [Node].ID has it, nil where there is none.
+func (t *Tree) Node(id string) *Node {
+	hex, number, _ := strings.Cut(id, ".")
+
+	spanID, err := trace.SpanIDFromHex(strings.ToLower(hex))
+	if err != nil {
+		return nil
+	}
+
+	for _, n := range t.nodes[spanID] {
+		if number == "" || n.ID == strings.ToLower(id) {
+			return n
+		}
+	}
+
+	return nil
+}
+
+// Find returns the span with that id, or the one of several that others are under; nil
+// where there is none.
+func (t *Tree) Find(id trace.SpanID) *Node {
+	same := t.nodes[id]
+	if len(same) == 0 {
+		return nil
+	}
+
+	return inner(same)
+}
+
+// First returns the span that a trace is named after: its first root, else, where that
+// has not come, its first span.
+func (t *Tree) First() *spans.Span {
+	for _, n := range t.Roots {
+		if n.Span != nil && !n.Span.ParentID.IsValid() {
+			return n.Span
+		}
+	}
+
+	if len(t.Order) > 0 {
+		return t.Order[0].Span
+	}
+
+	return nil
+}
+
+// byStart puts spans without a start time last, and a span before one that
+// starts at the same time and ends earlier.
+func byStart(a, b *spans.Span) int {
+	if a.Start.IsZero() != b.Start.IsZero() {
+		if a.Start.IsZero() {
+			return 1
+		}
+
+		return -1
+	}
+
+	return cmp.Or(a.Start.Compare(b.Start), b.End.Compare(a.End))
+}
+
+// inner is, of spans with one id, that which the spans below it came from: the server's
+// where a client shares its id with it.
+func inner(same []*Node) *Node {
+	for _, n := range same {
+		if n.Span.Kind == trace.SpanKindServer || n.Span.Kind == trace.SpanKindConsumer {
+			return n
+		}
+	}
+
+	return same[0]
+}
+
+// outer is, of spans with one id, that which sent the request: the client's.
+func outer(same []*Node) *Node {
+	for _, n := range same {
+		if n.Span.Kind == trace.SpanKindClient || n.Span.Kind == trace.SpanKindProducer {
+			return n
+		}
+	}
+
+	return nil
+}
+
+// parentOf returns the node that n belongs under, nil where it is a root or where its
+// parent is not here.
+func (t *Tree) parentOf(n *Node) *Node {
+	if same := t.nodes[n.Span.SpanID]; len(same) > 1 && n == inner(same) {
+		if client := outer(same); client != nil && client != n {
+			return client
+		}
+	}
+
+	if same := t.nodes[n.Span.ParentID]; len(same) > 0 {
+		return inner(same)
+	}
+
+	return nil
+}
+
+// cutLoops finds the spans whose parents lead back to them, and marks the
+// earliest of each loop as the place to cut it.
+func (t *Tree) cutLoops() {
+	const (
+		unseen = iota
+		onPath
+		done
+	)
+
+	state := make(map[*Node]int, len(t.Order))
+
+	for _, start := range t.Order {
+		var path []*Node
+
+		n := start
+		for n != nil && state[n] == unseen {
+			state[n] = onPath
+			path = append(path, n)
+			n = t.parentOf(n)
+		}
+
+		if n != nil && state[n] == onPath {
+			loop := path[slices.Index(path, n):]
+			slices.MinFunc(loop, func(a, b *Node) int { return byStart(a.Span, b.Span) }).loop = true
+		}
+
+		for _, n := range path {
+			state[n] = done
+		}
+	}
+}
+
+// adopt gives each span to its parent. Spans whose parent is not here stand
+// together under a node in its place.
+func (t *Tree) adopt() {
+	absent := make(map[trace.SpanID]*Node)
+
+	for _, n := range t.Order {
+		id := n.Span.ParentID
+		parent := t.parentOf(n)
+
+		switch {
+		case n.loop || parent == nil && !id.IsValid():
+			t.Roots = append(t.Roots, n)
+
+			continue
+		case parent == nil:
+			if absent[id] == nil {
+				absent[id] = &Node{Missing: id, ID: id.String()}
+				t.Roots = append(t.Roots, absent[id])
+			}
+
+			parent = absent[id]
+		}
+
+		n.Parent = parent
+		parent.Children = append(parent.Children, n)
+	}
+}
+
+// LastEnd is when the last of a node's spans ended. It is remembered, because lanes
+// may lie within lanes.
+func (n *Node) LastEnd() time.Time {
+	if !n.last.IsZero() {
+		return n.last
+	}
+
+	if n.Span != nil {
+		n.last = n.Span.Start.Add(n.Span.Duration())
+	}
+
+	for _, child := range n.Children {
+		if last := child.LastEnd(); last.After(n.last) {
+			n.last = last
+		}
+	}
+
+	return n.last
+}

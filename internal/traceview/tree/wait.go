@@ -1,0 +1,295 @@
+package tree
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
+)
+
+// Wait is the time between a message being sent, or last tried, and its being
+// processed.
+type Wait struct {
+	From, To time.Time
+	// UpTo: the message was there at From at the earliest, and may have come later.
+	UpTo bool
+	// Whole: the time is known to a second only.
+	Whole bool
+	// Retry: the message had been processed before, and failed.
+	Retry bool
+	// Producer sent the message; nil where it is not in this trace.
+	Producer *Node
+	// DeadLetter: why the message was given up where it was before, if it was.
+	DeadLetter string
+	Queue      string
+}
+
+// Duration is how long the message has waited, or, with UpTo, may have.
+func (w *Wait) Duration() time.Duration { return max(0, w.To.Sub(w.From)) }
+
+// Took is the duration as text: "up to 6.60ms" where the message may have come later,
+// "about 2s" where its time is known to a second only.
+func (w *Wait) Took() string {
+	d := w.Duration()
+
+	switch {
+	case w.Whole && d < time.Second:
+		return "under 1s"
+	case w.Whole && d < time.Minute:
+		return "about " + textfmt.FormatSeconds(d)
+	case w.Whole:
+		return "about " + textfmt.FormatDuration(d.Round(time.Second))
+	case w.UpTo && d > 0:
+		return "up to " + textfmt.FormatDuration(d)
+	default:
+		return textfmt.FormatDuration(d)
+	}
+}
+
+// Text says what the wait before the span of n was for. Names in it are cut after
+// limit bytes.
+func (w *Wait) Text(n *Node, limit int) string {
+	waited := "waited"
+	if w.Queue != "" {
+		waited += " in " + textfmt.Printable(w.Queue, limit)
+	}
+
+	switch {
+	case w.Retry:
+		return "retried after"
+	case w.DeadLetter != "":
+		return "dead-lettered (" + textfmt.Printable(w.DeadLetter, limit) + "), " + waited
+	case w.Producer != nil && w.Producer != n.Parent:
+		return waited + " since " + textfmt.Printable(w.Producer.Span.Name, limit)
+	default:
+		return waited
+	}
+}
+
+// Waited is the time that messages spent waiting, all together, and whether some of it
+// is what they have waited at most.
+func (t *Tree) Waited() (sum time.Duration, upTo bool) {
+	for _, n := range t.Order {
+		if n.Wait != nil {
+			sum += n.Wait.Duration()
+			upTo = upTo || n.Wait.UpTo || n.Wait.Whole
+		}
+	}
+
+	return max(0, sum), upTo
+}
+
+// delivery tells the messages of one producer span apart: one exchange may feed
+// several queues, and each queue may try its copy several times.
+type delivery struct {
+	producer                           *Node
+	service, queue, whole, id, spanned string
+}
+
+func deliveryOf(producer, n *Node) delivery {
+	d := delivery{
+		producer: producer, service: n.Span.Service, id: messaging.MessageID(n.Span),
+		queue: messaging.DestinationOf(n.Span).Queue, whole: messaging.RawDestination(n.Span),
+	}
+	if d.queue == "" {
+		d.spanned = n.Span.Name
+	}
+
+	return d
+}
+
+// assignWaits finds the wait before each span that processed a message, and
+// which attempt it was.
+func (t *Tree) assignWaits() {
+	attempts := make(map[delivery][]*Node)
+	consumers, byEnd := t.consumers()
+
+	for _, n := range consumers { // by start time, so that attempts are in order
+		n.Attempt = messaging.Attempt(n.Span)
+
+		producer := t.ProducerOf(n)
+		if producer == nil {
+			n.Wait = recordedWait(n.Span)
+
+			continue
+		}
+
+		key := deliveryOf(producer, n)
+		before := attempts[key]
+
+		// A first attempt by its own account begins anew: it is of another message, or
+		// of another copy.
+		if n.Attempt == 1 {
+			before = nil
+		}
+
+		n.Wait = waitAfter(producer, n, before, byEnd[producer])
+		attempts[key] = append(before, n)
+
+		t.number(attempts[key])
+	}
+}
+
+// number counts the attempts at one message. Those that do not say which they are have
+// the number of their place.
+func (t *Tree) number(attempts []*Node) {
+	n := attempts[len(attempts)-1]
+	if len(attempts) == 1 {
+		n.Attempts = 1
+
+		return
+	}
+
+	if n.Attempt == 0 {
+		n.Attempt = attempts[len(attempts)-2].Attempt + 1
+	}
+
+	if first := attempts[0]; first.Attempt == 0 {
+		first.Attempt = 1
+		n.Attempt = max(n.Attempt, 2)
+	}
+
+	// That there are others matters, not how many: counting each anew would take a
+	// time that grows with their square.
+	attempts[0].Attempts, n.Attempts = len(attempts), len(attempts)
+}
+
+// consumers returns the nodes that processed a message at a known time, by start
+// time, and the same by the node that sent the message and by end time.
+func (t *Tree) consumers() (all []*Node, byEnd map[*Node][]*Node) {
+	byEnd = make(map[*Node][]*Node)
+
+	for _, n := range t.Order {
+		if n.Span.Start.IsZero() || messaging.OperationOf(n.Span) != messaging.Process {
+			continue
+		}
+
+		all = append(all, n)
+
+		if producer := t.ProducerOf(n); producer != nil {
+			byEnd[producer] = append(byEnd[producer], n)
+		}
+	}
+
+	for _, nodes := range byEnd {
+		slices.SortStableFunc(nodes, func(a, b *Node) int { return a.Span.End.Compare(b.Span.End) })
+	}
+
+	return all, byEnd
+}
+
+// waitAfter measures the wait of n: from the end of the attempt before, else
+// from the end of the processing that gave the message up, else from its being
+// sent.
+func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
+	if len(attempts) > 0 {
+		if last := attempts[len(attempts)-1].Span; !last.End.IsZero() && !last.End.After(n.Span.Start) {
+			return &Wait{
+				From: last.End, To: n.Span.Start, Retry: true,
+				Producer: producer, Queue: messaging.DestinationOf(n.Span).Queue,
+			}
+		}
+	}
+
+	w := sentWait(producer, n)
+
+	if count, reason, _ := messaging.DeadLetters(n.Span); count > 0 {
+		w.DeadLetter = cmp.Or(reason, "for no known reason")
+
+		if end := lastEndBefore(n, byEnd); end.After(w.From) {
+			w.From, w.UpTo, w.Whole = end, false, false
+		}
+	}
+
+	return w
+}
+
+// sentWait is the wait since the message was sent. What its consumer has recorded
+// counts, where it is exact. Else the message was there when its publish had ended; and
+// where the publish was still waiting for its confirm, or has waited for one, the
+// message may have been there since the publish began.
+func sentWait(producer, n *Node) *Wait {
+	w := &Wait{To: n.Span.Start, Producer: producer, Queue: messaging.DestinationOf(n.Span).Queue}
+
+	if took, exact, ok := messaging.QueueTime(n.Span); ok && exact && messaging.Attempt(n.Span) < 2 {
+		w.From = w.To.Add(-took)
+
+		return w
+	}
+
+	sent := producer.Span
+	w.From = sent.End
+
+	if messaging.Confirmed(sent) || w.From.IsZero() || w.From.After(w.To) {
+		w.From, w.UpTo = sent.Start, true
+	}
+
+	// Clocks differ, or the producer's is not known.
+	if w.From.IsZero() || w.From.After(w.To) {
+		w.From, w.UpTo = w.To, false
+	}
+
+	return w
+}
+
+// lastEndBefore is when the last of the other nodes ended that had ended when n
+// started. A trace may have as many of them as it has spans.
+func lastEndBefore(n *Node, byEnd []*Node) time.Time {
+	i, _ := slices.BinarySearchFunc(byEnd, n.Span.Start, func(c *Node, start time.Time) int {
+		if c.Span.End.After(start) {
+			return 1
+		}
+
+		return -1
+	})
+
+	for i--; i >= 0; i-- {
+		if byEnd[i] != n {
+			return byEnd[i].Span.End
+		}
+	}
+
+	return time.Time{}
+}
+
+// ProducerOf returns the span that sent the message n processed: its parent, or
+// the one span it links to. A span that links to several processed a batch, which
+// has no one wait.
+func (t *Tree) ProducerOf(n *Node) *Node {
+	if p := n.Parent; p != nil && p.Span != nil && messaging.OperationOf(p.Span) == messaging.Send {
+		return p
+	}
+
+	links := n.Span.Links
+	for i := range links {
+		if links[i].TraceID != links[0].TraceID || links[i].SpanID != links[0].SpanID {
+			return nil
+		}
+	}
+
+	if len(links) == 0 || links[0].TraceID != n.Span.TraceID {
+		return nil
+	}
+
+	for _, target := range t.nodes[links[0].SpanID] {
+		if target != n && messaging.OperationOf(target.Span) == messaging.Send {
+			return target
+		}
+	}
+
+	return nil
+}
+
+// recordedWait is the wait as the consumer itself knows it, where the span that
+// sent the message is not in this trace.
+func recordedWait(s *spans.Span) *Wait {
+	took, exact, ok := messaging.QueueTime(s)
+	if !ok || took == 0 {
+		return nil
+	}
+
+	return &Wait{From: s.Start.Add(-took), To: s.Start, Whole: !exact, Queue: messaging.DestinationOf(s).Queue}
+}
