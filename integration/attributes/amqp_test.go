@@ -3,6 +3,7 @@ package attributes_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type amqpScene struct {
 	broker *amqpbroker.Broker
 	conn   *amqp.Connection
 	ch     *amqp.Channel
+
+	exceptions set
 }
 
 func TestAMQP(t *testing.T) {
@@ -55,6 +58,11 @@ func TestAMQP(t *testing.T) {
 		e.headers[name] = true
 	}
 	e.check(t, p, "amqptrace")
+	listed := make(set)
+	for _, r := range p["exceptions"] {
+		listed[word(r["event"])+" "+r["severity"]] = true
+	}
+	same(t, "exceptions", listed, s.exceptions)
 }
 
 // amqpSpan is what the page calls a span.
@@ -76,7 +84,7 @@ func amqpSpan(s sdktrace.ReadOnlySpan) string {
 
 func newAMQPScene(t *testing.T) *amqpScene {
 	t.Helper()
-	s := &amqpScene{T: t, telemetry: newTelemetry()}
+	s := &amqpScene{T: t, telemetry: newTelemetry(), exceptions: make(set)}
 	var err error
 	s.broker, err = amqpbroker.Start()
 	s.ok(err)
@@ -122,7 +130,10 @@ func (s *amqpScene) opts() []amqptrace.Option {
 	return []amqptrace.Option{
 		amqptrace.WithTracerProvider(s.traces), amqptrace.WithMeterProvider(s.meters), amqptrace.WithPropagators(propagator),
 		amqptrace.WithServer("rabbit.internal", 5672), amqptrace.WithQueueTime(), amqptrace.WithBodySize(),
-		amqptrace.WithSettleSpans(), amqptrace.WithEmptyReceives(),
+		amqptrace.WithSettleSpans(), amqptrace.WithEmptyReceives(), amqptrace.WithConnection(s.conn),
+		amqptrace.WithExceptions(func(_ context.Context, e amqptrace.Exception) {
+			s.exceptions[fmt.Sprintf("%s %d", e.Event, e.Severity)] = true
+		}),
 	}
 }
 
@@ -154,7 +165,8 @@ func (s *amqpScene) take(name string) amqp.Delivery {
 func (s *amqpScene) headers() amqp.Table {
 	_, err := s.ch.QueuePurge(queue, false)
 	s.ok(err)
-	s.ok(s.publisher(s.ch).PublishConfirmed(withBaggage(s.T, s.traces), exchange, key, true, false, message))
+	ctx := amqptrace.AskForNewTrace(withBaggage(s.T, s.traces))
+	s.ok(s.publisher(s.ch).PublishConfirmed(ctx, exchange, key, true, false, message))
 	return s.take(queue).Headers
 }
 

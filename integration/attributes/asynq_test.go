@@ -122,6 +122,8 @@ func (s *asynqScene) enqueue() {
 			s.is(err, asynq.ErrDuplicateTask)
 		}
 	}
+	_, err := s.client.EnqueueContext(asynqtrace.WithoutPropagation(ctx), task("unique"), asynq.ProcessIn(time.Hour))
+	s.ok(err)
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	if _, err := s.client.EnqueueContext(cancelled, task("unique")); err == nil {
@@ -221,7 +223,7 @@ func (s *asynqScene) process() {
 		"skipped": nil, "revoked": nil, "panic": {asynq.MaxRetry(0)}, "cancelled": {asynq.MaxRetry(0)},
 		"expired": {asynq.MaxRetry(0), asynq.Deadline(time.Now().Add(-time.Minute))},
 	} {
-		_, err := s.client.EnqueueContext(withBaggage(s.T, s.traces), task(typ, opts...))
+		_, err := s.client.EnqueueContext(asynqtrace.AskForNewTrace(withBaggage(s.T, s.traces)), task(typ, opts...))
 		s.ok(err)
 		enqueued++
 	}

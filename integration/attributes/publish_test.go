@@ -19,6 +19,7 @@ func (s *amqpScene) publish() {
 	}
 	s.ok(publish(ctx, exchange, key))
 	s.is(publish(ctx, exchange, "nobody"), amqptrace.ErrReturned)
+	s.ok(publish(amqptrace.WithoutPropagation(ctx), exchange, key))
 	s.broker.RefuseConfirms(true)
 	s.is(publish(ctx, exchange, key), amqptrace.ErrNacked)
 	s.broker.RefuseConfirms(false)
