@@ -128,7 +128,9 @@
 // amqp.ErrClosed with the broker's reason, an *amqp.Error for errors.As. Malformed headers never fail a publish or a delivery:
 // a message without a usable context gets a span without a link.
 //
-// Spans follow version 1.43 of OpenTelemetry's [semantic conventions].
+// Spans follow version 1.43 of OpenTelemetry's [semantic conventions]. All attributes, metrics
+// and headers are listed in [docs/attributes.md].
 //
 // [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/
+// [docs/attributes.md]: https://github.com/mqtrace/mqtrace/blob/main/docs/attributes.md
 package amqptrace

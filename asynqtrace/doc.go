@@ -135,7 +135,8 @@
 // asynq.RevokeTask. Malformed headers never fail a task.
 //
 // Spans and metrics follow version 1.43 of OpenTelemetry's [semantic conventions], with
-// messaging.system asynq.
+// messaging.system asynq. All attributes, metrics and headers are listed in [docs/attributes.md].
 //
 // [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+// [docs/attributes.md]: https://github.com/mqtrace/mqtrace/blob/main/docs/attributes.md
 package asynqtrace
