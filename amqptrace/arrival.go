@@ -55,7 +55,7 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 	m := Message{
 		Queue: c.queue, Exchange: a.exchange, RoutingKey: a.routingKey, Headers: d.Headers,
 		MessageID: a.messageID, CorrelationID: a.correlationID, Type: d.Type, AppID: d.AppId, BodySize: a.size,
-		NewTraceAsked: messaging.NewTraceAsked(headers.Get(messaging.NewTraceHeader)),
+		NewTraceAsked: messaging.AsksForNewTrace(headers),
 		Age:           a.age, AgeKnown: a.ageBy != messaging.Unknown, Attempt: a.history.Attempt,
 	}
 	if r, ok := d.Acknowledger.(received); ok && r.by == c {

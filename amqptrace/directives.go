@@ -21,5 +21,5 @@ func WithoutPropagation(ctx context.Context) context.Context {
 // AskForNewTrace returns a context whose messages ask their consumer to start a trace of
 // their own, by the header mqtrace-new-trace: for work that is no part of the request, such
 // as a nightly import that a request has triggered. A consumer heeds it with the relation
-// [ContinueUnlessAsked].
+// [ContinueUnlessAsked], which also heeds the header of NServiceBus for this.
 func AskForNewTrace(ctx context.Context) context.Context { return messaging.WithNewTrace(ctx) }

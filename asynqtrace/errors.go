@@ -1,6 +1,7 @@
 package asynqtrace
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -10,10 +11,11 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// fail marks span as failed by err and returns the error type.
-func fail(span trace.Span, err error) string {
-	failure := errorType(err)
-	messaging.Fail(span, failure, messaging.ErrorText(err))
+// fail marks the span of an operation as failed by err and returns the error type.
+func fail(ctx context.Context, o *messaging.Operation, span trace.Span, err error) string {
+	failure, text := errorType(err), messaging.ErrorText(err)
+	messaging.Fail(span, failure, text)
+	o.Exception(ctx, cause(err), text)
 	return failure
 }
 

@@ -1,6 +1,8 @@
 package asynqtrace
 
 import (
+	"context"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
@@ -109,6 +111,33 @@ func (c *config) messageAttributes(m Message) (attributes []attribute.KeyValue) 
 	}
 	defer messaging.RecoverAttributes(ScopeName)
 	return c.attributesOf(m)
+}
+
+// Exception is a failed operation as the conventions have it in a log record: an event of
+// this name and severity number, with the attributes exception.type, exception.message and
+// exception.stacktrace. The stack is that of a call that did not return, and empty where an
+// error was returned, which has none.
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
+type Exception struct {
+	Event      string
+	Severity   int // 13, WARN, or for processing 17, ERROR
+	Type       string
+	Message    string
+	Stacktrace string
+}
+
+// WithExceptions calls record for each operation that has failed with an error or a panic,
+// with a context that has its span, for a log record that is correlated with it. Spans have
+// no exception events: the conventions record exceptions as logs. It is a function, and no
+// LoggerProvider, since OpenTelemetry's module for logs would be raised in every program that
+// imports this one; docs/operating.md has the few lines between them. It must not block, and
+// a panic in it is ignored. A nil function is ignored. By default, nothing is called.
+func WithExceptions(record func(context.Context, Exception)) Option {
+	return optionFunc(func(c *config) {
+		if record != nil {
+			c.shared.Exceptions = func(ctx context.Context, e messaging.Exception) { record(ctx, Exception(e)) }
+		}
+	})
 }
 
 // WithFilter lets only tasks for which filter returns true have spans and metrics.

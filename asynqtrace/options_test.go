@@ -61,12 +61,12 @@ func surface(t *testing.T, dir string) []string {
 // other. What only one can have is listed here.
 func TestSharedOptionsHaveTheSameNames(t *testing.T) {
 	own := []string{"WithErrorOnlyWhenExhausted", "WithRedis"}
-	others := []string{"WithBodySize", "WithConnection", "WithEmptyReceives", "WithExceptions", "WithSettleSpans"}
+	others := []string{"WithBodySize", "WithConnection", "WithEmptyReceives", "WithSettleSpans"}
 	ours := slices.DeleteFunc(surface(t, "../asynqtrace"), func(n string) bool { return slices.Contains(own, n) })
 	theirs := slices.DeleteFunc(surface(t, "../amqptrace"), func(n string) bool { return slices.Contains(others, n) })
 	want := []string{
 		"AskForNewTrace", "ContinueTrace", "ContinueUnlessAsked", "ContinueWithin", "NewTrace", "WithAttributes",
-		"WithBaggageKeys", "WithFilter", "WithMessageAttributes", "WithMeterProvider", "WithPropagators", "WithQueueTime",
+		"WithBaggageKeys", "WithExceptions", "WithFilter", "WithMessageAttributes", "WithMeterProvider", "WithPropagators", "WithQueueTime",
 		"WithRelation", "WithServer", "WithTracerProvider", "WithoutPropagation", "WithoutTracing",
 	}
 	if !slices.Equal(ours, want) || !slices.Equal(theirs, want) {

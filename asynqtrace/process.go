@@ -132,8 +132,9 @@ func (p *process) end(err error, returned bool) {
 	case !returned:
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(p.span)
+		p.worker.process.Exception(p.ctx, nil, "")
 	case err != nil && !revoked:
-		failure = fail(p.span, err)
+		failure = fail(p.ctx, p.worker.process, p.span, err)
 	}
 	if !returned || err != nil {
 		p.worker.failures.Failed(deliveryOf(p.task, &p.attempt))

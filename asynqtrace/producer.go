@@ -119,12 +119,13 @@ func (s *sending) end(info *asynq.TaskInfo, err error, returned bool) {
 	case !returned:
 		failure = messaging.ErrorTypePanic
 		messaging.FailDidNotReturn(s.span)
+		s.enqueue.Exception(s.ctx, nil, "")
 	case errors.Is(err, asynq.ErrDuplicateTask):
 		s.refused(enqueueDuplicate)
 	case errors.Is(err, asynq.ErrTaskIDConflict):
 		s.refused(enqueueConflict)
 	case err != nil:
-		failure = fail(s.span, err)
+		failure = fail(s.ctx, s.enqueue, s.span, err)
 	case info != nil:
 		s.accepted(info)
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 func queuesCommand() *cli.Command {
-	return &cli.Command{
+	return &cli.Command{ //nolint:gosec // the password is the broker's own default
 		Name:      "queues",
 		Usage:     "list the queues that traces went through, and what waits in them",
 		ArgsUsage: "[FILE|URL]",
@@ -231,8 +231,9 @@ func names(list []string) string {
 
 // waitingLine says what a person on call asks first.
 func waitingLine(q listedQueue, at time.Time) string {
+	since := q.WaitingSince.Local().Format(time.TimeOnly) //nolint:gosmopolitan // people read their own clocks
 	line := fmt.Sprintf("\n%s: %s not consumed, the first since %s (%s)", textfmt.Printable(q.Name, maxQueueName),
-		textfmt.Count(q.Waiting, "message"), q.WaitingSince.Local().Format(time.TimeOnly), textfmt.FormatDuration(at.Sub(*q.WaitingSince)))
+		textfmt.Count(q.Waiting, "message"), since, textfmt.FormatDuration(at.Sub(*q.WaitingSince)))
 	if len(q.Consumers) == 0 {
 		line += ", and no consumer was seen: none runs, or none is traced"
 	}

@@ -73,6 +73,7 @@ func publishByHand(ctx context.Context, tracer trace.Tracer, ch amqptrace.Channe
 		semconv.MessagingOperationName("publish"),
 		semconv.MessagingOperationTypeSend,
 		semconv.MessagingDestinationName(exchange+":"+routingKey),
+		semconv.MessagingDestinationTemplate(exchange),
 		semconv.MessagingRabbitMQDestinationRoutingKey(routingKey),
 		semconv.MessagingMessageID(msg.MessageId),
 	))
@@ -96,6 +97,7 @@ func processByHand(ctx context.Context, tracer trace.Tracer, d amqp.Delivery, ha
 		semconv.MessagingOperationName("process"),
 		semconv.MessagingOperationTypeProcess,
 		semconv.MessagingDestinationName(d.Exchange+":"+d.RoutingKey+":"+queue),
+		semconv.MessagingDestinationTemplate(queue),
 		semconv.MessagingRabbitMQDestinationRoutingKey(d.RoutingKey),
 		semconv.MessagingRabbitMQMessageDeliveryTag(int(d.DeliveryTag)),
 		semconv.MessagingMessageID(d.MessageId),
@@ -103,12 +105,14 @@ func processByHand(ctx context.Context, tracer trace.Tracer, d amqp.Delivery, ha
 	))
 	defer span.End()
 	span.SetAttributes(deaths...)
-	s := &settling{Acknowledger: d.Acknowledger, how: "none"}
+	s := &settling{Acknowledger: d.Acknowledger, how: ""}
 	d.Acknowledger = s
 	err := handle(ctx, d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	span.SetAttributes(attribute.String("mqtrace.settlement", s.how))
+	if s.how != "" {
+		span.SetAttributes(attribute.String("mqtrace.settlement", s.how))
+	}
 	failed(span, err)
 	if err == nil && (s.how == "nack" || s.how == "reject") {
 		span.SetStatus(codes.Error, "message was given up: "+s.how)
@@ -144,7 +148,7 @@ func (s *settling) note(how string, requeue bool, err error) error {
 	if requeue {
 		how = "requeue"
 	}
-	if err == nil && s.how == "none" { // the broker goes by the first
+	if err == nil && s.how == "" { // the broker goes by the first
 		s.how = how
 	}
 	return err

@@ -152,13 +152,13 @@ func (l *load) attack(ctx context.Context, t *testing.T) {
 func (l *load) look(ctx context.Context, t *testing.T) {
 	for ctx.Err() == nil {
 		began := time.Now()
-		for _, path := range []string{"/", "/api/traces", "/api/traces?text=orders&attribute=messaging.system%3Dkafka"} {
+		for _, path := range []string{"/", "/api/traces", "/api/traces?text=orders&attribute=messaging.system%3Dkafka", "/api/queues"} {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.view.url+path, http.NoBody)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			if status, body, err := l.do(request); status != http.StatusOK || !strings.Contains(body, "trace") || err != nil {
+			if status, body, err := l.do(request); status != http.StatusOK || !strings.Contains(body, "trace") && !strings.Contains(body, "queues") || err != nil {
 				t.Errorf("%s is answered with %d, %v", path, status, err)
 			}
 		}

@@ -3,6 +3,7 @@ package traceview_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -231,5 +232,38 @@ func TestListenForOthersTakesNoOtherNames(t *testing.T) {
 		if err := srv.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Without a host the server is there for others too, where they are allowed.
+func TestListenOnAllInterfaces(t *testing.T) {
+	srv, err := traceview.Listen(":0", traceview.NewStore(traceview.Limits{}), traceview.AllowNonLoopback())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer srv.Close()
+
+	_, port, _ := strings.Cut(strings.TrimPrefix(srv.URL(), "http://"), ":")
+
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, addr := range addrs {
+		ip, ok := addr.(*net.IPNet)
+		if !ok || ip.IP.To4() == nil {
+			continue
+		}
+
+		conn, err := net.Dial("tcp", net.JoinHostPort(ip.IP.String(), port))
+		if err != nil {
+			t.Errorf("%s: %v", ip.IP, err)
+
+			continue
+		}
+
+		_ = conn.Close()
 	}
 }

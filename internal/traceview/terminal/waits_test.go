@@ -101,6 +101,32 @@ func TestTreeWaits(t *testing.T) {
 			[]string{"consume loop", "waited in orders since publish orders", "10.0ms", "process orders"},
 		},
 		{
+			"a confirmed publish, in which the message came into the queue",
+			[]spans.Span{
+				sample.With(sample.Span(4, 0, "api", "publish mail", sample.Producer, 20, 30), "mqtrace.publish.outcome", "acked"),
+				sample.Span(5, 4, "b", "process mail", sample.Consumer, 40, 50),
+			},
+			[]string{"publish mail", "waited in mail", "up to 20.0ms", "process mail"},
+		},
+		{
+			"what the consumer recorded counts before what can be guessed",
+			[]spans.Span{sample.With(sample.Span(2, 1, "b", "process orders", sample.Consumer, 50, 60), "mqtrace.queue_time", 0.045)},
+			[]string{"waited in orders", "45.0ms", "process orders"},
+		},
+		{
+			"a time in whole seconds",
+			[]spans.Span{sample.With(sample.Span(2, 0, "b", "process orders", sample.Consumer, 1234, 1300), "mqtrace.queue_time", 3.234)},
+			[]string{"waited in orders", "about 3s", "process orders"},
+		},
+		{
+			"two copies, each a first attempt by its own account",
+			[]spans.Span{
+				sample.With(sample.Span(2, 1, "b", "process orders", sample.Consumer, 15, 20), "mqtrace.attempt", int64(1)),
+				sample.With(sample.Span(3, 1, "b", "process orders", sample.Consumer, 30, 40), "mqtrace.attempt", int64(1)),
+			},
+			[]string{"waited in orders", "5.00ms", "waited in orders", "20.0ms"},
+		},
+		{
 			"as the consumer recorded it",
 			[]spans.Span{sample.With(sample.Span(2, 0, "b", "process orders", sample.Consumer, 50, 60), "mqtrace.queue_time", 0.02)},
 			[]string{"waited in orders", "20.0ms", "process orders"},
