@@ -7,7 +7,8 @@ import (
 )
 
 // Client is an *asynq.Client whose tasks carry the trace they belong to. It is safe
-// for concurrent use. Create one with [NewClient].
+// for concurrent use. Create one with [NewClient]. For code that wants an *asynq.Client see
+// the package documentation: the one within enqueues without a trace.
 type Client struct {
 	*asynq.Client
 

@@ -13,6 +13,25 @@
 // usual propagators, into the headers of a copy of the task. Neither the task nor
 // its options are changed. A context that the task had is linked and replaced.
 //
+// One task is left alone by the context that it is enqueued with: [WithoutTracing] makes no
+// span, [WithoutPropagation] puts nothing into the task. [AskForNewTrace] asks its worker to
+// start a new trace.
+//
+// # Where an *asynq.Client is wanted
+//
+// A [Client] is not an *asynq.Client, which is a struct that nothing can stand in for. Code
+// of your own does better with an interface, which both implement:
+//
+//	type enqueuer interface {
+//		EnqueueContext(ctx context.Context, task *asynq.Task, opts ...asynq.Option) (*asynq.TaskInfo, error)
+//	}
+//
+// Give code of others the client within, client.Client, and tasks that carry their context by
+// [Inject]. There is no span of the enqueue then, and the trace goes on all the same. Tasks
+// that such code makes by itself carry nothing: their attempts are traces of their own, and
+// mqtrace.messages.without_context counts them. If it takes a function instead, the method
+// value client.EnqueueContext fits.
+//
 // # Process
 //
 // Use the [Middleware], first in the chain:
@@ -83,8 +102,18 @@
 //
 //	asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueWithin(10 * time.Minute)))
 //
-// The age of a task is known by a header that clients and schedulers write with
-// [WithQueueTime]; asynq keeps no such time.
+// The age of a task is known by the header mqtrace-sent-at; asynq keeps no such time. Clients,
+// schedulers and group aggregators write it into tasks that are enqueued with asynq.ProcessIn
+// or asynq.ProcessAt, and with [WithQueueTime] into all, so that a task that has waited in a
+// long queue counts as old too.
+//
+// Whoever enqueues a task may also know best that it is no part of the request:
+//
+//	info, err := client.EnqueueContext(asynqtrace.AskForNewTrace(ctx), task)
+//	mux.Use(asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueUnlessAsked)))
+//
+// The header for it is mqtrace-new-trace with the value 1, which programs in other languages
+// can write as well.
 //
 // # Upgrade workers first
 //

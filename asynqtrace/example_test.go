@@ -27,6 +27,43 @@ func ExampleNewClient() {
 	log.Print("enqueued ", info.ID)
 }
 
+// enqueuer is what a program may ask for where it would have asked for an *asynq.Client.
+type enqueuer interface {
+	EnqueueContext(ctx context.Context, task *asynq.Task, opts ...asynq.Option) (*asynq.TaskInfo, error)
+}
+
+var (
+	_ enqueuer = (*asynq.Client)(nil)
+	_ enqueuer = (*asynqtrace.Client)(nil)
+)
+
+// signUp works with both clients.
+func signUp(ctx context.Context, client enqueuer) error {
+	_, err := client.EnqueueContext(ctx, asynq.NewTask("email:welcome", nil))
+	return err
+}
+
+func ExampleClient_interface() {
+	client := asynqtrace.NewClient(asynq.NewClient(asynq.RedisClientOpt{Addr: "localhost:6379"}))
+	defer func() { _ = client.Close() }()
+	if err := signUp(context.Background(), client); err != nil {
+		log.Print(err)
+	}
+}
+
+func ExampleAskForNewTrace() {
+	client := asynqtrace.NewClient(asynq.NewClient(asynq.RedisClientOpt{Addr: "localhost:6379"}))
+	defer func() { _ = client.Close() }()
+	mux := asynq.NewServeMux()
+	mux.Use(asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueUnlessAsked)))
+
+	// The report takes an hour and is no part of the request.
+	ctx := asynqtrace.AskForNewTrace(context.Background())
+	if _, err := client.EnqueueContext(ctx, asynq.NewTask("report:build", nil)); err != nil {
+		log.Print(err)
+	}
+}
+
 func ExampleMiddleware() {
 	mux := asynq.NewServeMux()
 	mux.Use(asynqtrace.Middleware())
