@@ -108,15 +108,15 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 		own = append(own, messaging.BodySize(a.size))
 	}
 	own = append(append(own, where.span...), a.attributes...)
+	if c.measuresQueueTime(&a) {
+		own = append(own, messaging.QueueTimeAttribute(a.age.Seconds()))
+	}
+	if a.history.Count > 0 {
+		own = append(own, deadLetterAttributes(&a.history)...)
+	}
 	started := messaging.SpanStart{Name: c.processSpanName, Shared: c.route(&a.names)}
 	ctx, p.span = c.process.StartConsumer(&a.origin, a.continueTrace, started, own...)
 	p.ctx = handlerContext{ctx, p}
-	if a.history.Count > 0 && p.span.IsRecording() {
-		p.span.SetAttributes(deadLetterAttributes(&a.history)...)
-	}
-	if c.measuresQueueTime(&a) {
-		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
-	}
 	c.measure(ctx, &a, p.point)
 	return &p.ctx, p
 }

@@ -67,7 +67,8 @@
 // A reply is a message like any other: published in the context of the request's
 // handler it continues the caller's trace. Name the consumer of replies after the
 // address that it consumes from, "amq.rabbitmq.reply-to" for direct reply-to; the
-// address that the broker generates never gets into a span's name. The correlation
+// address that the broker generates never gets into a span's name: it is
+// amq.rabbitmq.reply-to.* on both sides. The correlation
 // identifier is messaging.message.conversation_id on all spans.
 //
 // # Settlement

@@ -158,7 +158,7 @@ const delayHeader = "x-delay"
 func (p *Publisher) inject(ctx context.Context, s *sending, msg *amqp.Publishing) {
 	headers, replaced := carrier.Table(msg.Headers).Replace(ctx, s.directives.Propagator(p.instrumentation.Propagator))
 	if replaced && s.span != nil {
-		p.publish.LinkReplaced(s.span, s.caller, carrier.Table(msg.Headers))
+		p.publish.LinkReplaced(s.caller, s.span, carrier.Table(msg.Headers))
 	}
 	if s.directives.WithoutPropagation {
 		msg.Headers = amqp.Table(headers)

@@ -97,6 +97,9 @@ func publishDestination(exchange, key string) messaging.Destination {
 
 // consumeDestination is the part of a queue's name that a span's name may have.
 func consumeDestination(queue string) messaging.Destination {
+	if queue == replyQueue { // what replies are sent to is an address of it
+		return messaging.Destination{Name: replyTemplate, Template: true}
+	}
 	if template := destinationTemplate(queue); template != "" {
 		return messaging.Destination{Name: template, Template: true}
 	}
@@ -109,18 +112,14 @@ func appendDestination(
 	attributes []attribute.KeyValue, d messaging.Destination, name, key string,
 ) []attribute.KeyValue {
 	attributes = append(attributes, messaging.DestinationName(name))
-	template := d.Name
-	if template == replyQueue {
-		template = replyTemplate // as where replies are sent to
+	if name != d.Name && d.Name != "" {
+		attributes = append(attributes, messaging.DestinationTemplate(d.Name))
 	}
-	if name != template && template != "" {
-		attributes = append(attributes, messaging.DestinationTemplate(template))
-	}
-	if d.Template || template == replyTemplate {
+	if d.Template {
 		attributes = append(attributes, messaging.DestinationAnonymous())
-	}
-	if template == replyTemplate {
-		attributes = append(attributes, messaging.DestinationTemporary())
+		if d.Name == replyTemplate {
+			attributes = append(attributes, messaging.DestinationTemporary())
+		}
 	}
 	if key != "" {
 		attributes = append(attributes, routingKey(key))

@@ -74,11 +74,8 @@ func (p *process) begin(ctx context.Context) {
 		return
 	}
 	p.start(ctx, &a)
-	if p.worker.shared.QueueTime && a.ageKnown {
-		if p.isFirst() {
-			p.worker.process.QueueTime(p.ctx, a.age.Seconds(), messaging.Point{Destination: a.destination()})
-		}
-		p.span.SetAttributes(messaging.QueueTimeAttribute(a.age.Seconds()))
+	if p.worker.shared.QueueTime && a.ageKnown && p.isFirst() {
+		p.worker.process.QueueTime(p.ctx, a.age.Seconds(), messaging.Point{Destination: a.destination()})
 	}
 }
 
@@ -99,6 +96,9 @@ func (p *process) start(ctx context.Context, a *arrival) {
 		own = append(own, retryCountKey.Int(a.retried), maxRetryKey.Int(a.maxRetry))
 	}
 	own = append(own, a.attributes...)
+	if w.shared.QueueTime && a.ageKnown {
+		own = append(own, messaging.QueueTimeAttribute(a.age.Seconds()))
+	}
 	p.ctx, p.span = w.process.StartConsumer(&a.origin, a.continueTrace,
 		messaging.SpanStart{Name: p.route.spanName, Shared: p.route.attributes}, own...)
 	if !a.origin.Created.IsValid() && p.isFirst() {

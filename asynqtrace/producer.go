@@ -85,7 +85,7 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task) map[string]string {
 	headers, replaced := p.config.headers(s.ctx, s.directives, p.instrumentation.Propagator, task, s.to.delayed)
 	if replaced && s.span != nil {
-		p.enqueue.LinkReplaced(s.span, caller, carrier.Headers(task.Headers()))
+		p.enqueue.LinkReplaced(caller, s.span, carrier.Headers(task.Headers()))
 	}
 	return headers
 }

@@ -48,7 +48,7 @@ func run(ctx context.Context, s *showcase.Stage) error {
 		name, replies string
 		newClient     func(*amqp.Connection, ...amqptrace.Option) (*client, error)
 	}{
-		{"direct reply-to", "process amq.rabbitmq.reply-to", newDirectClient},
+		{"direct reply-to", "process amq.rabbitmq.reply-to.*", newDirectClient},
 		{"a reply queue", "process amq.gen-*", newQueueClient},
 	} {
 		c, err := by.newClient(s.Conn, amqptrace.WithTracerProvider(shop))

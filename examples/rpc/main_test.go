@@ -14,7 +14,7 @@ func TestExample(t *testing.T) {
   #2 shop: publish amq.default [producer] conversation=1
     #3 prices: process prices [consumer] attempt=1 settled=ack conversation=1 ->#2
       #4 prices: publish amq.rabbitmq.reply-to.* [producer] conversation=1
-        #5 shop: process amq.rabbitmq.reply-to [consumer] attempt=1 conversation=1 ->#4
+        #5 shop: process amq.rabbitmq.reply-to.* [consumer] attempt=1 conversation=1 ->#4
 
 #6 shop: ask by a reply queue [internal]
   #7 shop: publish amq.default [producer] conversation=1

@@ -104,7 +104,7 @@ func (o *Operation) StartProducer(
 // had before and that the span's own has replaced: it is published again, or an application
 // gave it a context of its own. That of the caller's span is the parent already.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#producer-spans
-func (o *Operation) LinkReplaced(span trace.Span, caller context.Context, message Extractor) {
+func (o *Operation) LinkReplaced(caller context.Context, span trace.Span, message Extractor) {
 	if !span.IsRecording() {
 		return
 	}

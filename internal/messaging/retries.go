@@ -28,7 +28,7 @@ func (r *Retries[K]) Failed(k K) {
 		r.failed = slices.Delete(r.failed, 0, 1)
 	}
 	r.failed = append(r.failed, k)
-	r.n.Store(int32(len(r.failed))) //nolint:gosec // at most maxRetries
+	r.n.Store(int32(len(r.failed)))
 }
 
 // Again reports whether the processing of a delivery has failed before, and forgets it.
@@ -43,6 +43,6 @@ func (r *Retries[K]) Again(k K) bool {
 		return false
 	}
 	r.failed = slices.Delete(r.failed, i, i+1)
-	r.n.Store(int32(len(r.failed))) //nolint:gosec // at most maxRetries
+	r.n.Store(int32(len(r.failed)))
 	return true
 }

@@ -121,7 +121,7 @@ func TestCreationContextOfAMessageThatIsSent(t *testing.T) {
 		"unusable":     {carrier.Headers{"traceparent": "00-zz"}, 0},
 	} {
 		_, span := publish.StartProducer(ctx, messaging.SpanStart{Name: "publish x"})
-		publish.LinkReplaced(span, ctx, tt.headers)
+		publish.LinkReplaced(ctx, span, tt.headers)
 		span.End()
 		got := recorder.Ended()[len(recorder.Ended())-1]
 		if len(got.Links()) != tt.links || got.Parent().SpanID() != ambient.SpanContext().SpanID() {
