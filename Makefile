@@ -49,6 +49,13 @@ load:
 snippets:
 	cd integration/snippets && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
 
+# Adapters of libraries around amqp091-go, in modules of their own outside go.work: on the
+# in-process broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.
+.PHONY: adapters
+adapters:
+	for d in adapters/watermilltrace examples/wrappers/gocloud; do \
+		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 ./...) || exit 1; done
+
 # Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
 faults:
 	go test -tags faults -count=1 ./integration/faults

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -61,6 +62,46 @@ func TestShownTestsAreShort(t *testing.T) {
 			t.Errorf("%s_test.go has %d lines", name, n)
 		}
 	}
+}
+
+var adapter = regexp.MustCompile(`\.go\]\(\.\./(\S+\.go)\) \| (\d+) \|`)
+
+// docs/wrappers.md says how long the adapters are, none of which is to need 60 lines.
+func TestAdaptersAreShort(t *testing.T) {
+	text, err := os.ReadFile("../docs/wrappers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := adapter.FindAllStringSubmatch(string(text), -1)
+	if len(rows) == 0 {
+		t.Error("no row has a number of lines")
+	}
+	for _, row := range rows {
+		file, err := os.ReadFile(filepath.Join("..", row[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := codeLines(string(file)); strconv.Itoa(n) != row[2] || n >= 60 {
+			t.Errorf("%s has %d lines, the document says %s", row[1], n, row[2])
+		}
+	}
+}
+
+// codeLines counts the lines of a file that are neither its imports nor comments nor blank.
+func codeLines(file string) (n int) {
+	imports := false
+	for line := range strings.Lines(file) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "import (":
+			imports = true
+		case imports:
+			imports = line != ")"
+		case line != "" && !strings.HasPrefix(line, "//") && !strings.HasPrefix(line, "package "):
+			n++
+		}
+	}
+	return n
 }
 
 // A reader copies the new lines of the README's diffs: they have to compile.

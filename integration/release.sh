@@ -40,7 +40,7 @@ while read -r dir; do
 	files+=("$dir/go.mod")
 	case $dir in
 	.) tags+=("$version") ;;
-	integration/*) ;; # programs that are run in a clone
+	integration/* | examples/*) ;; # what is run in a clone, or copied
 	*) tags+=("$dir/$version") ;;
 	esac
 done < <(integration/modules.sh list)

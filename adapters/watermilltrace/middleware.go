@@ -1,0 +1,61 @@
+package watermilltrace
+
+import (
+	"sync"
+
+	wamqp "github.com/ThreeDotsLabs/watermill-amqp/v3/pkg/amqp"
+	"github.com/ThreeDotsLabs/watermill/message"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+)
+
+// Middleware returns a middleware that traces the handlers of a router whose subscribers
+// have the config. The settlement is what the router makes of the handler's error.
+func Middleware(config wamqp.Config, opts ...amqptrace.Option) message.HandlerMiddleware {
+	var consumers sync.Map // by topic
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(m *message.Message) ([]*message.Message, error) {
+			topic := message.SubscribeTopicFromCtx(m.Context())
+			known, ok := consumers.Load(topic)
+			if !ok {
+				known, _ = consumers.LoadOrStore(topic, amqptrace.NewConsumer(config.Queue.GenerateName(topic), opts...))
+			}
+			cons, _ := known.(*amqptrace.Consumer)
+			ctx, p := cons.StartProcess(m.Context(), &amqp.Delivery{
+				Headers: headers(m.Metadata), MessageId: m.UUID, Body: m.Payload, Redelivered: wamqp.IsMessageRedelivered(m),
+			})
+			defer p.End()
+			m.SetContext(ctx)
+			produced, err := next(m)
+			for _, out := range produced {
+				if !trace.SpanContextFromContext(out.Context()).IsValid() {
+					out.SetContext(trace.ContextWithSpan(out.Context(), trace.SpanFromContext(ctx)))
+				}
+			}
+			p.Settled(settlement(m, err, config))
+			return produced, p.Result(err)
+		}
+	}
+}
+
+// settlement is what the handler has done by itself, or what the router will do.
+func settlement(m *message.Message, err error, config wamqp.Config) amqptrace.Settlement {
+	nacked := err != nil
+	select {
+	case <-m.Acked():
+		nacked = false
+	case <-m.Nacked():
+		nacked = true
+	default:
+	}
+	switch {
+	case !nacked:
+		return amqptrace.Ack
+	case config.Consume.NoRequeueOnNack:
+		return amqptrace.Nack
+	default:
+		return amqptrace.Requeue
+	}
+}

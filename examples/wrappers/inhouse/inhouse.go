@@ -1,0 +1,55 @@
+// Package inhouse shows how a message client of one's own is traced: a line where it sends,
+// three where it calls the handler.
+package inhouse
+
+import (
+	"context"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+)
+
+// Client is what the teams of the house use in the place of RabbitMQ.
+type Client struct {
+	ch       *amqp.Channel // in confirm mode
+	exchange string
+	pub      *amqptrace.Publisher
+	opts     []amqptrace.Option
+}
+
+// New returns a client whose events go to an exchange.
+func New(ch *amqp.Channel, exchange string, opts ...amqptrace.Option) *Client {
+	return &Client{ch, exchange, amqptrace.NewPublisher(ch, opts...), opts}
+}
+
+// Emit sends an event to whoever subscribes to it. The client has the channel, so that it needs
+// nothing but a publisher.
+func (c *Client) Emit(ctx context.Context, event, id string, body []byte) error {
+	return c.pub.PublishConfirmed(ctx, c.exchange, event, true, false, amqp.Publishing{MessageId: id, Body: body})
+}
+
+// Subscribe calls handle for the events of a queue until the channel is closed. An event that
+// fails is tried once more. Handlers of the house take a body and return an error: the span is
+// around the call, and the client tells it how the message was settled.
+func (c *Client) Subscribe(queue string, handle func(context.Context, []byte) error) error {
+	deliveries, err := c.ch.Consume(queue, "", false, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	cons := amqptrace.NewConsumer(queue, c.opts...)
+	for d := range deliveries {
+		c.process(cons, d, handle)
+	}
+	return nil
+}
+
+func (c *Client) process(cons *amqptrace.Consumer, d amqp.Delivery, handle func(context.Context, []byte) error) {
+	ctx, p := cons.StartProcess(context.Background(), &d) // d.Ack and d.Nack report to it
+	defer p.End()
+	if p.Result(handle(ctx, d.Body)) != nil {
+		_ = d.Nack(false, !d.Redelivered)
+	} else {
+		_ = d.Ack(false)
+	}
+}
