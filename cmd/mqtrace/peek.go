@@ -22,7 +22,7 @@ func peekCommand() *cli.Command {
 	return groupCommand("peek", "show the messages of a queue with their traces, without consuming them",
 		`Tells of each message which trace it belongs to, its age, its attempts and its
 dead-letter history, and of all of them how many carry no or bad context.
-Bodies are never shown.
+Bodies are shown with -body only, and no more than their beginning.
 
 Examples:
    mqtrace peek amqp orders
@@ -108,6 +108,7 @@ func peekFlags() []cli.Flag {
 			Name: "n", Value: defaultPeek, Usage: "show at most `N` messages, of each state where there are several",
 			Validator: positive,
 		},
+		&cli.BoolFlag{Name: "body", Usage: fmt.Sprintf("show the first %d bytes of each body too, which may be private", peek.MaxBody)},
 		&cli.BoolFlag{Name: "baggage-values", Usage: "show the values of the baggage too, which may be private"},
 		traceURLFlag(),
 		outputFlag(),
@@ -243,7 +244,7 @@ func peekOut(c *cli.Command) io.Writer {
 }
 
 func peekOptions(c *cli.Command) peek.Options {
-	return peek.Options{TraceURL: c.String("trace-url"), BaggageValues: c.Bool("baggage-values")}
+	return peek.Options{TraceURL: c.String("trace-url"), BaggageValues: c.Bool("baggage-values"), Bodies: c.Bool("body")}
 }
 
 func peekFormat(c *cli.Command, system, queue string) peek.Format {

@@ -53,6 +53,11 @@ func TestPeekAMQP(t *testing.T) {
 		golden(t, "peek-amqp.json", stable(ok(t, "peek", "amqp", queue, "-amqp", url, "-o", "json", "-n", "3", "-trace-url", link)))
 		golden(t, "peek-amqp", stable(ok(t, "peek", "amqp", "-amqp", url, "-trace-url", link, queue)))
 		golden(t, "peek-amqp-values", stable(ok(t, "peek", "amqp", "-amqp="+url, "--baggage-values", "-n", "1", queue)))
+		for want, format := range map[string]string{"  body body\n": "text", `"body": "body",`: "json"} {
+			if out := ok(t, "peek", "amqp", "-amqp", url, "-body", "-n", "1", "-o", format, queue); !strings.Contains(out, want) {
+				t.Errorf("%q is not in\n%s", want, out)
+			}
+		}
 		golden(t, "peek-amqp-empty.json", stable(ok(t, "peek", "amqp", "-amqp", url, "-o=json", newQueue(t, ch, nil))))
 		fails(t, exitFailed, "there is no queue", "peek", "amqp", "-amqp", url, queue+"-none")
 	})

@@ -40,7 +40,9 @@ whole virtual host, until somebody turns it off:
 -turn-on does both, and leaves it on at the end if it was on before: through RabbitMQ's
 management API where -management says where that is, else with rabbitmqctl, on the
 machine of the node and with its rights. It is off again also after Ctrl-C, SIGTERM and
-a lost terminal; kill -9, and Ctrl-C twice, leave it on.
+a lost terminal; kill -9, and Ctrl-C twice, leave it on. Of several taps with -turn-on
+the last to end turns it off; they know of one another by the consumers of a queue named
+mqtrace-tap, which is gone with the last of them.
 
 Statistics go to standard error, every -interval and at the end; with -o json the last
 ones to standard output.
@@ -107,7 +109,7 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 		return nil, err
 	}
 	defer t.Close()
-	off, err := ensureOn(ctx, c, t, firehose)
+	off, err := ensureOn(ctx, c, conn, t, firehose)
 	if err == nil {
 		err = runFor(ctx, t, c.Duration("for"))
 	}

@@ -45,6 +45,32 @@ func TestTapTurnsOn(t *testing.T) {
 	})
 }
 
+// Of two taps the first to end leaves the firehose on, whichever it is that has turned it
+// on, and the last turns it off.
+func TestTapLeavesItOnForAnother(t *testing.T) {
+	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
+		args := []string{"-amqp", s.URL, "-turn-on", "-interval", "20ms"}
+		if s.InProcess != nil {
+			args = append(args, "-management", managementOf(t, s))
+		}
+		for _, first := range []int{0, 1} {
+			s.Trace(t, false)
+			var taps [2]*tapping
+			for i := range taps {
+				taps[i] = startTap(t, args...)
+				taps[i].await("seen 0")
+			}
+			r := taps[first].end()
+			if r.code != 0 || !strings.Contains(r.stderr, "leaving the firehose on for 1 other tap,") || !firehoseOn(t, s.URL) {
+				t.Errorf("exit code %d, %s", r.code, r.stderr)
+			}
+			if r := taps[1-first].end(); r.code != 0 || !strings.Contains(r.stderr, "turning off") || firehoseOn(t, s.URL) {
+				t.Errorf("exit code %d, %s", r.code, r.stderr)
+			}
+		}
+	})
+}
+
 // The broker stands between two services that know nothing of the tap.
 func TestTap(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {

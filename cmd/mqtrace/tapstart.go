@@ -23,14 +23,15 @@ import (
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 // ensureOn turns the firehose on where that is asked for and not done yet. What it
 // returns turns it off again, if it was turned on here.
-func ensureOn(ctx context.Context, c *cli.Command, t *tap.Tap, firehose tap.Switch) (off func() error, err error) {
+func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap.Tap, firehose tap.Switch) (off func() error, err error) {
 	off = func() error { return nil }
 	on, err := t.On(ctx)
-	if on || err != nil {
+	if err != nil || on && firehose == nil {
 		return off, err
 	}
 	vhost := "/"
@@ -41,18 +42,63 @@ func ensureOn(ctx context.Context, c *cli.Command, t *tap.Tap, firehose tap.Swit
 		warnf(c, "the firehose of virtual host %q is off, and nothing comes until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
 		return off, nil
 	}
+	// Joined after the firehose was looked at: who turned it on was there before.
+	presence, shared := join(c, conn)
+	if on && !shared {
+		leave(presence)
+		return off, nil
+	}
 	// A reader of standard error that goes away must not end the process before the
 	// firehose is off: without this, SIGPIPE would.
 	signal.Ignore(syscall.SIGPIPE)
 	// It may be on even where turning it on fails.
-	off = func() error { return turnOff(ctx, c, firehose) }
+	off = func() error {
+		if n := leave(presence); n > 0 {
+			fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: leaving the firehose on for %s, the last of which turns it off\n", textfmt.Count(n, "other tap"))
+			return nil
+		}
+		return turnOff(ctx, c, firehose)
+	}
+	if on {
+		return off, nil
+	}
+	return turnOn(ctx, c, vhost, t, firehose, off)
+}
+
+// join makes the tap one of those that answer for the firehose, and reports whether there
+// are others. Without the permission for that, it is as if there were none.
+func join(c *cli.Command, conn *amqp.Connection) (p *tap.Presence, shared bool) {
+	p, err := tap.Join(conn)
+	if err != nil {
+		warnf(c, "other taps with -turn-on cannot be seen: %s", err)
+		return nil, false
+	}
+	others, err := p.Others()
+	return p, err == nil && others > 0
+}
+
+// leave returns how many others answer for the firehose.
+func leave(p *tap.Presence) (others int) {
+	if p == nil {
+		return 0
+	}
+	others, err := p.Leave()
+	if err != nil {
+		return 0
+	}
+	return others
+}
+
+// turnOn turns the firehose on and waits for what comes from it. It returns off, unless
+// nothing was turned on.
+func turnOn(ctx context.Context, c *cli.Command, vhost string, t *tap.Tap, firehose tap.Switch, off func() error) (func() error, error) {
 	fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: turning on the firehose of virtual host %s: "+
 		"RabbitMQ copies each message once more when it is published and at each delivery\n", printable(strconv.Quote(vhost)))
 	setting, cancel := context.WithTimeout(ctx, switchTimeout)
 	defer cancel()
 	if err := firehose.Set(setting, true); err != nil {
 		if tap.NotAsked(err) {
-			off = func() error { return nil }
+			off = func() error { return nil } // and the place goes with the connection
 		}
 		return off, fmt.Errorf("turn the firehose on: %w", err)
 	}

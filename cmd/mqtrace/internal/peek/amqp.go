@@ -190,7 +190,8 @@ func (q *AMQP) message(position int, d *amqp.Delivery) Message {
 	history := amqphistory.Read(headers, q.queue, d.Redelivered)
 	m.Attempts = history.Attempt - 1
 	m.Producer = cmp.Or(d.AppId, destination(d.Exchange, d.RoutingKey))
-	m.ID, m.Type, m.BodyBytes = d.MessageId, d.Type, len(d.Body)
+	m.ID, m.Type = d.MessageId, d.Type
+	m.setBody(d.Body, q.opts.Bodies)
 	m.Delivery = &Delivery{
 		Exchange: d.Exchange, RoutingKey: d.RoutingKey, CorrelationID: d.CorrelationId,
 		Redelivered: d.Redelivered, DeadLettered: history.Count,

@@ -161,7 +161,8 @@ func (q *Asynq) message(position int, info *asynq.TaskInfo) Message {
 	m.setAge(messaging.Age(carrier.Headers(info.Headers).Get(messaging.SentAtHeader), time.Time{}, q.opts.now()))
 	m.Attempts = attempts(info)
 	m.Producer = info.Type // asynq does not tell who enqueued a task
-	m.ID, m.Type, m.BodyBytes = info.ID, info.Type, len(info.Payload)
+	m.ID, m.Type = info.ID, info.Type
+	m.setBody(info.Payload, q.opts.Bodies)
 	m.Task = &Task{
 		State: info.State.String(), Group: info.Group, MaxRetry: info.MaxRetry, LastError: info.LastErr,
 		LastFailed: timeOf(info.LastFailedAt), Completed: timeOf(info.CompletedAt), Orphaned: info.IsOrphaned,

@@ -1,8 +1,8 @@
 // Package peek reads the messages of a queue, with the trace that each belongs to,
 // and leaves them there.
 //
-// It never holds more than a few messages, and never a body: a message is read,
-// printed and forgotten, however many there are.
+// It never holds more than a few messages, and of a body no more than is shown: a message
+// is read, printed and forgotten, however many there are.
 package peek
 
 import (
@@ -48,6 +48,11 @@ type Message struct {
 	ID        string `json:"message_id,omitempty"`
 	Type      string `json:"type,omitempty"`
 	BodyBytes int    `json:"body_bytes"`
+	// Body is the beginning of the body where it was asked for and is UTF-8, BodyBase64
+	// that of any other.
+	Body          string `json:"body,omitempty"`
+	BodyBase64    []byte `json:"body_base64,omitempty"`
+	BodyTruncated bool   `json:"body_truncated,omitempty"`
 
 	*Delivery //nolint:embeddedstructfieldcheck // the order of the JSON
 	*Task
@@ -93,6 +98,8 @@ type Options struct {
 	TraceURL string
 	// BaggageValues tells the values of the baggage, which may be private, too.
 	BaggageValues bool
+	// Bodies shows the first [MaxBody] bytes of each body, which may be private, too.
+	Bodies bool
 	// Now is what ages are measured against. By default, the time of reading.
 	Now func() time.Time
 	// Done ends the reading when it is closed. By default, nothing does.

@@ -84,6 +84,7 @@ func (w *textWriter) message(m *Message) error {
 	for _, line := range details(m, w.cut || !w.has("FROM"), time.Now()) {
 		w.detail(line)
 	}
+	w.lines(bodyText(m), maxBodyLines)
 	if m.Link != "" { // never cut: it is there to be clicked
 		fmt.Fprintln(w.out, "  "+printable(m.Link))
 	}
@@ -110,11 +111,13 @@ func (w *textWriter) row(value func(c *column) string) {
 // maxLines is how many lines of the terminal a detail may take.
 const maxLines = 4
 
-func (w *textWriter) detail(text string) {
+func (w *textWriter) detail(text string) { w.lines(text, maxLines) }
+
+func (w *textWriter) lines(text string, most int) {
 	if text == "" {
 		return
 	}
-	for i, line := range textfmt.Wrap(text, w.width-4, maxLines) {
+	for i, line := range textfmt.Wrap(text, w.width-4, most) {
 		indent := "  "
 		if i > 0 {
 			indent = "    "

@@ -89,7 +89,19 @@ func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, err
 		return nil, fmt.Errorf("interrupted; the message %s expires by itself: %w", p.mark.ID, err)
 	}
 	p.result.conclude()
+	p.result.Notes = p.notes()
 	return p.result, nil
+}
+
+// notes say where else the message is. Which queues those are takes the management API or
+// rabbitmqctl: AMQP has no way to ask for the bindings of others.
+func (p *amqpProbe) notes() []string {
+	if p.route.Queue != "" || !p.arrived() {
+		return nil
+	}
+	return []string{fmt.Sprintf("every other queue that the exchange leads to with this key was given the message %s as well, for its "+
+		"consumers to take; where nobody does, it expires %v after it was sent. rabbitmqctl list_bindings names these queues",
+		p.mark.ID, p.route.Timeout+grace)}
 }
 
 type amqpProbe struct {

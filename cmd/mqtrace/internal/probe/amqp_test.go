@@ -119,6 +119,9 @@ func TestTemporary(t *testing.T) {
 			t.Errorf("type %s", got)
 		}
 		s.wantBodies(busy, false, "theirs", `{"mqtrace_probe":"`+r.ID+`"}`)
+		if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "every other queue that the exchange") || !strings.Contains(r.Notes[0], r.ID) {
+			t.Errorf("the other queue is not mentioned: %q", r.Notes)
+		}
 	})
 }
 

@@ -1,0 +1,69 @@
+package tap
+
+import (
+	"errors"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// presenceQueue has one consumer for each tap that answers for the firehose: its number of
+// consumers is how they know of one another. Nothing is ever sent to it.
+const presenceQueue = "mqtrace-tap"
+
+// Presence is a tap's place among those that turn the firehose on and off, so that the last
+// of them turns it off and no other. It ends with the connection too.
+type Presence struct{ ch *amqp.Channel }
+
+const presenceTag = "mqtrace-tap"
+
+// Join takes a place. It takes the permission to configure and read the queue mqtrace-tap.
+func Join(conn *amqp.Connection) (*Presence, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return nil, err
+	}
+	p := &Presence{ch}
+	if err := p.join(); err != nil {
+		_ = ch.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Presence) join() error {
+	// The type, since quorum queues, the default of some virtual hosts, are never auto-delete.
+	_, err := p.ch.QueueDeclare(presenceQueue, true, true, false, false, amqp.Table{"x-queue-type": "classic"})
+	if err != nil {
+		return err
+	}
+	if err := p.ch.Qos(1, 0, false); err != nil {
+		return err
+	}
+	_, err = p.ch.Consume(presenceQueue, presenceTag, false, false, false, false, nil)
+	return err
+}
+
+// Others is how many other taps there are.
+func (p *Presence) Others() (int, error) {
+	n, err := p.count()
+	return max(0, n-1), err
+}
+
+// Leave gives the place up, and returns how many others there are.
+func (p *Presence) Leave() (others int, err error) {
+	defer func() { _ = p.ch.Close() }()
+	if err := p.ch.Cancel(presenceTag, false); err != nil {
+		return 0, err
+	}
+	return p.count()
+}
+
+// count is the number of places. Without any, the queue is gone.
+func (p *Presence) count() (int, error) {
+	q, err := p.ch.QueueDeclarePassive(presenceQueue, true, true, false, false, nil)
+	var failure *amqp.Error
+	if errors.As(err, &failure) && failure.Code == amqp.NotFound {
+		return 0, nil
+	}
+	return q.Consumers, err
+}
