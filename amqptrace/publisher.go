@@ -76,7 +76,9 @@ func (p *Publisher) PublishWithContext(
 // nil where the channel is not in confirm mode.
 //
 // The span's context goes into a copy of msg.Headers. The error is the channel's
-// own.
+// own. On a channel that [Publisher.PublishConfirmed] or [Publisher.PublishDeferred] is used
+// on too, this method and PublishWithContext hold messages while amqp091-go recovers the
+// channel, as those do.
 func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (*amqp.DeferredConfirmation, error) {
