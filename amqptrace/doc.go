@@ -106,6 +106,11 @@
 // A message that came by way of a dead-letter exchange has mqtrace.dead_letter.count and, for the latest eight
 // queues and reasons, .queues, .reasons, .counts and .times (of the first death there).
 //
+// # Tests
+//
+// Package amqptest, below this one, runs an AMQP broker in the process of a test and compares
+// the spans of a message in a line each.
+//
 // # Metrics
 //
 // messaging.client.operation.duration (publish, get, and with WithSettleSpans settle)
