@@ -120,7 +120,7 @@ func (p *Publisher) publishDeferred(
 	}
 	p.state.listen(p.channel)
 	s := &pending{publisher: p}
-	ctx, s.sending = p.start(ctx, exchange, key, &msg)
+	ctx = p.start(ctx, exchange, key, &msg, &s.sending)
 	sent, returned := false, false
 	defer func() {
 		if !sent { // an error, or a panic of the channel's

@@ -85,7 +85,8 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	if ctx == nil {
 		ctx = context.Background() // the host does not look at it
 	}
-	ctx, s := p.start(ctx, exchange, key, &msg)
+	var s sending
+	ctx = p.start(ctx, exchange, key, &msg, &s)
 	var err error
 	returned := false
 	defer func() { s.end(err, returned) }()
@@ -118,11 +119,13 @@ type sending struct {
 	untimed    bool // the end of the span is not that of the publish
 }
 
-// start starts the span of a publish.
-func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.Publishing) (context.Context, sending) {
-	s := sending{publish: p.publish, directives: messaging.DirectivesOf(ctx)}
+// start starts the span of a publish, which is s.
+func (p *Publisher) start(
+	ctx context.Context, exchange, key string, msg *amqp.Publishing, s *sending,
+) context.Context {
+	s.publish, s.directives = p.publish, messaging.DirectivesOf(ctx)
 	if s.directives.WithoutTracing {
-		return ctx, s
+		return ctx
 	}
 	var of []attribute.KeyValue
 	if p.filter != nil || p.attributesOf != nil {
@@ -131,7 +134,7 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 			CorrelationID: msg.CorrelationId, Type: msg.Type, AppID: msg.AppId, BodySize: len(msg.Body),
 		}
 		if p.filter != nil && !p.filter(m) {
-			return ctx, s
+			return ctx
 		}
 		of = p.messageAttributes(m)
 	}
@@ -149,7 +152,7 @@ func (p *Publisher) start(ctx context.Context, exchange, key string, msg *amqp.P
 		Name: r.spanName, Shared: r.attributes, NotCarried: s.directives.WithoutPropagation,
 	}
 	s.ctx, s.span = p.publish.StartProducer(ctx, started, own...)
-	return s.ctx, s
+	return s.ctx
 }
 
 // delayHeader is how long the exchange is to hold a message back, in milliseconds.

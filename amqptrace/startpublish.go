@@ -24,9 +24,10 @@ func (p *Publisher) StartPublish(
 	if msg == nil {
 		msg = new(amqp.Publishing)
 	}
-	ctx, s := p.start(ctx, exchange, key, msg)
-	p.inject(ctx, &s, msg)
-	return ctx, &Sent{sending: s}
+	s := new(Sent)
+	ctx = p.start(ctx, exchange, key, msg, &s.sending)
+	p.inject(ctx, &s.sending, msg)
+	return ctx, s
 }
 
 // Sent is a message that [Publisher.StartPublish] has started to publish. Its methods are
