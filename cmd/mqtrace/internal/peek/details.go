@@ -1,6 +1,7 @@
 package peek
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,7 +53,8 @@ func deadLetters(d *Delivery, now time.Time) []string {
 	}
 	lines := []string{"dead-lettered " + times(d.DeadLettered)}
 	for _, death := range d.DeadLetters {
-		line := fmt.Sprintf("- %s in queue %s", printable(death.Reason), printable(death.Queue))
+		line := fmt.Sprintf("- %s in queue %s",
+			cmp.Or(printable(death.Reason), "for an unknown reason"), cmp.Or(printable(death.Queue), "of unknown name"))
 		if death.Count > 1 {
 			line += " " + times(death.Count)
 		}
