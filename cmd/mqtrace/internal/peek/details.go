@@ -77,7 +77,7 @@ func retries(m *Message) string {
 	if m.Attempts == 0 {
 		return ""
 	}
-	return fmt.Sprintf("failed %s, %d retries allowed", times(int64(m.Attempts)), m.MaxRetry)
+	return fmt.Sprintf("failed %s, %s allowed", times(int64(m.Attempts)), textfmt.Count(m.MaxRetry, "retry"))
 }
 
 func schedule(t *Task, now time.Time) string {
