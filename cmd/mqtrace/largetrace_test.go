@@ -58,7 +58,7 @@ func largeTrace(count int) []spans.Span {
 	for i := range all {
 		s := &all[i]
 		s.TraceID = trace.TraceID{0x7b, 0x8a}
-		binary.BigEndian.PutUint64(s.SpanID[:], uint64(i+1)) //nolint:gosec // not negative
+		binary.BigEndian.PutUint64(s.SpanID[:], uint64(i+1))
 		if i > 0 {
 			s.ParentID = all[0].SpanID
 		}
