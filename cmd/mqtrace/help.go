@@ -20,6 +20,14 @@ Examples:
 Environment:
    MQTRACE_AMQP_URL, MQTRACE_REDIS_ADDR keep the servers' passwords off the command line.
 
+TLS:
+   amqps://USER:PASSWORD@HOST/?cacertfile=CA.pem&certfile=CERT.pem&keyfile=KEY.pem
+      &server_name_indication=NAME takes the CA, a client's certificate with its key, and
+      the name in the server's certificate, each optional.
+   rediss:// and https:// URLs trust the system's CAs; SSL_CERT_FILE=CA.pem replaces them
+      on Linux. Spans to https:// go by OTEL_EXPORTER_OTLP_CERTIFICATE, and by
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY.
+
 Exit codes:
    0  the work is done
    1  it could not be done

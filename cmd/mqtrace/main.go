@@ -50,11 +50,12 @@ func endings() []os.Signal {
 }
 
 // quiet keeps libraries from printing on their own. What goes wrong in them comes back
-// as an error, and what OpenTelemetry's exporter prints may hold credentials from its
-// environment variables.
+// as an error, what OpenTelemetry's exporter prints may hold credentials from its
+// environment variables, and baggage that cannot be read is no error of the tool's.
 func quiet() {
 	redis.SetLogger(discard{})
 	setZero(otel.SetLogger)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 }
 
 // discard is a logger for go-redis.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/management"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/peek"
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
 func peekCommand() *cli.Command {
@@ -157,7 +158,7 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 		return peekError(queue, err)
 	}
 	if n := source.Consumers(); n > 0 {
-		warnf(c, "queue %q has %d consumers, which do not get these messages meanwhile", queue, n)
+		warnf(c, "queue %q has %s, not given these messages meanwhile", queue, textfmt.Count(n, "consumer"))
 	}
 	// What is printed is kept until the messages are given back: a pager may take any time
 	// to read it, and they would be held as long.

@@ -358,3 +358,19 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// What messages carry that cannot be read is no reason for a library to print something
+// between the rows, and an x-death of empty tables is not a history.
+func TestPeekPrintsNothingElse(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := newQueue(t, ch, nil)
+		fill(t, ch, queue, amqp.Publishing{Headers: amqp.Table{"baggage": "a=1,b b=2", "x-death": []any{amqp.Table{}}}})
+		var stderr strings.Builder
+		cmd := process(t, "peek", "amqp", "-amqp", url, queue)
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil || stderr.String() != "" || !strings.Contains(string(out), "1 of 1 message") || strings.Contains(string(out), "dead") {
+			t.Errorf("%v: %s\n%s", err, stderr.String(), out)
+		}
+	})
+}

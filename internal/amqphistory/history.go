@@ -52,7 +52,7 @@ func Read(headers map[string]any, queue string, redelivered bool) History {
 	entries, _ := headers["x-death"].([]any)
 	for _, e := range entries {
 		t := table(e)
-		if t == nil {
+		if len(t) == 0 {
 			continue
 		}
 		d := readDeath(t)

@@ -180,7 +180,7 @@ func (q *AMQP) giveBack(ch *amqp.Channel, last *amqp.Delivery) {
 
 func (q *AMQP) message(position int, d *amqp.Delivery) Message {
 	m := q.opts.message(position, tracecontext.Read(d.Headers))
-	m.setAge(messaging.Age(carrier.Table(d.Headers).Get(messaging.SentAtHeader), d.Timestamp, q.opts.now()))
+	m.setAge(carrier.Table(d.Headers).Get(messaging.SentAtHeader), d.Timestamp, q.opts.now())
 	headers := d.Headers
 	if q.kind != quorum {
 		headers = maps.Clone(headers)

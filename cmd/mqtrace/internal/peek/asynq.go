@@ -158,7 +158,7 @@ func tasks(lists []listFunc) iter.Seq2[*asynq.TaskInfo, error] {
 
 func (q *Asynq) message(position int, info *asynq.TaskInfo) Message {
 	m := q.opts.message(position, tracecontext.ReadText(info.Headers))
-	m.setAge(messaging.Age(carrier.Headers(info.Headers).Get(messaging.SentAtHeader), time.Time{}, q.opts.now()))
+	m.setAge(carrier.Headers(info.Headers).Get(messaging.SentAtHeader), time.Time{}, q.opts.now())
 	m.Attempts = attempts(info)
 	m.Producer = info.Type // asynq does not tell who enqueued a task
 	m.ID, m.Type = info.ID, info.Type

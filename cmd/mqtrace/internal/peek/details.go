@@ -1,6 +1,7 @@
 package peek
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,7 +53,8 @@ func deadLetters(d *Delivery, now time.Time) []string {
 	}
 	lines := []string{"dead-lettered " + times(d.DeadLettered)}
 	for _, death := range d.DeadLetters {
-		line := fmt.Sprintf("- %s in queue %s", printable(death.Reason), printable(death.Queue))
+		line := fmt.Sprintf("- %s in queue %s",
+			cmp.Or(printable(death.Reason), "for an unknown reason"), cmp.Or(printable(death.Queue), "of unknown name"))
 		if death.Count > 1 {
 			line += " " + times(death.Count)
 		}
@@ -75,7 +77,7 @@ func retries(m *Message) string {
 	if m.Attempts == 0 {
 		return ""
 	}
-	return fmt.Sprintf("failed %s, %d retries allowed", times(int64(m.Attempts)), m.MaxRetry)
+	return fmt.Sprintf("failed %s, %s allowed", times(int64(m.Attempts)), textfmt.Count(m.MaxRetry, "retry"))
 }
 
 func schedule(t *Task, now time.Time) string {

@@ -145,11 +145,22 @@ func (o Options) message(position int, c tracecontext.Context) Message {
 	return m
 }
 
-func (m *Message) setAge(age time.Duration, by messaging.Clock) {
-	if by != messaging.Unknown {
-		seconds := age.Seconds()
-		m.Age = &seconds
+// What a clock that is wrong, or a unit that is, makes of a time: no message is older than
+// RabbitMQ, and none has been sent a day from now.
+const (
+	maxAge   = 20 * 365 * 24 * time.Hour
+	maxAhead = 24 * time.Hour
+)
+
+// setAge leaves an age that is impossible unknown.
+func (m *Message) setAge(sentAt string, at, now time.Time) {
+	age, by := messaging.Age(sentAt, at, now)
+	later, _ := messaging.Age(sentAt, at, now.Add(maxAhead))
+	if by == messaging.Unknown || age > maxAge || later == 0 {
+		return
 	}
+	seconds := age.Seconds()
+	m.Age = &seconds
 }
 
 // Link fills in a template, and is empty where that is.

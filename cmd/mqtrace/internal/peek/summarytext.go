@@ -15,7 +15,7 @@ func (w *textWriter) close(s *Summary) error {
 	if s.Shown > 0 {
 		fmt.Fprintln(w.out)
 	}
-	shown := fmt.Sprintf("%d of %d messages shown", s.Shown, s.Total)
+	shown := fmt.Sprintf("%d of %s shown", s.Shown, textfmt.Count(s.Total, "message"))
 	if s.Shown < s.Total {
 		shown += fmt.Sprintf(", the limit is %d (-n)", s.Limit)
 	}
@@ -53,7 +53,7 @@ func (w *textWriter) producers(list []Producer) {
 	}
 	for i, p := range list {
 		if i == maxListed {
-			fmt.Fprintf(w.out, "  and %d more producers\n", len(list)-maxListed)
+			fmt.Fprintf(w.out, "  and %s\n", textfmt.Count(len(list)-maxListed, "more producer"))
 			break
 		}
 		line := fmt.Sprintf("  %*d from ", width, p.Messages)

@@ -23,7 +23,7 @@ type textWriter struct {
 	width   int
 	columns []column
 	titled  bool
-	cut     bool // the last row has not the whole producer
+	cut     bool // the producer did not fit into the last row, and goes below it
 }
 
 // column is a column of the table. Those that do not fit into the width are left
@@ -101,7 +101,9 @@ func (w *textWriter) row(value func(c *column) string) {
 		}
 		whole := printable(value(c))
 		text := textfmt.Fit(whole, width)
-		w.cut = c.title == "FROM" && text != whole
+		if w.cut = c.title == "FROM" && text != whole; w.cut {
+			text = "" // all of it is below
+		}
 		b.WriteString(text)
 		b.WriteString(strings.Repeat(" ", width-textfmt.Width(text)+gap))
 	}
