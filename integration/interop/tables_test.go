@@ -95,6 +95,7 @@ var spanAttributes = &table{
 		{"`messaging.conversation_id`", "both", "–"},
 		{"`messaging.destination`", "both", "–"},
 		{"`messaging.destination.name`", "–", "both"},
+		{"`messaging.destination.template`", "–", "publish"},
 		{"`messaging.destination_kind`", "both", "–"},
 		{"`messaging.message.conversation_id`", "–", "both"},
 		{"`messaging.message.id`", "–", "both"},
