@@ -45,9 +45,21 @@ func measure(t *testing.T, env ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shift{tel: tel, tasks: asynqtrace.NewClient(
-		asynq.NewClient(asynq.RedisClientOpt{Addr: miniredis.RunT(t).Addr()}), asynqtrace.WithMeterProvider(tel.MeterProvider),
-		asynqtrace.WithTracerProvider(tel.TracerProvider), asynqtrace.WithQueueTime())}
+	redis := asynq.RedisClientOpt{Addr: miniredis.RunT(t).Addr()}
+	traced := []asynqtrace.Option{
+		asynqtrace.WithMeterProvider(tel.MeterProvider), asynqtrace.WithTracerProvider(tel.TracerProvider), asynqtrace.WithQueueTime(),
+	}
+	s := &shift{tel: tel, tasks: asynqtrace.NewClient(asynq.NewClient(redis), traced...)}
+	// A handler knows its queue from the server alone.
+	server := asynq.NewServer(redis, asynq.Config{LogLevel: asynq.FatalLevel, TaskCheckInterval: 50 * time.Millisecond})
+	mux := asynq.NewServeMux()
+	mux.Use(asynqtrace.Middleware(traced...))
+	mux.HandleFunc("email", func(context.Context, *asynq.Task) error { return nil })
+	mux.HandleFunc("refused", func(context.Context, *asynq.Task) error { return errRefused })
+	if err := server.Start(mux); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -87,10 +99,8 @@ func (s *shift) work(ctx context.Context) {
 	_ = consumer.Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })(ctx,
 		amqp.Delivery{Acknowledger: acknowledger{}})
 
-	worker := asynqtrace.Middleware(asynqtrace.WithMeterProvider(s.tel.MeterProvider), asynqtrace.WithTracerProvider(s.tel.TracerProvider))
-	for _, failure := range []error{nil, errRefused} {
-		_, _ = s.tasks.EnqueueContext(ctx, asynq.NewTask("email", nil))
-		_ = worker(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return failure })).ProcessTask(ctx, asynq.NewTask("email", nil))
+	for _, kind := range []string{"email", "refused"} {
+		_, _ = s.tasks.EnqueueContext(ctx, asynq.NewTask(kind, nil, asynq.MaxRetry(0)))
 	}
 }
 
