@@ -1,0 +1,237 @@
+package queues
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
+)
+
+// Find looks through traces at a time.
+func Find(traces []spans.Trace, now time.Time) Overview {
+	f := &finder{
+		at: lastEnd(traces, now), queues: make(map[string]*tally), edges: make(map[edgeKey]*Edge),
+		routes: make(map[string][]string), taken: make(map[tree.SpanRef]bool),
+	}
+
+	trees := make([]*tree.Tree, len(traces))
+	for i, tr := range traces {
+		trees[i] = tree.New(tr)
+
+		for _, n := range trees[i].Order {
+			for _, ref := range tree.Takes(n.Span) {
+				f.taken[ref] = true
+			}
+
+			f.learn(trees[i], n)
+		}
+	}
+
+	for _, t := range trees {
+		for _, n := range t.Order {
+			f.add(t, n)
+		}
+	}
+
+	return f.overview()
+}
+
+// lastEnd is now, but where all traces are older than what is counted.
+func lastEnd(traces []spans.Trace, now time.Time) time.Time {
+	var last time.Time
+
+	for _, tr := range traces {
+		if _, end := tr.Bounds(); end.After(last) {
+			last = end
+		}
+	}
+
+	if last.IsZero() || now.Sub(last) < Minutes*time.Minute {
+		return now
+	}
+
+	return last
+}
+
+type edgeKey struct {
+	service, queue string
+	publishes      bool
+}
+
+// finder collects what the spans of all traces tell of their queues.
+type finder struct {
+	at     time.Time
+	queues map[string]*tally
+	edges  map[edgeKey]*Edge
+	// routes has the queues that messages of an exchange and key were seen in.
+	routes map[string][]string
+	taken  map[tree.SpanRef]bool
+}
+
+func route(d messaging.Destination) string { return d.Exchange + "\x00" + d.Key }
+
+// learn remembers in which queue a message came out that had gone to an exchange.
+func (f *finder) learn(t *tree.Tree, n *tree.Node) {
+	if messaging.OperationOf(n.Span) != messaging.Process {
+		return
+	}
+
+	producer := t.ProducerOf(n)
+	if producer == nil {
+		return
+	}
+
+	from, to := messaging.DestinationOf(producer.Span), messaging.DestinationOf(n.Span)
+	if from.Exchange != "" && to.Queue != "" && !slices.Contains(f.routes[route(from)], to.Queue) {
+		f.routes[route(from)] = append(f.routes[route(from)], to.Queue)
+	}
+}
+
+func (f *finder) queue(name string, s *spans.Span) *tally {
+	q := f.queues[name]
+	if q == nil {
+		q = &tally{Queue: Queue{Name: name}, publishers: spans.NewNames(), consumers: spans.NewNames(), tenants: spans.NewNames()}
+		f.queues[name] = q
+	}
+
+	q.System = cmp.Or(q.System, messaging.System(s))
+
+	return q
+}
+
+func (f *finder) add(t *tree.Tree, n *tree.Node) {
+	switch messaging.OperationOf(n.Span) {
+	case messaging.Send:
+		f.sent(t, n)
+	case messaging.Process:
+		f.processed(n)
+	default:
+	}
+}
+
+// sent counts a message in the queues that it went to, as far as they are known.
+func (f *finder) sent(t *tree.Tree, n *tree.Node) {
+	d := messaging.DestinationOf(n.Span)
+
+	names := []string{d.Queue}
+	if d.Queue == "" {
+		names = f.routes[route(d)]
+	}
+
+	exchange := len(names) == 0
+	if exchange {
+		names = []string{d.Exchange}
+	}
+
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+
+		q := f.queue(name, n.Span)
+		q.Exchange = exchange
+		q.publishers.Add(n.Span.Service)
+		q.Published += messaging.Messages(n.Span)
+		f.edge(n, name, true)
+
+		if tree.Sent(n.Span) && !f.taken[tree.SpanRef{TraceID: n.Span.TraceID, SpanID: n.Span.SpanID}] {
+			q.wait(t, n)
+		}
+	}
+}
+
+func (f *finder) processed(n *tree.Node) {
+	s := n.Span
+
+	d := messaging.DestinationOf(s)
+	if d.Queue == "" {
+		return
+	}
+
+	q := f.queue(d.Queue, s)
+	count := messaging.Messages(s)
+
+	q.consumers.Add(s.Service)
+	q.Processed += count
+	f.edge(n, d.Queue, false)
+
+	if minute := int(f.at.Sub(s.Start) / time.Minute); minute >= 0 && minute < Minutes {
+		q.Last[Minutes-1-minute] += count
+	}
+
+	if n.Wait != nil && !n.Wait.Retry {
+		q.waits = append(q.waits, n.Wait.Duration())
+	}
+
+	if !s.End.IsZero() {
+		q.processing = append(q.processing, s.Duration())
+	}
+
+	if s.Failed() {
+		q.Failures++
+	}
+
+	if n.Attempt > 1 {
+		q.Retries++
+	}
+
+	if dead, _, _ := messaging.DeadLetters(s); dead > 0 {
+		q.DeadLetters++
+	}
+}
+
+func (f *finder) edge(n *tree.Node, queue string, publishes bool) {
+	key := edgeKey{n.Span.Service, queue, publishes}
+
+	e := f.edges[key]
+	if e == nil {
+		e = &Edge{Service: n.Span.Service, Queue: queue, Publishes: publishes}
+		f.edges[key] = e
+	}
+
+	e.Messages += messaging.Messages(n.Span)
+
+	if age := f.at.Sub(n.Span.Start); age >= 0 && age < rateMinutes*time.Minute {
+		e.PerMinute += float64(messaging.Messages(n.Span)) / rateMinutes
+	}
+
+	if n.Span.Failed() {
+		e.Failures++
+	}
+}
+
+// rateMinutes is over how many minutes a rate is taken.
+const rateMinutes = 5
+
+func (f *finder) overview() Overview {
+	out := Overview{At: f.at, Queues: []Queue{}, Edges: []Edge{}}
+
+	for _, q := range f.queues {
+		q.Publishers, q.Consumers, q.Tenants = q.publishers.List, q.consumers.List, q.tenants.List
+		if q.Traces == nil {
+			q.Traces = []string{}
+		}
+
+		for _, n := range q.Last[Minutes-rateMinutes:] {
+			q.PerMinute += float64(n) / rateMinutes
+		}
+
+		q.WaitP50, q.WaitP95, q.WaitLongest = quantiles(q.waits)
+		q.ProcessingP50, q.ProcessingP95, _ = quantiles(q.processing)
+		out.Queues = append(out.Queues, q.Queue)
+	}
+
+	for _, e := range f.edges {
+		out.Edges = append(out.Edges, *e)
+	}
+
+	slices.SortFunc(out.Queues, func(a, b Queue) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out.Edges, func(a, b Edge) int {
+		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Service, b.Service))
+	})
+
+	return out
+}

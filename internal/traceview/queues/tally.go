@@ -1,0 +1,53 @@
+package queues
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
+)
+
+// tally is a queue with all of its times.
+type tally struct {
+	Queue
+
+	publishers, consumers, tenants spans.Names
+	waits, processing              []time.Duration
+}
+
+const maxTraces = 20
+
+// wait notes a message that nothing has consumed.
+func (q *tally) wait(t *tree.Tree, n *tree.Node) {
+	if q.Waiting++; q.WaitingSince == nil || n.Span.End.Before(*q.WaitingSince) {
+		since := n.Span.End
+		q.WaitingSince = &since
+	}
+
+	if id := t.Trace.ID.String(); len(q.Traces) < maxTraces && !slices.Contains(q.Traces, id) {
+		q.Traces = append(q.Traces, id)
+	}
+
+	// The tenant may be an attribute of any span above.
+	for at := n; at != nil && at.Span != nil; at = at.Parent {
+		if tenant, ok := at.Span.Attributes.Get("tenant.id"); ok {
+			q.tenants.Add(spans.FormatValue(tenant))
+
+			return
+		}
+	}
+}
+
+// quantiles returns the median, the 95th percentile, and the longest.
+func quantiles(all []time.Duration) (p50, p95, longest time.Duration) {
+	if len(all) == 0 {
+		return 0, 0, 0
+	}
+
+	slices.Sort(all)
+
+	at := func(percent int) time.Duration { return all[(len(all)*percent+99)/100-1] }
+
+	return at(50), at(95), all[len(all)-1]
+}

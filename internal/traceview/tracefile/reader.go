@@ -1,0 +1,189 @@
+package tracefile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/otlp"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+)
+
+// reader reads the documents of one input.
+type reader struct {
+	add     func([]spans.Span) error
+	refused error // what add has returned
+	failed  error // the first error of the input
+	result  Result
+}
+
+// verdict is nil where something was read, or where the input says by its form that
+// there is nothing.
+func (r *reader) verdict(err error) error {
+	if r.result.Spans > 0 {
+		return nil
+	}
+
+	if r.failed != nil {
+		err = r.failed
+	}
+
+	switch {
+	case err != nil && errors.Is(err, otlp.ErrTooLarge):
+		return err
+	case err != nil:
+		return fmt.Errorf("traceview: malformed JSON: %w", err)
+	case r.result.unknown > 0 && !r.result.known:
+		return ErrUnknownFormat
+	default:
+		return nil
+	}
+}
+
+func (r *reader) take(piece otlp.Decoded) error {
+	r.result.Spans += len(piece.Spans)
+	r.result.Invalid += piece.Invalid
+
+	if err := r.add(piece.Spans); err != nil {
+		r.refused = err
+
+		return errRefused
+	}
+
+	return nil
+}
+
+// documents reads to the end of the input, or to what is broken in it, which it leaves
+// for the input to pass over.
+func (r *reader) documents(in *input) error {
+	d := otlp.NewJSONDecoder(in, r.take)
+	defer func() { in.back(d.Tokens().Buffered()) }()
+
+	for {
+		token, err := d.Tokens().Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+
+		if err == nil {
+			err = r.value(d, token)
+		}
+
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// value reads a document, or a list of them, whose first token has been read.
+func (r *reader) value(d *otlp.JSONDecoder, token json.Token) error {
+	switch token {
+	case json.Delim('{'):
+		return r.object(d)
+	case json.Delim('['):
+		for d.Tokens().More() {
+			token, err := d.Tokens().Token()
+			if err != nil {
+				return err
+			}
+
+			if err := r.value(d, token); err != nil {
+				return err
+			}
+		}
+
+		r.result.known = true // a list of nothing is one, too
+		_, err := d.Tokens().Token()
+
+		return err
+	default:
+		r.result.unknown++
+
+		return nil
+	}
+}
+
+// object reads a document whose members say which form it has.
+func (r *reader) object(d *otlp.JSONDecoder) error {
+	var (
+		jaeger jaegerTrace
+		known  bool
+		others int
+	)
+
+	err := d.Members(func(key string) error {
+		switch key {
+		case "resourceSpans", "resource_spans":
+			known = true
+
+			return d.ResourceSpans()
+		case "batches": // of Tempo's first API, and of Jaeger's senders
+			known = true
+
+			return d.Elements(func(raw json.RawMessage) error { return r.batch(raw) })
+		case "trace", "result": // of Tempo's second API, and of Jaeger's third
+			known = true
+
+			return r.inner(d)
+		case "data":
+			known = true
+
+			return d.Elements(func(raw json.RawMessage) error { return r.jaeger(raw) })
+		case "spans":
+			return d.Tokens().Decode(&jaeger.Spans)
+		case "processes":
+			return d.Tokens().Decode(&jaeger.Processes)
+		case "process":
+			return d.Tokens().Decode(&jaeger.Process)
+		case "resourceMetrics", "resourceLogs", "resourceProfiles", "resource_metrics", "resource_logs":
+			known = true
+
+			return d.Skip()
+		default:
+			others++
+
+			return d.Skip()
+		}
+	})
+
+	if err == nil && jaeger.Spans != nil {
+		known = true
+		err = r.jaegerTrace(&jaeger)
+	}
+
+	if known || others == 0 {
+		r.result.known = true
+	} else if err == nil {
+		r.result.unknown++
+	}
+
+	return err
+}
+
+func (r *reader) inner(d *otlp.JSONDecoder) error {
+	token, err := d.Tokens().Token()
+	if err != nil || token != json.Delim('{') && token != json.Delim('[') {
+		return err
+	}
+
+	return r.value(d, token)
+}
+
+// batch is one of Tempo's, which has the form of OTLP's resourceSpans, or one of
+// Jaeger's, of a process and its spans.
+func (r *reader) batch(raw json.RawMessage) error {
+	var jaeger jaegerTrace
+	if json.Unmarshal(raw, &jaeger) == nil && jaeger.Spans != nil {
+		return r.jaegerTrace(&jaeger)
+	}
+
+	document := bytes.Join([][]byte{[]byte(`{"resourceSpans":[`), raw, []byte(`]}`)}, nil)
+
+	return otlp.EachJSON(document, r.take)
+}

@@ -1,0 +1,45 @@
+package tracefile
+
+import (
+	"fmt"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
+)
+
+// Result says what was read, besides the spans.
+type Result struct {
+	Spans int
+	// Invalid counts spans left out because they have no valid ids.
+	Invalid int
+	// Damaged counts the places that are not JSON, or not in a form that is known, and
+	// were passed over.
+	Damaged int
+	// CutOff: the last document does not end. What is whole of it was read.
+	CutOff bool
+
+	known   bool // some document is of a kind that is known
+	unknown int  // documents that are not
+}
+
+// Warnings are what a reader should know of what was left out.
+func (r Result) Warnings() []string {
+	var out []string
+
+	if r.CutOff {
+		out = append(out, "its end is missing: what is whole was read")
+	}
+
+	if r.Invalid > 0 {
+		out = append(out, fmt.Sprintf("spans left out: %d, without valid ids or of too many parts", r.Invalid))
+	}
+
+	if r.Damaged > 0 {
+		out = append(out, textfmt.Count(r.Damaged, "place")+" passed over: not JSON in a form that is known")
+	}
+
+	if r.known && r.unknown > 0 {
+		out = append(out, textfmt.Count(r.unknown, "document")+" passed over: no traces")
+	}
+
+	return out
+}
