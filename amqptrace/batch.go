@@ -26,8 +26,7 @@ import (
 // longest queue time, the highest attempt, the most dead letters, the largest body.
 // Messages without a context have no link; mqtrace.batch.without_context counts them.
 //
-// The SDK keeps 128 links of a span unless it is told otherwise (SpanLimits,
-// OTEL_SPAN_LINK_COUNT_LIMIT). Of a larger batch the links of dead letters and redelivered
+// The SDK keeps 128 links of a span by default (SpanLimits, OTEL_SPAN_LINK_COUNT_LIMIT). Of a larger batch the links of dead letters and redelivered
 // messages are kept before others, and mqtrace.batch.unlinked counts what was dropped.
 //
 // The deliveries that handle receives are copies that report to the span how they
@@ -54,7 +53,7 @@ func (c *Consumer) startBatch(
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	where := c.connection.place()
+	where := c.place()
 	p := &process{consumer: c, start: c.process.Now(ctx), point: c.point(where), batch: true}
 	copies := slices.Clone(ds)
 	p.messages = make([]acknowledger, 0, len(ds)) // never grown: deliveries have pointers into it

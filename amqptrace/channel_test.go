@@ -37,10 +37,12 @@ func TestPublisherForEachMessage(t *testing.T) {
 	})
 }
 
-// What is known of a channel goes with it.
+// What is known of a channel and of a connection is shared by all who use them, and goes with
+// them.
 func TestChannelsAreForgotten(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
-		collect(t, func() bool { return amqptrace.ChannelsKnown() == 0 })
+		forgotten := func() bool { return amqptrace.ChannelsKnown() == 0 && amqptrace.ConnectionsKnown() == 0 }
+		collect(t, forgotten)
 		conn, err := amqp.Dial(url)
 		if err != nil {
 			t.Fatal(err)
@@ -51,12 +53,17 @@ func TestChannelsAreForgotten(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = ch.Confirm(false)
-			_ = amqptrace.NewPublisher(ch).PublishConfirmed(context.Background(), "", "nowhere", true, false, amqp.Publishing{})
+			_ = amqptrace.NewPublisher(ch, amqptrace.WithConnection(conn)).
+				PublishConfirmed(context.Background(), "", "nowhere", true, false, amqp.Publishing{})
 			_, _, _ = amqptrace.NewConsumer("nowhere").Get(context.Background(), ch, false)
 			_ = ch.Close()
 		}
+		if n := amqptrace.ConnectionsKnown(); n != 1 {
+			t.Errorf("%d connections are known, want 1", n)
+		}
 		_ = conn.Close()
-		collect(t, func() bool { return amqptrace.ChannelsKnown() == 0 })
+		conn = nil
+		collect(t, forgotten)
 	})
 }
 

@@ -2,9 +2,12 @@ package amqptrace
 
 import (
 	"net"
+	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
@@ -12,10 +15,14 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
+// connections has where the broker of each *amqp.Connection of [WithConnection] is. They are
+// shared like the states of channels, and for the same reason: the host has no way to take a
+// listener back.
+var connections sync.Map // of *connection by weak.Pointer[amqp.Connection]
+
 // connection knows where the broker of an *amqp.Connection is.
 type connection struct {
-	host    *amqp.Connection
-	serves  bool // the server's address is not given otherwise
+	host    weak.Pointer[amqp.Connection]
 	changes chan *amqp.StateChanged
 
 	mu    sync.Mutex
@@ -24,17 +31,27 @@ type connection struct {
 
 // place is where a broker is.
 type place struct {
-	server *messaging.Server    // on every span and metric point
+	server *messaging.Server    // on every metric point, nil if it is not known
 	span   []attribute.KeyValue // on every span
+	peer   *place               // the same without the server
 }
 
 // statesSize is how many changes of a connection's state there may be between two messages.
 const statesSize = 16
 
-func newConnection(host *amqp.Connection, serves bool) *connection {
-	c := &connection{host: host, serves: serves, changes: make(chan *amqp.StateChanged, statesSize)}
+// connectionOf returns what is known of a host's connection.
+func connectionOf(host *amqp.Connection) *connection {
+	key := weak.Make(host)
+	if c, ok := connections.Load(key); ok {
+		return c.(*connection) //nolint:forcetypeassert // nothing else is stored
+	}
+	c := &connection{host: key, changes: make(chan *amqp.StateChanged, statesSize)}
+	c.look(host)
+	if other, loaded := connections.LoadOrStore(key, c); loaded {
+		return other.(*connection) //nolint:forcetypeassert // nothing else is stored
+	}
+	runtime.AddCleanup(host, func(key weak.Pointer[amqp.Connection]) { connections.Delete(key) }, key)
 	host.NotifyStateChange(c.changes)
-	c.look()
 	return c
 }
 
@@ -42,16 +59,11 @@ func newConnection(host *amqp.Connection, serves bool) *connection {
 // the connection. It is asked only while the connection is open: amqp091-go replaces what it
 // would tell without a lock.
 func (c *connection) place() *place {
-	if c == nil {
-		return &nowhere
-	}
 	if len(c.changes) > 0 {
 		c.read()
 	}
 	return c.where.Load()
 }
-
-var nowhere place
 
 func (c *connection) read() {
 	c.mu.Lock()
@@ -64,36 +76,48 @@ func (c *connection) read() {
 			break
 		}
 	}
-	if open {
-		c.look()
+	if host := c.host.Value(); open && host != nil {
+		c.look(host)
 	}
 }
 
-func (c *connection) look() {
-	var p place
-	host, port := splitAddr(c.host.RemoteAddr())
-	server := host
-	// The name that the program has dialled is known with TLS alone.
-	if name := c.host.ConnectionState().ServerName; name != "" {
-		server = name
-	}
-	if host != "" {
-		p.span = append(p.span, messaging.PeerAddress(host))
-		if port > 0 {
-			p.span = append(p.span, messaging.PeerPort(port))
+func (c *connection) look(host *amqp.Connection) {
+	p := &place{peer: new(place)}
+	address, port := splitAddr(host.RemoteAddr())
+	if address != "" {
+		server := address
+		// The name that the program has dialled is known with TLS alone.
+		if name := host.ConnectionState().ServerName; name != "" {
+			server = name
 		}
-	}
-	if server != "" && c.serves {
 		p.server = &messaging.Server{Attributes: []attribute.KeyValue{messaging.ServerAddress(server)}}
+		p.peer.span = append(p.peer.span, messaging.PeerAddress(address))
 		if port > 0 {
 			p.server.Attributes = append(p.server.Attributes, messaging.ServerPort(port))
+			p.peer.span = append(p.peer.span, messaging.PeerPort(port))
 		}
-		p.span = append(p.span, p.server.Attributes...)
+		p.span = slices.Clone(p.server.Attributes)
 	}
-	if vhost := c.host.Config.Vhost; vhost != "" {
-		p.span = append(p.span, messaging.Text(virtualHostKey, vhost))
+	if vhost := host.Config.Vhost; vhost != "" {
+		p.peer.span = append(p.peer.span, messaging.Text(virtualHostKey, vhost))
 	}
-	c.where.Store(&p)
+	p.span = append(p.span, p.peer.span...)
+	c.where.Store(p)
+}
+
+var nowhere place
+
+// place returns where the broker is, as far as the options say. A server that the program
+// names itself counts, and is on spans and metrics already.
+func (c *config) place() *place {
+	switch {
+	case c.connection == nil:
+		return &nowhere
+	case c.address != "":
+		return c.connection.place().peer
+	default:
+		return c.connection.place()
+	}
 }
 
 func splitAddr(addr net.Addr) (host string, port int) {

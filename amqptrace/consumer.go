@@ -96,7 +96,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 		}
 		return a.origin.Context(a.continueTrace), nil
 	}
-	where := c.connection.place()
+	where := c.place()
 	p := &process{consumer: c, start: c.process.Now(ctx), point: c.point(where)}
 	p.count = p.single[0].wrap(p, d, &a)
 	p.messages = p.single[:]

@@ -6,20 +6,20 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// WithoutTracing returns a context that leaves the messages published with it alone: they
-// have no span and no metrics. They carry the context of the caller all the same.
+// WithoutTracing returns a context whose messages are published without a span and without
+// metrics. They still carry the context of the caller.
 func WithoutTracing(ctx context.Context) context.Context { return messaging.WithoutTracing(ctx) }
 
 // WithoutPropagation returns a context whose messages carry no trace context, no baggage and
-// no header of this package (but the mark of a confirmed mandatory one), as for a consumer that is none of one's own. What a message
-// that is published again has of them is removed. The span of the publish, of kind CLIENT
-// then, is the end of the trace.
+// no header of this package except the mark of a confirmed mandatory message, for consumers
+// outside of one's own services. Such headers are removed from a message that is published
+// again. The span of the publish, of kind CLIENT, is where the trace ends.
 func WithoutPropagation(ctx context.Context) context.Context {
 	return messaging.WithoutPropagation(ctx)
 }
 
-// AskForNewTrace returns a context whose messages ask their consumer to start a trace of
-// their own, by the header mqtrace-new-trace: for work that is no part of the request, such
-// as a nightly import that a request has triggered. A consumer heeds it with the relation
-// [ContinueUnlessAsked], which also heeds the header of NServiceBus for this.
+// AskForNewTrace returns a context whose messages ask their consumer to start a new trace, by
+// the header mqtrace-new-trace: for work that is not part of the request, such as an import
+// that runs for hours. A consumer follows it with the relation [ContinueUnlessAsked], which
+// also follows NServiceBus's header for this.
 func AskForNewTrace(ctx context.Context) context.Context { return messaging.WithNewTrace(ctx) }

@@ -12,7 +12,7 @@ import (
 	"github.com/mqtrace/mqtrace/carrier"
 )
 
-// One publish is left alone by its context, and stale fields are removed all the same.
+// A context changes how one message is published. Stale fields are removed in every case.
 func TestDirectives(t *testing.T) {
 	for name, tt := range map[string]struct {
 		directive func(context.Context) context.Context
@@ -52,7 +52,7 @@ func TestDirectives(t *testing.T) {
 				t.Errorf("kind %v", rec.Ended()[0].SpanKind())
 			}
 
-			// The consumer heeds it if it is told to.
+			// A consumer with this relation follows the request.
 			rec.Reset()
 			c := amqptrace.NewConsumer("q", rec.options(amqptrace.WithRelation(amqptrace.ContinueUnlessAsked))...)
 			_ = c.Handler(succeed)(context.Background(), amqp.Delivery{Headers: got})

@@ -12,3 +12,9 @@ func ChannelsKnown() (n int) {
 	channels.Range(func(any, any) bool { n++; return true })
 	return n
 }
+
+// ConnectionsKnown is of how many connections the place is known.
+func ConnectionsKnown() (n int) {
+	connections.Range(func(any, any) bool { n++; return true })
+	return n
+}

@@ -54,7 +54,7 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	if !a.traced {
 		return d, ok, err
 	}
-	where := c.connection.place()
+	where := c.place()
 	own := append(append(c.appendDestination(nil, &a.names), where.span...), a.attributes...)
 	count := int64(0)
 	if ok {

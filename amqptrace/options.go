@@ -50,7 +50,7 @@ func newConfig(opts []Option) config {
 		}
 	}
 	if c.host != nil {
-		c.connection = newConnection(c.host, c.address == "")
+		c.connection = connectionOf(c.host)
 	}
 	return c
 }

@@ -19,7 +19,9 @@ import (
 // To tell apart what became of a confirmed message, [Publisher.PublishConfirmed] and
 // [Publisher.PublishDeferred] also use the channel's NotifyReturn, NotifyClose and
 // IsClosed. A channel without NotifyReturn cannot tell that a message was returned,
-// and without the others a closed channel looks as if it had refused the message.
+// and without the others a closed channel looks as if it had refused the message. All
+// publishers on one *amqp.Channel share the listeners that this takes. Those on a channel of
+// another type have listeners and a goroutine each: make one publisher for it.
 type Channel interface {
 	PublishWithDeferredConfirmWithContext(
 		ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
@@ -139,7 +141,7 @@ func (p *Publisher) start(
 		of = p.messageAttributes(m)
 	}
 	s.start, s.caller = p.publish.Now(ctx), ctx
-	r, where := p.route(exchange, key), p.connection.place()
+	r, where := p.route(exchange, key), p.place()
 	s.point = messaging.Point{Destination: r.destination, Server: where.server}
 
 	var room [3]attribute.KeyValue

@@ -14,9 +14,9 @@ import (
 // channel is in confirm mode again, which is a little later. A message that is sent in
 // between is counted by one of them, and from then on each confirmation is taken for that of
 // another message. amqp091-go's advice is to publish nothing until the channel is in the
-// state "open" again. So publishers of this package send nothing from a closing until then,
-// and where a message may have slipped through all the same, do not believe what the channel
-// says of confirmations until it is closed the next time. What goes out by the channel itself
+// state "open" again. So publishers of this package send nothing from a closing until then.
+// If a message may have been sent in between nevertheless, they ignore the confirmations of
+// the channel until it is closed the next time. What goes out by the channel itself
 // is not seen.
 // https://github.com/rabbitmq/amqp091-go/blob/v1.14.0/channel.go (reconnectChannel)
 type recovery struct {
@@ -28,7 +28,7 @@ type recovery struct {
 	reason     *amqp.Error   // of the last closing, nil for one that the program asked for
 	gone       bool          // closed for good
 	sent       bool          // a message, before the channel's state was known
-	untrusted  int           // the session whose confirmations are not to be believed, plus one
+	untrusted  int           // 1 + the session whose confirmations are ignored, or 0
 	recovering bool          // a closing or a change of state was seen, and no opening since
 	next       chan struct{} // closed when any of this changes
 }

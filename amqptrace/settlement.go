@@ -129,7 +129,7 @@ func (o *settleOperations) start(by *acknowledger, s settlement, links []trace.L
 	own := append(appendTag(c.appendDestination(nil, &by.names), by.tag), s.attribute())
 	own = appendIDs(own, by.messageID, by.correlationID)
 	st := settling{process: p, operation: op, start: op.Now(ctx)}
-	own = append(own, c.connection.place().span...)
+	own = append(own, c.place().span...)
 	st.ctx, st.span = op.Start(ctx, messaging.SpanStart{
 		Name: op.SpanName(c.destination.Name), Shared: op.Attributes, Links: links,
 	}, own...)

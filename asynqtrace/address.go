@@ -92,8 +92,8 @@ func seed(addrs []string) server {
 	return hostPort(addrs[0])
 }
 
-// hostPort reads an address. What is not host:port is not taken: it may be a URL with a
-// password, by mistake.
+// hostPort splits an address of the form host:port. It returns no server for anything else,
+// which may be a URL with a password.
 func hostPort(addr string) server {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || strings.ContainsAny(host, "@/") {

@@ -19,8 +19,8 @@ import (
 // all else, and done after a deadline.
 //
 // A task whose deadline has passed before asynq could call its handler, of which the
-// middleware hears nothing, gets a process span with asynq.task.outcome deadline. Tasks
-// that asynq's recoverer takes back from a worker that died are told to nobody.
+// middleware hears nothing, gets a process span with asynq.task.outcome deadline. asynq
+// calls no hook for tasks that its recoverer takes back from a worker that died.
 //
 // Around the group aggregator there is a PRODUCER span "aggregate" with the group's
 // queue, if the server has just one. It links to what each task of the group carries,

@@ -18,7 +18,7 @@ func WithoutTracing(ctx context.Context) context.Context { return messaging.With
 
 // WithoutPropagation returns a copy of ctx with which a [Client] and [Inject] put nothing
 // into a task: no trace context, no baggage and no header of this package. Those that the
-// task has from an earlier time are removed all the same. The span of the enqueue, of kind
+// task already has are removed. The span of the enqueue, of kind
 // CLIENT since no task carries its context, and metrics stay; for neither see
 // [WithoutTracing], with which this may be combined.
 //

@@ -17,8 +17,8 @@ var stale = map[string]string{
 	"Traceparent": creator, "tracestate": "a=1", "baggage": "old=1", "mqtrace-sent-at": "1", "mqtrace-new-trace": "1", "tenant": "t1",
 }
 
-// What the context of one enqueue turns off is off for that task, whose stale headers are
-// removed all the same, and on for the next.
+// What the context of one enqueue turns off is off for that task and on for the next. Stale
+// headers are removed in every case.
 func TestOneTaskLeftAlone(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

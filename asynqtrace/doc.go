@@ -27,7 +27,7 @@
 //	}
 //
 // Give code of others the client within, client.Client, and tasks that carry their context by
-// [Inject]. There is no span of the enqueue then, and the trace goes on all the same. Tasks
+// [Inject]. There is no span of the enqueue then, but the trace goes on. Tasks
 // that such code makes by itself carry nothing: their attempts are traces of their own, and
 // mqtrace.messages.without_context counts them. If it takes a function instead, the method
 // value client.EnqueueContext fits.

@@ -125,8 +125,8 @@ func (b *Broker) BindQueue(queue, key, exchange string) {
 // and messages stay, exclusive queues aside, and clients may connect again.
 func (b *Broker) CutConnections() { b.broker.CutConnections() }
 
-// BlockPublishers raises a resource alarm: a connection that publishes is told so
-// (connection.blocked, with the reason) and not read from until [Broker.UnblockPublishers].
+// BlockPublishers raises a resource alarm: a connection that publishes gets connection.blocked
+// with the reason, and is not read from until [Broker.UnblockPublishers].
 // The message that meets the alarm still goes through, as in RabbitMQ.
 func (b *Broker) BlockPublishers(reason string) { b.broker.BlockPublishers(reason) }
 

@@ -97,7 +97,7 @@ func (b *Broker) CutConnections() int {
 }
 
 // BlockPublishers does what a resource alarm does in RabbitMQ: from its next
-// message on, a connection that publishes is told so (connection.blocked, with the
+// message on, a connection that publishes is notified (connection.blocked, with the
 // reason), and is not read from until [Broker.UnblockPublishers].
 // See https://www.rabbitmq.com/docs/connection-blocked.
 func (b *Broker) BlockPublishers(reason string) {

@@ -58,8 +58,8 @@ func (d Directives) in(ctx context.Context) context.Context {
 	return context.WithValue(ctx, directivesKey{}, d)
 }
 
-// Propagator returns p, or what has the fields of p and injects nothing if the message is
-// to carry no context: stale fields of a message that is sent again are removed all the same.
+// Propagator returns p or, if the message is to carry no context, a propagator that has the
+// fields of p and injects nothing, so that stale fields are still removed.
 func (d Directives) Propagator(p propagation.TextMapPropagator) propagation.TextMapPropagator {
 	if d.WithoutPropagation {
 		return injectsNothing{p}
