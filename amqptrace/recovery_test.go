@@ -3,8 +3,6 @@ package amqptrace_test
 import (
 	"context"
 	"errors"
-	"net"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -13,111 +11,6 @@ import (
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
-
-// network is between a program and a broker, and can be cut. What goes over it takes a
-// millisecond, as between two machines.
-type network struct {
-	net.Listener
-
-	mu    sync.Mutex
-	conns []net.Conn
-}
-
-func newNetwork(t *testing.T, broker string) *network {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &network{Listener: l}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { _ = l.Close(); n.cut(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			a, err := l.Accept()
-			if err != nil {
-				return
-			}
-			b, err := net.Dial("tcp", broker)
-			if err != nil {
-				_ = a.Close()
-				continue
-			}
-			n.mu.Lock()
-			n.conns = append(n.conns, a, b)
-			n.mu.Unlock()
-			wg.Go(func() { pipe(a, b) })
-			wg.Go(func() { pipe(b, a) })
-		}
-	})
-	return n
-}
-
-func pipe(from, to net.Conn) {
-	defer from.Close()
-	defer to.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		time.Sleep(time.Millisecond)
-		if _, err := to.Write(buf[:n]); err != nil {
-			return
-		}
-	}
-}
-
-func (n *network) cut() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, c := range n.conns {
-		_ = c.(*net.TCPConn).SetLinger(0)
-		_ = c.Close()
-	}
-	n.conns = nil
-}
-
-// recovering opens a channel in confirm mode that amqp091-go recovers, a queue, and one that
-// refuses all messages.
-func recovering(t *testing.T, broker string) (_ *network, _ *amqp.Channel, queue, full string) {
-	t.Helper()
-	u, err := url.Parse(broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := newNetwork(t, u.Host)
-	u.Host = n.Addr().String()
-	// A connection that is cut while its channels are opened again is dialled again only when
-	// opening them has failed so many times.
-	conn, err := amqp.DialConfig(u.String(), amqp.Config{Recovery: &amqp.Recovery{
-		ReconnectionConfig: &amqp.ReconnectionConfig{RetryInterval: 20 * time.Millisecond, MaxRetryCount: 5},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	queue, full = unique("q"), unique("full")
-	direct := open(t, broker)
-	t.Cleanup(func() {
-		_, _ = direct.QueueDelete(queue, false, false, false)
-		_, _ = direct.QueueDelete(full, false, false, false)
-	})
-	for _, err := range []error{
-		ch.Confirm(false), declare(ch, queue, nil),
-		declare(ch, full, amqp.Table{"x-max-length": int32(0), "x-overflow": "reject-publish"}),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return n, ch, queue, full
-}
 
 // Programs that publish while the host recovers the channel: each message hears what became
 // of it and not of another one, and all of them hear again after the recovery.
@@ -220,6 +113,92 @@ func TestPublisherThatTriesAgain(t *testing.T) {
 					time.Sleep(100 * time.Microsecond)
 				}
 			}
+		}
+	})
+}
+
+// slipping is a host whose next message meets a recovery: it is sent when the channel is open
+// again, and was on its way when that was closed.
+type slipping struct {
+	*amqp.Channel
+
+	cut  func()
+	open chan *amqp.StateChanged
+}
+
+func (s *slipping) PublishWithDeferredConfirmWithContext(
+	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+) (*amqp.DeferredConfirmation, error) {
+	if s.cut != nil {
+		s.cut()
+		s.cut = nil
+		for change := range s.open {
+			if change.To == amqp.StateOpen {
+				break
+			}
+		}
+	}
+	return s.Channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+}
+
+// A publisher cannot know whether the host counts a message that met a recovery as RabbitMQ
+// does. It believes no confirmation from then on, until the channel is closed again.
+func TestMessageThatMeetsARecovery(t *testing.T) {
+	onURLs(t, func(t *testing.T, url string) {
+		network, ch, queue, _ := recovering(t, url)
+		host := &slipping{Channel: ch, open: make(chan *amqp.StateChanged, 100)}
+		ch.NotifyStateChange(host.open)
+		rec := newRecorder(t)
+		pub := amqptrace.NewPublisher(host, rec.options()...)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		publish := func() (error, any) {
+			rec.Reset()
+			err := pub.PublishConfirmed(ctx, "", queue, true, false, amqp.Publishing{})
+			return err, attributes(rec.only(t))["mqtrace.publish.outcome"]
+		}
+		if err, outcome := publish(); err != nil || outcome != "acked" {
+			t.Fatal(err, outcome)
+		}
+		host.cut = network.cut
+		for range 3 {
+			if err, outcome := publish(); !errors.Is(err, amqptrace.ErrClosed) || outcome != "unknown" {
+				t.Errorf("error %v, outcome %v, want ErrClosed and unknown", err, outcome)
+			}
+		}
+		network.cut()
+		for {
+			err, outcome := publish()
+			if err == nil && outcome == "acked" {
+				return
+			}
+			if errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal("nothing is confirmed any more")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
+// While the channel is closed nothing waits: the error is that of the host.
+func TestPublisherOnALostConnection(t *testing.T) {
+	onURLs(t, func(t *testing.T, url string) {
+		network, ch, queue, _ := recovering(t, url)
+		pub := amqptrace.NewPublisher(ch)
+		if err := pub.PublishConfirmed(context.Background(), "", queue, true, false, amqp.Publishing{}); err != nil {
+			t.Fatal(err)
+		}
+		_ = network.Close() // it cannot be dialled again
+		network.cut()
+		for began := time.Now(); !ch.IsClosed() && time.Since(began) < patience; time.Sleep(time.Millisecond) {
+		}
+		done, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := pub.PublishConfirmed(done, "", queue, true, false, amqp.Publishing{}); !errors.Is(err, amqp.ErrClosed) {
+			t.Errorf("error %v, want ErrClosed without a wait", err)
+		}
+		if err := pub.PublishWithContext(done, "", queue, true, false, amqp.Publishing{}); !errors.Is(err, amqp.ErrClosed) {
+			t.Errorf("error %v, want ErrClosed without a wait", err)
 		}
 	})
 }

@@ -52,14 +52,18 @@ const (
 )
 
 // Settled notes that something else than the methods of the delivery has settled the message,
-// or is about to. The first settlement counts. One that comes after End has a span of its
+// or is about to. The first settlement counts, and other values than the constants are
+// ignored. One that comes after End has a span of its
 // own.
 func (p *Processing) Settled(s Settlement) {
-	if p == nil || p.process == nil || p.process.batch || settlement(s) == unsettled || s > Reject {
+	if p == nil || p.process == nil || p.process.batch {
 		return
 	}
-	m := &p.process.messages[0]
-	m.settled(settlement(s), m.tag, false, nil)
+	switch s {
+	case Ack, Requeue, Nack, Reject:
+		m := &p.process.messages[0]
+		m.settled(settlement(s), m.tag, false, nil)
+	}
 }
 
 // Result notes the error of the processing, and returns it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -178,11 +179,14 @@ func TestStartedAndFiltered(t *testing.T) {
 	_, sent = amqptrace.NewPublisher(nil, rec.options()...).StartPublish(context.Background(), "x", "k", nil)
 	sent.End()
 	_, p = amqptrace.NewConsumer("q", rec.options()...).StartProcess(context.Background(), nil)
-	p.Settled(0)
-	p.Settled(99)
+	for s := range amqptrace.Settlement(99) {
+		if !slices.Contains([]amqptrace.Settlement{amqptrace.Ack, amqptrace.Requeue, amqptrace.Nack, amqptrace.Reject}, s) {
+			p.Settled(s)
+		}
+	}
 	p.End()
-	if len(rec.Ended()) != 2 {
-		t.Errorf("%d spans", len(rec.Ended()))
+	if got, ok := attributes(rec.Ended()[1])["mqtrace.settlement"]; len(rec.Ended()) != 2 || ok {
+		t.Errorf("%d spans, settlement %v", len(rec.Ended()), got)
 	}
 }
 

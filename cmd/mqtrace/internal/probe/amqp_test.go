@@ -92,6 +92,20 @@ func TestRefused(t *testing.T) {
 	})
 }
 
+// Where the broker closes the channel upon the message, the error has its reason.
+func TestChannelIsClosed(t *testing.T) {
+	onBroker(t, func(t *testing.T, s *scene) {
+		q, x := s.queue("q", nil), s.prefix+"internal"
+		ok(t, s.ch.ExchangeDeclare(x, "topic", false, false, true, false, nil)) // nobody may publish to it
+		t.Cleanup(func() { _ = s.ch.ExchangeDelete(x, false, false) })
+		_, err := probe.AMQP(t.Context(), s.conn, probe.Route{From: probe.Binding{Exchange: x, Key: "k"}, Queue: q, Timeout: patience})
+		var reason *amqp.Error
+		if !errors.As(err, &reason) || reason.Code != amqp.AccessRefused {
+			t.Errorf("error %v, want ACCESS_REFUSED", err)
+		}
+	})
+}
+
 // What does not arrive is gone by itself from where it went instead.
 func TestNotArrived(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
