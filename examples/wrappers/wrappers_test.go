@@ -164,7 +164,7 @@ func TestInHouse(t *testing.T) {
 		s.ok(ch.QueueBind(s.queue, "order.*", exchange, false, nil))
 		client := inhouse.New(s.channel(), exchange, s.spans.Options()...)
 		attempt := 0
-		go client.Subscribe(s.queue, func(context.Context, []byte) error {
+		go client.Subscribe(s.channel(), s.queue, func(context.Context, []byte) error {
 			if attempt++; attempt == 1 {
 				return errBank
 			}

@@ -12,28 +12,28 @@ import (
 
 // Client is what the teams of the house use in the place of RabbitMQ.
 type Client struct {
-	ch       *amqp.Channel // in confirm mode
 	exchange string
 	pub      *amqptrace.Publisher
 	opts     []amqptrace.Option
 }
 
-// New returns a client whose events go to an exchange.
+// New returns a client whose events go to an exchange. The channel is in confirm mode.
 func New(ch *amqp.Channel, exchange string, opts ...amqptrace.Option) *Client {
-	return &Client{ch, exchange, amqptrace.NewPublisher(ch, opts...), opts}
+	return &Client{exchange, amqptrace.NewPublisher(ch, opts...), opts}
 }
 
-// Emit sends an event to whoever subscribes to it. The client has the channel, so that it needs
-// nothing but a publisher.
+// Emit sends an event to whoever subscribes to it. The client has a channel, so a publisher is
+// all that it needs.
 func (c *Client) Emit(ctx context.Context, event, id string, body []byte) error {
 	return c.pub.PublishConfirmed(ctx, c.exchange, event, true, false, amqp.Publishing{MessageId: id, Body: body})
 }
 
-// Subscribe calls handle for the events of a queue until the channel is closed. An event that
-// fails is tried once more. Handlers of the house take a body and return an error: the span is
+// Subscribe calls handle for the events of a queue until ch is closed. It must not be the
+// channel that publishes: amqp091-go does not keep the frames of basic.consume and those of a
+// message apart. An event that fails is tried once more. Handlers of the house take a body and return an error: the span is
 // around the call, and the client tells it how the message was settled.
-func (c *Client) Subscribe(queue string, handle func(context.Context, []byte) error) error {
-	deliveries, err := c.ch.Consume(queue, "", false, false, false, false, nil)
+func (c *Client) Subscribe(ch *amqp.Channel, queue string, handle func(context.Context, []byte) error) error {
+	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
