@@ -80,7 +80,7 @@ interop-node: interop-packages
 
 # npm install, because npm ci refuses a lock file without other platforms' packages.
 interop-packages:
-	for d in interop bullmq; do (cd integration/$$d && npm install --no-save --no-audit --no-fund --silent) || exit 1; done
+	for d in interop bullmq; do (cd integration/$$d && npm install --no-save --no-audit --no-fund --loglevel=error) || exit 1; done
 
 # The oldest Go, OpenTelemetry, amqp091-go and asynq that the README names, the newest, and
 # what asynq will release next.
