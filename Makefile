@@ -49,6 +49,13 @@ load:
 snippets:
 	cd integration/snippets && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
 
+# The YAML that nothing else reads, in a module of its own outside go.work for Kubernetes'
+# types, and the links between pages.
+.PHONY: documents
+documents:
+	cd integration/documents && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
+	go test -count=1 -run 'Links|Index|Documents|Diffs' ./integration
+
 # Adapters of libraries around amqp091-go, in modules of their own outside go.work: on the
 # in-process broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.
 .PHONY: adapters
