@@ -17,6 +17,9 @@ var surroundings = map[string]string{
 	"asynq":      "var (ctx = context.Background(); redis asynq.RedisClientOpt; task *asynq.Task; err error)\n%s_ = err; return nil",
 	"middleware": "var sendWelcome func(context.Context, *asynq.Task) error\n%sreturn nil",
 
+	"pool": "var (ctx = context.Background(); deliveries chan amqp.Delivery; bill func(context.Context, []byte) error)\n%sreturn nil",
+	"fail": "var (ctx = context.Background(); deliveries chan amqp.Delivery; bill func(context.Context, []byte) error)\n%sreturn nil",
+
 	"byhand":        "var (ctx = context.Background(); tracer trace.Tracer; ch *amqp.Channel; pub *amqptrace.Publisher; msg amqp.Publishing; err error); _, _, _ = tracer, ch, pub\n%sreturn err",
 	"byhandconsume": "var (tracer trace.Tracer; deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery) error); _ = tracer\n%sreturn nil",
 	"byhandasynq": "var (ctx = context.Background(); client *asynq.Client; traced *asynqtrace.Client; order string); _, _ = client, traced\n" +
@@ -59,7 +62,7 @@ func (c headerCarrier) Set(key, value string) { c[key] = value }
 func (c headerCarrier) Keys() []string { return nil }
 `
 
-var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```diff\n(.*?)```")
+var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```(diff|go)\n(.*?)```")
 
 var files = regexp.MustCompile(`<!-- checked: (\S+\.go) -->`)
 
@@ -158,7 +161,7 @@ func TestDiffsCompile(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := diffs.FindAllStringSubmatch(string(text), -1)
-		if strings.Count(string(text), "```diff") != len(found) {
+		if strings.Count(string(text), "```diff")+strings.Count(string(text), " -->\n```go")-len(files.FindAllString(string(text), -1)) != len(found) {
 			t.Errorf("%s has diffs that are not checked", name)
 		}
 		checked += len(found)
@@ -167,7 +170,11 @@ func TestDiffsCompile(t *testing.T) {
 			if !ok {
 				t.Fatalf("nothing is known of %q", f[1])
 			}
-			for side, code := range map[string]string{"before": side(t, f[2], "-"), "after": side(t, f[2], "+")} {
+			sides := map[string]string{"shown": f[3]}
+			if f[2] == "diff" {
+				sides = map[string]string{"before": side(t, f[3], "-"), "after": side(t, f[3], "+")}
+			}
+			for side, code := range sides {
 				program.WriteString("func " + side + "_" + f[1] + "() error {\n" + strings.Replace(around, "%s", code, 1) + "\n}\n")
 			}
 		}
