@@ -63,6 +63,13 @@ adapters:
 	for d in adapters/watermilltrace examples/wrappers/gocloud; do \
 		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 ./...) || exit 1; done
 
+# Examples in modules of their own outside go.work: GraphQL and a database, on the in-process
+# broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.
+.PHONY: example-modules
+example-modules:
+	for d in examples/graphql examples/database; do \
+		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 -timeout 2m ./...) || exit 1; done
+
 # Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
 faults:
 	go test -tags faults -count=1 ./integration/faults
