@@ -1,6 +1,7 @@
 # The commands of CONTRIBUTING.md, which says what each needs besides Go.
 
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GORELEASER    = go run github.com/goreleaser/goreleaser/v2@v2.16.0
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 MODULES       = integration/modules.sh
 COMPOSE       = go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
@@ -39,6 +40,18 @@ servers:
 .PHONY: release-test
 release-test:
 	go test -tags release -count=1 -run 'Adopters|Release' ./integration
+
+# The exported API beside that of the last release, or of the commit that BASE names.
+.PHONY: api
+api:
+	integration/api.sh $(BASE)
+
+# The configuration of the binaries: GoReleaser checks it and builds the tool for this machine.
+.PHONY: binaries
+binaries:
+	$(GORELEASER) check
+	$(GORELEASER) build --snapshot --clean --single-target
+	dist/*/mqtrace -h >/dev/null
 
 # What takes many messages or spans to see: memory, order, nothing lost.
 load:
