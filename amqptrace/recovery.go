@@ -50,11 +50,11 @@ func (r *recovery) closed(e *amqp.Error, forGood bool) {
 	r.recovering = true
 	r.moment.closings++
 	r.suspended.Store(!forGood) // what is gone answers for itself
-	r.tell()
+	r.wake()
 }
 
-// tell wakes those who wait for a change.
-func (r *recovery) tell() {
+// wake wakes those who wait for a change.
+func (r *recovery) wake() {
 	if r.next != nil {
 		close(r.next)
 		r.next = nil
@@ -64,7 +64,7 @@ func (r *recovery) tell() {
 func (r *recovery) changed(to amqp.LifeCycleState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	defer r.tell()
+	defer r.wake()
 	switch to {
 	case amqp.StateReconnecting:
 		// The host says nothing of a closing while it restores the topology.

@@ -143,7 +143,7 @@ func (s *sending) refused(outcome string) {
 	}
 }
 
-// accepted adds what the options did not tell.
+// accepted adds what the options did not say.
 func (s *sending) accepted(info *asynq.TaskInfo) {
 	recording := s.span.IsRecording()
 	if s.to.queue == "" {

@@ -27,7 +27,7 @@ func (c *consumer) readArguments(args table) error {
 	return nil
 }
 
-// ready tells whether the consumer may be given one more message.
+// ready reports whether the consumer may be given one more message.
 func (c *consumer) ready() bool {
 	if !c.noAck && c.limit > 0 && c.unacked >= c.limit {
 		return false
@@ -71,7 +71,7 @@ func (q *queue) add(c *consumer) {
 	}
 }
 
-// drop removes c from q's consumers, and tells whether it was among them.
+// drop removes c from q's consumers, and reports whether it was among them.
 func (q *queue) drop(c *consumer) bool {
 	i := slices.Index(q.consumers, c)
 	if i < 0 {

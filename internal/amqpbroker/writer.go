@@ -51,7 +51,7 @@ func (o *outbox) signal() {
 	}
 }
 
-// hasRoom tells whether a delivery may be added. Where it may not, the writer
+// hasRoom reports whether a delivery may be added. Where it may not, the writer
 // looks for deliveries again once it has taken what is there.
 func (o *outbox) hasRoom() bool {
 	o.mu.Lock()
@@ -84,7 +84,7 @@ func (o *outbox) end() {
 	o.signal()
 }
 
-// take hands the writer what is pending, and tells whether consumers were passed
+// take hands the writer what is pending, and reports whether consumers were passed
 // over and whether this was the last of it.
 func (o *outbox) take(reuse []byte) (b []byte, passed, last bool) {
 	if cap(reuse) > outboxKeep {

@@ -19,7 +19,7 @@ const HealthPath = "/healthz"
 // MetricsPath is where the state of the process can be scraped. It is not traced either.
 const MetricsPath = "/metrics"
 
-// traceIDHeader tells whoever called which trace to look for.
+// traceIDHeader is the answer's header with the trace to look for.
 const traceIDHeader = "X-Trace-Id"
 
 // NewHandler traces what mux serves. Spans are named by method and route.

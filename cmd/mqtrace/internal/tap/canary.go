@@ -17,7 +17,7 @@ import (
 // canaries is: deliveries of the firehose's own are not traced.
 func (t *Tap) canaryKey() string { return "deliver." + t.queue }
 
-// On tells whether the firehose is on. What comes from it meanwhile becomes spans. It
+// On reports whether the firehose is on. What comes from it meanwhile becomes spans. It
 // is not to be called while Run runs.
 func (t *Tap) On(ctx context.Context) (bool, error) {
 	t.canaries++
@@ -53,7 +53,7 @@ func (t *Tap) On(ctx context.Context) (bool, error) {
 	return false, t.ack()
 }
 
-// tellsOf tells whether d is from a firehose that is on now: about this canary, or
+// tellsOf reports whether d is from a firehose that is on now: about this canary, or
 // about anything else, since in much traffic the canary's may have been dropped.
 func (t *Tap) tellsOf(d *amqp.Delivery, id string) bool {
 	if d.Exchange != traceExchange {
