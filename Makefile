@@ -3,6 +3,7 @@
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GORELEASER    = go run github.com/goreleaser/goreleaser/v2@v2.16.0
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+MISSPELL      = go run github.com/golangci/misspell/cmd/misspell@v0.8.0
 MODULES       = integration/modules.sh
 COMPOSE       = go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 FILES        ?= docker-compose.yaml
@@ -68,6 +69,12 @@ snippets:
 documents:
 	cd integration/documents && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
 	go test -count=1 -run 'Links|Index|Documents|Diffs' ./integration
+
+# Turns of phrase and misspelt words. In Go's comments golangci-lint looks for the latter.
+.PHONY: prose
+prose:
+	go test -count=1 -run Prose ./integration
+	$(MISSPELL) -error $$(git ls-files '*.md' '*.tmpl' '*.sh' '*.yml' '*.yaml' '*.golden')
 
 # Adapters of libraries around amqp091-go, in modules of their own outside go.work: on the
 # in-process broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.

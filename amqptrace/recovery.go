@@ -10,7 +10,7 @@ import (
 // recovery follows whether the host's channel is closed or being recovered.
 //
 // amqp091-go counts the messages that are sent on a channel to know which one a confirmation
-// is for, and starts anew when it recovers the channel. RabbitMQ counts from where the
+// is for, and starts again at one when it recovers the channel. RabbitMQ counts from where the
 // channel is in confirm mode again, which is a little later. A message that is sent in
 // between is counted by one of them, and from then on each confirmation is taken for that of
 // another message. amqp091-go's advice is to publish nothing until the channel is in the

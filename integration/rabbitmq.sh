@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# RabbitMQ nodes of one's own, for tests that kill them. They listen on loopback only
+# Private RabbitMQ nodes, for tests that kill them. They listen on loopback only
 # and know nothing of a RabbitMQ that the machine runs. Needs Debian's rabbitmq-server
 # and no privileges.
 #

@@ -46,7 +46,7 @@ any effect. In other queues, this remains:
   consumers that look at the flag, count one more.
 - A message whose TTL ends meanwhile expires when it goes back. In a queue with a
   length limit that was filled up meanwhile, what is over it is dropped.
-- The time after which an unused queue expires (x-expires) starts anew.
+- The time after which an unused queue expires (x-expires) starts again.
 
 A quorum queue counts deliveries besides, and a message with more than its delivery
 limit allows (20 by default from RabbitMQ 4.0 on) is dead-lettered or dropped. So it

@@ -35,7 +35,7 @@ func viewCommand() *cli.Command {
 
    export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:4318/v1/traces
 
-It takes traces alone. A program whose metrics and logs have no other place to go wants
+It receives traces only. If a program's metrics and logs have nowhere else to go, set
 OTEL_METRICS_EXPORTER=none and OTEL_LOGS_EXPORTER=none as well.
 
 Traces are kept in memory; the oldest are given up when there is no more room. Files are

@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// The canaries tell whether the firehose is on, which AMQP has no way to ask. The tap
-// sends itself one: if the firehose is on, RabbitMQ tells of its delivery, and does so
+// The canaries find out whether the firehose is on, which AMQP has no way to ask. The tap
+// sends itself one: if the firehose is on, RabbitMQ records its delivery, and does so
 // before it reads what the tap sends next on the same channel, a second one. So if the
 // second arrives and nothing was told, the firehose is off.
 

@@ -15,7 +15,7 @@ const traceExchange = "amq.rabbitmq.trace"
 // to a queue. https://www.rabbitmq.com/docs/direct-reply-to
 const replyPrefix = "amq.rabbitmq.reply-to."
 
-// record is what the firehose tells of one message.
+// record is what the firehose reports of one message.
 type record struct {
 	delivered   bool   // or published
 	queue       string // it was delivered from
