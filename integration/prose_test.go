@@ -42,7 +42,7 @@ func TestProse(t *testing.T) {
 	if err != nil {
 		t.Fatalf("list the files: %v", err)
 	}
-	for _, name := range strings.Fields(string(out)) {
+	for name := range strings.FieldsSeq(string(out)) {
 		if quotes(name) {
 			continue
 		}

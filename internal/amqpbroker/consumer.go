@@ -49,7 +49,7 @@ func (c *consumer) take(e *entry) {
 	ch.traceOut(c.queue.name, m, e.redelivered) // may give this channel its next delivery
 }
 
-// cancel tells the client that its queue is gone
+// cancel notifies the client that its queue is gone
 // (https://www.rabbitmq.com/docs/consumer-cancel).
 func (c *consumer) cancel() {
 	delete(c.channel.consumers, c.tag)

@@ -99,7 +99,7 @@ func (o *outbox) take(reuse []byte) (b []byte, passed, last bool) {
 }
 
 // write is the connection's writing goroutine. It ends when the outbox has ended,
-// and then tells the peer that no more comes, or when the socket fails, and then
+// and then signals the peer that no more comes, or when the socket fails, and then
 // closes it, which ends the reading goroutine.
 func (c *connection) write() {
 	defer close(c.out.finished)

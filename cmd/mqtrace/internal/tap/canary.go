@@ -67,7 +67,7 @@ func (t *Tap) sendCanary(ctx context.Context, id string) error {
 	return t.ch.PublishWithContext(ctx, "", t.queue, false, false, amqp.Publishing{MessageId: id})
 }
 
-// askAgain is how often AwaitOn asks. RabbitMQ tells its channels of a change one by
+// askAgain is how often AwaitOn asks. RabbitMQ informs its channels of a change one by
 // one.
 const askAgain = 50 * time.Millisecond
 
