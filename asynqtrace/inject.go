@@ -25,7 +25,7 @@ func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
 		return task
 	}
 	c := newConfig(opts)
-	headers, _ := c.headers(ctx, messaging.DirectivesOf(ctx), c.shared.Propagator(), task, targetOf(task, nil, l, nil).delayed)
+	headers, _ := c.headers(ctx, messaging.DirectivesOf(ctx), c.shared.Propagator(), task, targetOf(task, nil, l, nil).delayed())
 	return l.withHeaders(task, headers)
 }
 
