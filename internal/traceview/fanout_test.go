@@ -77,6 +77,8 @@ func TestFanout(t *testing.T) {
 		"for half an hour, longer ago":     {busy(0, 31, "billing", "mail"), fanned(2, 61, key, "billing"), nil},
 		"before the queue was bound":       {[]spans.Trace{both}, fanned(2, -1, key, "billing"), nil},
 		"by header: less than most":        {append(busy(0, 5, "billing"), append(busy(5, 6, "billing", "mail"), append(busy(6, 7, "billing"), busy(7, 8, "billing", "mail")...)...)...), fanned(2, 9, key, "billing"), nil},
+		"now and then: one of eight":       {append(busy(0, 7, "billing"), busy(7, 8, "billing", "mail")...), fanned(2, 9, key, "billing"), nil},
+		"bound late: the last five":        {append(busy(0, 7, "billing"), busy(7, 12, "billing", "mail")...), fanned(2, 13, key, "billing"), []string{"mail"}},
 		"a consumer that takes any":        {[]spans.Trace{both}, fanned(2, 5, key, ""), nil},
 		"given up in mail":                 {[]spans.Trace{both}, fanned(2, 5, key, "billing", "mail>dead"), nil},
 		"others were given up":             {[]spans.Trace{fanned(1, 0, key, "billing", "mail>dead")}, fanned(2, 5, key, "billing"), []string{"mail"}},

@@ -35,6 +35,10 @@ const (
 	// mostOfThem is how many of a route's messages a queue has to receive, in hundredths.
 	// One that receives fewer takes turns with others, or selects by headers.
 	mostOfThem = 75
+	// few is how many messages a queue has to have received for its first to count as the
+	// time at which it was bound: one that receives a message now and then is not expected to
+	// receive the next.
+	few = 5
 )
 
 // LearnRoutes looks where messages of the traces came out.
@@ -133,7 +137,11 @@ func (s *sightings) branches() []branch {
 		in := s.in[name]
 		b := branch{queue: name, first: in.first}
 
-		from, _ := slices.BinarySearchFunc(s.sent, in.first, time.Time.Compare)
+		from := 0
+		if in.count >= few {
+			from, _ = slices.BinarySearchFunc(s.sent, in.first, time.Time.Compare)
+		}
+
 		to, _ := slices.BinarySearchFunc(s.sent, in.last, func(a, b time.Time) int {
 			if a.After(b) {
 				return 1

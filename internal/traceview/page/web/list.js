@@ -324,7 +324,7 @@ function cells(summary) {
     el('td', { class: 'number waited' }, summary.waited > 0 ? `${summary.waitedUpTo ? '≤ ' : ''}${duration(summary.waited)}` : '',
       summary.notConsumed ? el('div', { class: 'badge odd', title: 'Messages that nothing has consumed' }, `${summary.notConsumed} not consumed`) : null,
       summary.scheduled ? el('div', { class: 'badge', title: 'Messages that are to be processed later, and when the next is' },
-        `${summary.scheduled > 1 ? `${summary.scheduled}, the next ` : ''}due ${clockSeconds(summary.nextDue)}`) : null),
+        `${summary.scheduled > 1 ? `${summary.scheduled} ` : ''}due ${clockSeconds(summary.nextDue)}`) : null),
     el('td', { class: 'number spans' }, summary.spans.toLocaleString('en'),
       summary.dropped > 0 ? el('div', { class: 'ago' }, `${summary.dropped.toLocaleString('en')} dropped`) : null),
     el('td', { class: 'number' }, summary.errors > 0 ? el('span', { class: 'errors' }, summary.errors.toLocaleString('en')) : ''),

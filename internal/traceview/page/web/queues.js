@@ -116,7 +116,7 @@ class Queues {
         el('div', { class: 'parties' }, dots(q.publishers), el('span', {}, '→'), dots(q.consumers)),
         q.tenants.length > 0 ? el('div', { class: 'tenants' }, `waiting for: ${q.tenants.slice(0, 5).join(', ')}`) : null,
         q.scheduled ? el('div', { class: 'tenants' }, el('a', { href: search(q, 'is:scheduled') },
-          `${q.scheduled} not due yet, the next ${clockSeconds(q.nextDue)}`)) : null);
+          `${q.scheduled} not due yet, the next at ${clockSeconds(q.nextDue)}`)) : null);
     };
     return el('tr', { class: q.waiting > 0 ? 'stuck' : '', 'data-queue': q.name },
       ...columns.map(cell), el('td', { class: 'last without-medium' }, spark(q.last)));
