@@ -169,7 +169,7 @@ type target struct {
 	due       time.Time // zero unless it is to be processed later
 }
 
-func (t target) delayed() bool { return !t.due.IsZero() }
+func (t *target) delayed() bool { return !t.due.IsZero() }
 
 // targetOf reads the options that the task was made with and those of the call.
 func targetOf(task *asynq.Task, opts []asynq.Option, l taskLayout, layoutErr error) target {

@@ -184,7 +184,7 @@ func shapeOf(output string) []string {
 		{`\d\d:\d\d:\d\d`, "CLOCK"},
 		{`\b(\d+m\d\ds|\d+(\.\d+)?(ns|µs|ms|s))`, "TIME"},
 		{` +(0|[\d.]+)( +TIME +TIME +TIME)`, " RATE$2"}, // messages a minute
-		{`\n(\d+ messages? not consumed)\n`, " · $1\n"},     // where the heading of a trace is wrapped
+		{`\n(\d+ messages? not consumed)\n`, " · $1\n"}, // where the heading of a trace is wrapped
 		{`[ ━┄]*\n`, "\n"},
 		{` +`, " "},
 	} {

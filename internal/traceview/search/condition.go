@@ -1,4 +1,3 @@
-//nolint:goconst // The columns and the words of a search stand where they are read.
 package search
 
 import (

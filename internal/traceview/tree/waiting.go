@@ -139,7 +139,7 @@ func (t *Tree) waits(other Elsewhere) func(*spans.Span) (in []string, waits bool
 	return func(s *spans.Span) ([]string, bool) {
 		by := takers[SpanRef{s.TraceID, s.SpanID}]
 		if other.Takers != nil {
-			by = append(by[:len(by):len(by)], other.Takers(s.SpanID)...)
+			by = append(slices.Clip(by), other.Takers(s.SpanID)...)
 		}
 
 		return other.Routes.WaitsIn(s, by)
