@@ -62,7 +62,6 @@ func TestChannelsAreForgotten(t *testing.T) {
 			t.Errorf("%d connections are known, want 1", n)
 		}
 		_ = conn.Close()
-		conn = nil
 		collect(t, forgotten)
 	})
 }

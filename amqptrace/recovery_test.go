@@ -152,23 +152,23 @@ func TestMessageThatMeetsARecovery(t *testing.T) {
 		pub := amqptrace.NewPublisher(host, rec.options()...)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		publish := func() (error, any) {
+		publish := func() (outcome any, err error) {
 			rec.Reset()
-			err := pub.PublishConfirmed(ctx, "", queue, true, false, amqp.Publishing{})
-			return err, attributes(rec.only(t))["mqtrace.publish.outcome"]
+			err = pub.PublishConfirmed(ctx, "", queue, true, false, amqp.Publishing{})
+			return attributes(rec.only(t))["mqtrace.publish.outcome"], err
 		}
-		if err, outcome := publish(); err != nil || outcome != "acked" {
+		if outcome, err := publish(); err != nil || outcome != "acked" {
 			t.Fatal(err, outcome)
 		}
 		host.cut = network.cut
 		for range 3 {
-			if err, outcome := publish(); !errors.Is(err, amqptrace.ErrClosed) || outcome != "unknown" {
+			if outcome, err := publish(); !errors.Is(err, amqptrace.ErrClosed) || outcome != "unknown" {
 				t.Errorf("error %v, outcome %v, want ErrClosed and unknown", err, outcome)
 			}
 		}
 		network.cut()
 		for {
-			err, outcome := publish()
+			outcome, err := publish()
 			if err == nil && outcome == "acked" {
 				return
 			}
