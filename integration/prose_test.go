@@ -28,7 +28,9 @@ var unidiomatic = []struct {
 	{regexp.MustCompile(`(?i)\bthrow(s|n)? out\b`), "drop"},
 	{regexp.MustCompile(`(?i)\bfirehose tells\b`), "firehose reports"},
 	{regexp.MustCompile(`(?i)\bstarts? anew\b`), "start again"},
-	{regexp.MustCompile(`(?i)\bby people's hand\b`), "by hand"},
+	{regexp.MustCompile(`(?i)\bnobody is left to tell\b`), "there is no one to report to"},
+	{regexp.MustCompile(`(?i)\bin a way that (it|they) do(es)? not know\b`), "usage error"},
+	{regexp.MustCompile(`(?i)\btraces? tell of\b`), "traces say about, show"},
 }
 
 // What is not ours to reword: the words of others, and this list.
