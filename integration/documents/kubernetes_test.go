@@ -20,6 +20,7 @@ type (
 	}
 	collector struct {
 		header
+
 		Spec struct {
 			Mode        string         `json:"mode"`
 			HostNetwork bool           `json:"hostNetwork"`
@@ -28,6 +29,7 @@ type (
 	}
 	rabbitmqCluster struct {
 		header
+
 		Spec struct {
 			Replicas int32 `json:"replicas"`
 			RabbitMQ struct {
@@ -39,6 +41,7 @@ type (
 	}
 	scaledObject struct {
 		header
+
 		Spec struct {
 			ScaleTargetRef  struct{ Name string } `json:"scaleTargetRef"`
 			MinReplicaCount int32                 `json:"minReplicaCount"`
@@ -52,6 +55,7 @@ type (
 	}
 	triggerAuthentication struct {
 		header
+
 		Spec struct {
 			SecretTargetRef []struct{ Parameter, Name, Key string } `json:"secretTargetRef"`
 		} `json:"spec"`
