@@ -1,7 +1,9 @@
 # The commands of CONTRIBUTING.md, which says what each needs besides Go.
 
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GORELEASER    = go run github.com/goreleaser/goreleaser/v2@v2.16.0
 GOVULNCHECK   = go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+MISSPELL      = go run github.com/golangci/misspell/cmd/misspell@v0.8.0
 MODULES       = integration/modules.sh
 COMPOSE       = go run github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 FILES        ?= docker-compose.yaml
@@ -40,6 +42,18 @@ servers:
 release-test:
 	go test -tags release -count=1 -run 'Adopters|Release' ./integration
 
+# The exported API beside that of the last release, or of the commit that BASE names.
+.PHONY: api
+api:
+	integration/api.sh $(BASE)
+
+# The configuration of the binaries: GoReleaser checks it and builds the tool for this machine.
+.PHONY: binaries
+binaries:
+	$(GORELEASER) check
+	$(GORELEASER) build --snapshot --clean --single-target
+	dist/*/mqtrace -h >/dev/null
+
 # What takes many messages or spans to see: memory, order, nothing lost.
 load:
 	go test -tags load -count=1 $(LOAD) -run 'Load|Soak' ./integration/viewload ./integration/amqpbroker ./integration/faults
@@ -49,12 +63,32 @@ load:
 snippets:
 	cd integration/snippets && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
 
+# The YAML that nothing else reads, in a module of its own outside go.work for Kubernetes'
+# types, and the links between pages.
+.PHONY: documents
+documents:
+	cd integration/documents && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
+	go test -count=1 -run 'Links|Index|Documents|Diffs' ./integration
+
+# Turns of phrase and misspelt words. In Go's comments golangci-lint looks for the latter.
+.PHONY: prose
+prose:
+	go test -count=1 -run Prose ./integration
+	$(MISSPELL) -error $$(git ls-files '*.md' '*.tmpl' '*.sh' '*.yml' '*.yaml' '*.golden')
+
 # Adapters of libraries around amqp091-go, in modules of their own outside go.work: on the
 # in-process broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.
 .PHONY: adapters
 adapters:
 	for d in adapters/watermilltrace examples/wrappers/gocloud; do \
 		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 ./...) || exit 1; done
+
+# Examples in modules of their own outside go.work: GraphQL and a database, on the in-process
+# broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.
+.PHONY: example-modules
+example-modules:
+	for d in examples/graphql examples/database; do \
+		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 -timeout 2m ./...) || exit 1; done
 
 # Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
 faults:

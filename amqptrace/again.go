@@ -51,7 +51,7 @@ func (p *process) within(
 	return err
 }
 
-// deliveryKey tells a delivery from others as long as it is in memory.
+// deliveryKey identifies a delivery for as long as it is in memory.
 type deliveryKey struct {
 	tag                           uint64
 	redelivered                   bool

@@ -26,7 +26,7 @@ type arrival struct {
 	ageBy      messaging.Clock // Unknown where nobody asks for the age
 }
 
-// names are what tells a message from others.
+// names are what identifies a message.
 type names struct {
 	exchange, routingKey     string
 	messageID, correlationID string

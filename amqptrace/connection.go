@@ -57,7 +57,7 @@ func connectionOf(host *amqp.Connection) *connection {
 
 // place returns where the broker is. The host may have found another one when it recovered
 // the connection. It is asked only while the connection is open: amqp091-go replaces what it
-// would tell without a lock.
+// would report without a lock.
 func (c *connection) place() *place {
 	if len(c.changes) > 0 {
 		c.read()

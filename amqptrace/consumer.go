@@ -49,7 +49,7 @@ func NewConsumer(queue string, opts ...Option) *Consumer {
 }
 
 // Handler returns handle with a CONSUMER span around each call, for worker pools
-// and for loops of one's own. The context that handle receives has the span and the
+// and for other loops. The context that handle receives has the span and the
 // message's baggage; the delivery it receives reports to the span how it was
 // settled.
 //

@@ -95,7 +95,7 @@ type unwrapping struct{ inner error }
 func (*unwrapping) Error() string   { return "x" }
 func (e *unwrapping) Unwrap() error { return e.inner }
 
-// One string that is no UTF-8 keeps an OTLP exporter from sending a whole batch.
+// One string that is not UTF-8 keeps an OTLP exporter from sending a whole batch.
 func TestAttributesAreUTF8(t *testing.T) {
 	for _, bad := range []string{"bad\xff", "\xffis bad, and more", "is goodüand\xff", "is not bad, but this \xff"} {
 		testAttributesAreUTF8(t, bad)
@@ -120,7 +120,7 @@ func testAttributesAreUTF8(t *testing.T, bad string) {
 		texts := append([]string{s.Name(), s.Status().Description}, stringsOf(s)...)
 		for _, text := range texts {
 			if !utf8.ValidString(text) {
-				t.Errorf("%q: %q is no UTF-8", s.Name(), text)
+				t.Errorf("%q: %q is not UTF-8", s.Name(), text)
 			}
 		}
 	}

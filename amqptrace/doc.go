@@ -14,20 +14,20 @@
 //
 // On a channel in confirm mode, [Publisher.PublishConfirmed] waits for the broker's
 // answer, and [Publisher.PublishDeferred] with [Confirmation.Wait] does so for many
-// messages in flight. Their spans cover the answer and tell it as
+// messages in flight. Their spans cover the answer and record it as
 // mqtrace.publish.outcome: acked, nacked, returned, closed, timeout, unconfirmed, or unknown
 // where the confirmation may be that of another message. The errors are [ErrNacked],
 // [ErrReturned], [ErrClosed], with the broker's reason, and [ErrNotConfirming].
 //
 // # Libraries around amqp091-go
 //
-// Where something else than a channel sends and something else than a handler processes, as
-// in a library or an in-house client, [Publisher.StartPublish] and [Consumer.StartProcess]
-// start the same spans around it; what became of the message is what the caller says.
+// If a library or an in-house client stands between your code and the channel,
+// [Publisher.StartPublish] and [Consumer.StartProcess] start the same spans around its calls,
+// and the caller reports the outcome.
 //
 // # Consume
 //
-// A [Consumer] fits the loop that is there:
+// A [Consumer] fits any loop:
 //
 //	cons := amqptrace.NewConsumer("billing")
 //	for ctx, d := range cons.Deliveries(ctx, deliveries) { … }   // the span is the loop body
@@ -50,17 +50,18 @@
 // link to the creation context stays, and so does the baggage, which is the message's
 // or, where that has none, what the context had before.
 //
-// One message is left alone by the context that it is published with: [WithoutTracing],
-// [WithoutPropagation]. [AskForNewTrace] asks its consumer for a trace of its own.
+// The context of a publish can exempt its message: [WithoutTracing] starts no span,
+// [WithoutPropagation] writes nothing to the headers. [AskForNewTrace] asks the consumer to
+// start a new trace.
 //
-// # Strangers
+// # Untrusted producers
 //
 // Whoever can publish to a queue can name a trace, a sampling decision and baggage.
 // Consume from producers that you do not trust with
 //
 //	amqptrace.NewConsumer("inbox", amqptrace.WithRelation(amqptrace.NewTrace), amqptrace.WithBaggageKeys())
 //
-// which leaves them a link.
+// which takes only a link from them.
 //
 // # Requests and replies
 //
@@ -89,8 +90,8 @@
 // settles too have ended by then, without a settlement.
 //
 // Nothing is settled on the handler's behalf. Calls on the channel itself, such as
-// ch.Ack, are not seen, and the wrapped Acknowledger is no *amqp.Channel: code that
-// asserts its type has to keep the channel at hand instead.
+// ch.Ack, are not seen, and the wrapped Acknowledger is not an *amqp.Channel: code
+// that asserts its type has to keep the channel itself.
 //
 // # Attempts
 //

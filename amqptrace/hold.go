@@ -76,7 +76,7 @@ func isResolved(c *amqp.DeferredConfirmation) bool {
 	}
 }
 
-// isClosed reports whether a host that can tell is closed.
+// isClosed reports whether the host is closed, if it has a method for that.
 func isClosed(host any) bool {
 	h, ok := host.(interface{ IsClosed() bool })
 	return ok && h.IsClosed()

@@ -18,7 +18,7 @@ import (
 //
 // To tell apart what became of a confirmed message, [Publisher.PublishConfirmed] and
 // [Publisher.PublishDeferred] also use the channel's NotifyReturn, NotifyClose and
-// IsClosed. A channel without NotifyReturn cannot tell that a message was returned,
+// IsClosed. A channel without NotifyReturn cannot report that a message was returned,
 // and without the others a closed channel looks as if it had refused the message. All
 // publishers on one *amqp.Channel share the listeners that this takes. Those on a channel of
 // another type have listeners and a goroutine each: make one publisher for it.
@@ -61,7 +61,7 @@ func NewPublisher(channel Channel, opts ...Option) *Publisher {
 
 // PublishWithContext is amqp.Channel's method of that name with a PRODUCER span
 // around it. The span ends when the message has been written to the connection;
-// whether the broker has taken it only a confirmation tells.
+// only a confirmation reports whether the broker has taken it.
 //
 // The span's context goes into a copy of msg.Headers. The error is the channel's
 // own.

@@ -80,7 +80,7 @@ func TestPublishSpan(t *testing.T) {
 				"messaging.message.conversation_id": "c1",
 			},
 		},
-		"server and attributes of one's own": {
+		"server and attributes of the caller": {
 			exchange: "x", name: "publish x",
 			opts: []amqptrace.Option{
 				amqptrace.WithServer("rabbit.example", 5671),

@@ -10,7 +10,7 @@ import (
 // recovery follows whether the host's channel is closed or being recovered.
 //
 // amqp091-go counts the messages that are sent on a channel to know which one a confirmation
-// is for, and starts anew when it recovers the channel. RabbitMQ counts from where the
+// is for, and starts again at one when it recovers the channel. RabbitMQ counts from where the
 // channel is in confirm mode again, which is a little later. A message that is sent in
 // between is counted by one of them, and from then on each confirmation is taken for that of
 // another message. amqp091-go's advice is to publish nothing until the channel is in the
@@ -50,11 +50,11 @@ func (r *recovery) closed(e *amqp.Error, forGood bool) {
 	r.recovering = true
 	r.moment.closings++
 	r.suspended.Store(!forGood) // what is gone answers for itself
-	r.tell()
+	r.wake()
 }
 
-// tell wakes those who wait for a change.
-func (r *recovery) tell() {
+// wake wakes those who wait for a change.
+func (r *recovery) wake() {
 	if r.next != nil {
 		close(r.next)
 		r.next = nil
@@ -64,7 +64,7 @@ func (r *recovery) tell() {
 func (r *recovery) changed(to amqp.LifeCycleState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	defer r.tell()
+	defer r.wake()
 	switch to {
 	case amqp.StateReconnecting:
 		// The host says nothing of a closing while it restores the topology.

@@ -16,7 +16,7 @@ import (
 // A return is known by an id in the message's headers, which the broker sends back, and not
 // by its trace context: that is not unique without an SDK.
 type returns struct {
-	listens bool // false where the host cannot tell of returns
+	listens bool // false where the host cannot report returns
 
 	mu       sync.Mutex
 	prefix   string // of the ids: others may publish on the channel too
@@ -25,7 +25,7 @@ type returns struct {
 }
 
 // expect marks the headers of a message that is about to be sent and returns the
-// message's id, or none where the host cannot tell of returns.
+// message's id, or none where the host cannot report returns.
 func (r *returns) expect(headers amqp.Table) (id string) {
 	if !r.listens {
 		return ""

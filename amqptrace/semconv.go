@@ -15,7 +15,7 @@ import (
 
 var system = semconv.MessagingSystemRabbitMQ
 
-// settlementKey is the attribute of a process span that tells how the handler
+// settlementKey is the attribute of a process span that records how the handler
 // settled the message.
 const settlementKey = attribute.Key("mqtrace.settlement")
 
@@ -23,7 +23,7 @@ const settlementKey = attribute.Key("mqtrace.settlement")
 // conventions have no name for it.
 const virtualHostKey = attribute.Key("mqtrace.virtual_host")
 
-// publishOutcomeKey is the attribute of a publish span that tells what the broker said.
+// publishOutcomeKey is the attribute of a publish span that records the broker's answer.
 const publishOutcomeKey = attribute.Key("mqtrace.publish.outcome")
 
 // The dead-letter history of a message, on its process span. The arrays have an entry

@@ -22,7 +22,7 @@ type aggregator struct {
 
 	aggregate *messaging.Operation
 	spanName  string
-	queue     string // empty where the server has several: asynq does not tell which
+	queue     string // empty where the server has several: asynq does not say which
 	next      asynq.GroupAggregator
 	types     taskTypes
 }

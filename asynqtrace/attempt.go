@@ -9,7 +9,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// attempt is what asynq's context tells of an attempt at a task. It tells nothing
+// attempt is what asynq's context says about an attempt at a task. It says nothing
 // where a handler is called without a server, as in a test.
 type attempt struct {
 	queue, taskID     string
@@ -63,7 +63,7 @@ func (a attempt) outcome(ctxErr, err error, returned bool) outcome {
 	}
 }
 
-// givesUp tells whether asynq will not try the task again. What cut an attempt short
+// givesUp reports whether asynq will not try the task again. What cut an attempt short
 // cannot be told from a shutdown, after which asynq does try again.
 func (a attempt) givesUp(o outcome) bool {
 	switch o {

@@ -13,24 +13,24 @@
 // usual propagators, into the headers of a copy of the task. Neither the task nor
 // its options are changed. A context that the task had is linked and replaced.
 //
-// One task is left alone by the context that it is enqueued with: [WithoutTracing] makes no
-// span, [WithoutPropagation] puts nothing into the task. [AskForNewTrace] asks its worker to
+// The context of an enqueue can exempt its task: [WithoutTracing] starts no span,
+// [WithoutPropagation] writes nothing to the headers. [AskForNewTrace] asks the worker to
 // start a new trace.
 //
 // # Where an *asynq.Client is wanted
 //
-// A [Client] is not an *asynq.Client, which is a struct that nothing can stand in for. Code
-// of your own does better with an interface, which both implement:
+// A [Client] is not an *asynq.Client, which is a struct and cannot be substituted. In your own
+// code, use an interface, which both implement:
 //
 //	type enqueuer interface {
 //		EnqueueContext(ctx context.Context, task *asynq.Task, opts ...asynq.Option) (*asynq.TaskInfo, error)
 //	}
 //
-// Give code of others the client within, client.Client, and tasks that carry their context by
-// [Inject]. There is no span of the enqueue then, but the trace goes on. Tasks
-// that such code makes by itself carry nothing: their attempts are traces of their own, and
-// mqtrace.messages.without_context counts them. If it takes a function instead, the method
-// value client.EnqueueContext fits.
+// Pass other people's code the embedded client, client.Client, and tasks that carry their
+// context by [Inject]. The enqueue has no span then, but the trace continues. Tasks that such
+// code creates carry no context: their attempts start new traces, and
+// mqtrace.messages.without_context counts them. If the code takes a function instead, pass the
+// method value client.EnqueueContext.
 //
 // # Process
 //
@@ -50,15 +50,15 @@
 // reported once to OpenTelemetry's error handler. A span that has ended is linked and not
 // the parent.
 //
-// Every failed attempt is an error by default. [WithErrorOnlyWhenExhausted] keeps that
-// word for tasks that asynq gave up. A middleware cannot see Config.IsFailure: an
+// Every failed attempt is an error by default. With [WithErrorOnlyWhenExhausted], only an
+// attempt after which asynq gives the task up is. A middleware cannot see Config.IsFailure: an
 // attempt that this lets pass has the outcome retry, and the next one the same
 // asynq.task.retry_count.
 //
 // An attempt that goes through a middleware twice, on a mux within a mux, has one span and
 // is counted once. A wrapper that calls the middleware again after a failure makes a span
 // for each try; messaging.client.consumed.messages counts one delivery, and
-// mqtrace.messages.settled each try, since nobody knows before the next whether there is one.
+// mqtrace.messages.settled each try, since a try cannot know whether another follows.
 //
 // # Error handler, groups, schedulers
 //
@@ -76,8 +76,8 @@
 //	srv := asynq.NewServer(redis, worker.Config(asynq.Config{…}))
 //	mux.Use(worker.Middleware())
 //
-// For what enqueues in other ways there is [Inject], and [SpanContextFromTaskInfo] leads
-// from a task that asynq's Inspector shows to its trace.
+// [Inject] is for code that enqueues in other ways, and [SpanContextFromTaskInfo] leads
+// from a task that asynq's Inspector returns to its trace.
 //
 // # Metrics
 //
@@ -87,18 +87,18 @@
 // mqtrace.queue_time with [WithQueueTime], and mqtrace.messages.settled, which counts
 // attempts by asynq.task.outcome: retries and exhausted tasks show there without traces.
 // Those of sending and processing have asynq.task.type, and those of processing
-// asynq.task.outcome. The first 64 types of task are told apart, the others are _OTHER.
+// asynq.task.outcome. The first 64 task types are distinguished; the others are _OTHER.
 //
 // [ObserveQueues] measures how many tasks asynq's queues have, by state, and for how long the
 // oldest has been pending.
 //
 // # Tasks delayed by hours
 //
-// A task's trace goes on whenever the task is processed, a day later too. That does not
-// go well with tail sampling: a Collector decides about a trace some seconds after its
-// first span, keeps or drops what it has, and forgets the trace. The span of a task that
-// comes hours later is decided on by itself, or is the lone rest of a trace that was
-// dropped. So have such tasks start a trace of their own, which a link joins to the first:
+// A task continues its trace whenever it is processed, even a day later. That does not suit
+// tail sampling: a Collector decides about a trace some seconds after its first span, keeps or
+// drops what it has, and forgets the trace. A span that arrives hours later is judged on its
+// own, or is all that remains of a trace that was dropped. Start a new trace for such tasks,
+// linked to the first:
 //
 //	asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueWithin(10 * time.Minute)))
 //
@@ -108,7 +108,7 @@
 // long queue counts as old too. When such a task is due is mqtrace.due_time on the span of its
 // enqueue, by which a task that only waits for its time is told from one that is stuck.
 //
-// Whoever enqueues a task may also know best that it is no part of the request:
+// The code that enqueues a task can also say that it is not part of the request:
 //
 //	info, err := client.EnqueueContext(asynqtrace.AskForNewTrace(ctx), task)
 //	mux.Use(asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueUnlessAsked)))
@@ -134,9 +134,8 @@
 //
 // # redisotel
 //
-// Do not instrument the connection that asynq uses with redisotel: a server that has
-// nothing to do sends some seven commands a second, each of which becomes a trace of its
-// own. asynq makes its own connection from a RedisConnOpt, and that is not instrumented.
+// Do not instrument the connection that asynq uses with redisotel: an idle server sends about
+// seven commands a second, and each becomes a trace of its own. asynq makes its own connection from a RedisConnOpt, and that is not instrumented.
 // Where the two share a redis.UniversalClient, filter asynq's keys (true leaves the
 // command out):
 //

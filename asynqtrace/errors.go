@@ -25,7 +25,7 @@ func errorType(err error) string {
 }
 
 // cause unwraps what asynq wraps around the errors of Redis and of the network. It
-// uses one type for all of them, whose name tells nothing.
+// uses one type for all of them, whose name says nothing.
 func cause(err error) error {
 	for isHostWrapper(err) {
 		inner := errors.Unwrap(err)

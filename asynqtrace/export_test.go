@@ -29,7 +29,7 @@ func OptionsOf(task *asynq.Task) []asynq.Option {
 	return l.optionsOf(task)
 }
 
-// ReportOnce returns a layout that cannot be known, and tells OpenTelemetry's error handler
+// ReportOnce returns a layout that cannot be known, and reports it to OpenTelemetry's error handler
 // of it once.
 func ReportOnce(err error) (layout func() error) {
 	report := reportOnce(taskLayout{}, err)

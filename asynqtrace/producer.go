@@ -146,7 +146,7 @@ func (s *sending) refused(outcome string) {
 	}
 }
 
-// accepted adds what the options did not tell.
+// accepted adds what the options did not say.
 func (s *sending) accepted(info *asynq.TaskInfo) {
 	recording := s.span.IsRecording()
 	if s.to.queue == "" {

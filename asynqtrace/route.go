@@ -33,14 +33,14 @@ func (r *routes) get(o *messaging.Operation, queue, taskType string) *route {
 	})
 }
 
-// maxTaskTypes is how many types of task metrics tell apart. Programs have fewer, unless
+// maxTaskTypes is how many types of task metrics distinguish. Programs have fewer, unless
 // they put an identifier into the type, and then each would be a time series of its own.
 const maxTaskTypes = 64
 
 // otherTaskTypes stands for the types beyond.
 const otherTaskTypes = "_OTHER"
 
-// taskTypes are the types of task that metrics tell apart: the first ones that are seen.
+// taskTypes are the types of task that metrics distinguish: the first ones that are seen.
 type taskTypes struct {
 	mu    sync.Mutex
 	known map[string]bool

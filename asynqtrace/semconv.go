@@ -8,7 +8,7 @@ import (
 )
 
 // Every attribute key of this package is in this file. The conventions list no
-// value of messaging.system for asynq and allow one of one's own.
+// value of messaging.system for asynq and allow custom ones.
 // https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/
 
 var system = semconv.MessagingSystemKey.String("asynq")

@@ -17,7 +17,7 @@ type tick struct {
 	opts     []asynq.Option
 	headers  map[string]string // for the task to carry, nil where its own are left alone
 	carrying *carrying
-	answered bool // asynq has called the hook that tells how the enqueue ended
+	answered bool // asynq has called the hook that reports how the enqueue ended
 }
 
 // carrying is a task whose headers are replaced while ticks enqueue it.

@@ -23,14 +23,14 @@
 //
 // # What is read
 //
-// Header keys match in any letter case, and surrounding spaces and tabs are no
-// part of a value, as W3C Trace Context has it for HTTP. Where two keys differ in
-// letter case only and their values differ too, neither is used: which of them is
-// stale cannot be told. Values that are neither a string nor a []byte are passed
-// over, whatever a peer has put there.
+// Header keys match in any letter case, and spaces and tabs around a value are
+// trimmed, as W3C Trace Context requires for HTTP. If two keys differ only in
+// letter case and their values differ, neither is used, since there is no way to
+// know which one is stale. Values that are neither a string nor a []byte are
+// skipped.
 //
-// Where a message has no traceparent, x-opt-traceparent and x-opt-tracestate are
-// read, and where it has no baggage, x-opt-baggage: this is how RabbitMQ 4 hands the
+// If a message has no traceparent, x-opt-traceparent and x-opt-tracestate are
+// read, and if it has no baggage, x-opt-baggage: this is how RabbitMQ 4 passes the
 // annotations of an AMQP 1.0 message to an AMQP 0-9-1 consumer.
 //
 // Baggage beyond the limits of [W3C Baggage], 64 members or 8192 bytes, is cut

@@ -21,7 +21,7 @@ func TestInjectWritesStrings(t *testing.T) {
 		"traceparent": "00-01020300000000000000000000000000-0405060000000000-01",
 		"baggage":     "tenant.id=t1",
 	}
-	// DeepEqual tells a string from a []byte, which other clients cannot read.
+	// DeepEqual distinguishes a string from a []byte, which other clients cannot read.
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v, want %#v", got, want)
 	}

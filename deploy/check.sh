@@ -67,6 +67,8 @@ collector() {
 	fi
 	"$stack/otelcol" validate --config deploy/collector/config.yaml
 	ok deploy/collector/config.yaml 'otelcol validate'
+	"$stack/otelcol" validate --config deploy/collector/config.yaml --config deploy/collector/rename.yaml
+	ok deploy/collector/rename.yaml 'otelcol validate'
 	"$stack/otelcol" validate --config deploy/scale/gateway.yaml
 	ok deploy/scale/gateway.yaml 'otelcol validate'
 	if grep -q 'name: service_\?graph' <<<"$("$stack/otelcol" components)"; then

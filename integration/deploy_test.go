@@ -62,7 +62,8 @@ func emitted(t *testing.T) (metrics, labels []string) {
 			}
 		}
 	}
-	return metrics, append(labels, "le")
+	// Of a resource's attributes, the Collector and Prometheus make these labels.
+	return metrics, append(labels, "le", "service_name", "service_namespace", "service_version")
 }
 
 // prometheusNames spells a metric as the Collector's Prometheus exporter does: with

@@ -76,7 +76,7 @@ func (g *gate) serve(client net.Conn, by net.Listener) {
 	_, _ = io.Copy(client, server)
 }
 
-// shut cuts all connections, and tells how many there were.
+// shut cuts all connections, and returns how many there were.
 func (g *gate) shut() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 			must(os.Unsetenv(name))
 		}
 	}
-	// Spans are looked at as soon as they can be had.
+	// Spans are looked at as soon as they have been exported.
 	must(os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20"))
 	// Tests that are parallel wait for other processes more than they compute.
 	must(flag.Set("test.parallel", "8"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# RabbitMQ nodes of one's own, for tests that kill them. They listen on loopback only
+# Private RabbitMQ nodes, for tests that kill them. They listen on loopback only
 # and know nothing of a RabbitMQ that the machine runs. Needs Debian's rabbitmq-server
 # and no privileges.
 #
@@ -45,7 +45,7 @@ within() {
 	done
 }
 
-# alive PID PIDFILE tells whether the process is there and is the one that was started
+# alive PID PIDFILE reports whether the process is there and is the one that was started
 # here, for numbers are used again: it has the file's name in its environment.
 alive() { [[ -n $1 ]] && grep -qszxF "MQTRACE_PID_FILE=$2" "/proc/$1/environ"; }
 dead() { ! alive "$@"; }

@@ -10,15 +10,59 @@ import (
 	"testing"
 )
 
-// What stands around the lines that the README's diffs leave in place.
+// What stands around the lines that the documents' diffs leave in place.
 var surroundings = map[string]string{
-	"amqp":       "var (ctx = context.Background(); ch *amqp.Channel; msg amqp.Publishing; err error)\n%s_ = err",
-	"consume":    "var (ctx = context.Background(); deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery))\n%s",
-	"asynq":      "var (ctx = context.Background(); redis asynq.RedisClientOpt; task *asynq.Task; err error)\n%s_ = err",
-	"middleware": "var sendWelcome func(context.Context, *asynq.Task) error\n%s",
+	"amqp":       "var (ctx = context.Background(); ch *amqp.Channel; msg amqp.Publishing; err error)\n%s_ = err; return nil",
+	"consume":    "var (ctx = context.Background(); deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery)); _ = ctx\n%sreturn nil",
+	"asynq":      "var (ctx = context.Background(); redis asynq.RedisClientOpt; task *asynq.Task; err error)\n%s_ = err; return nil",
+	"middleware": "var sendWelcome func(context.Context, *asynq.Task) error\n%sreturn nil",
+
+	"pool": "var (ctx = context.Background(); deliveries chan amqp.Delivery; bill func(context.Context, []byte) error)\n%sreturn nil",
+	"fail": "var (ctx = context.Background(); deliveries chan amqp.Delivery; bill func(context.Context, []byte) error)\n%sreturn nil",
+
+	"byhand":        "var (ctx = context.Background(); tracer trace.Tracer; ch *amqp.Channel; pub *amqptrace.Publisher; msg amqp.Publishing; err error); _, _, _ = tracer, ch, pub\n%sreturn err",
+	"byhandconsume": "var (tracer trace.Tracer; deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery) error); _ = tracer\n%sreturn nil",
+	"byhandasynq": "var (ctx = context.Background(); client *asynq.Client; traced *asynqtrace.Client; order string); _, _ = client, traced\n" +
+		"type envelope struct { Trace propagation.MapCarrier; Order string }\n%sreturn err",
+	"amqp091otel":        "var (ctx = context.Background(); raw *amqp.Channel; conn *amqp.Connection; url string; msg amqp.Publishing); _, _ = conn, url\n%sreturn err",
+	"amqp091otelconsume": "var (raw *amqp.Channel; ch *amqp091otel.Channel; handle func(context.Context, amqp.Delivery)); _, _ = raw, ch\n%sreturn nil",
 }
 
-var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```diff\n(.*?)```")
+// What the diffs use, imported whether they do or not.
+const imports = `
+import (
+	"context"
+	"encoding/json"
+	"github.com/hibiken/asynq"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"` + module + `amqptrace"
+	"` + module + `asynqtrace"
+	"` + module + `integration/amqp091otel"
+)
+var (
+	_ context.Context
+	_ = json.Marshal
+	_ asynq.Task
+	_ amqp.Channel
+	_ = otel.Handle
+	_ codes.Code
+	_ propagation.MapCarrier
+	_ trace.Span
+	_ amqptrace.Option
+	_ asynqtrace.Option
+	_ amqp091otel.Channel
+)
+type headerCarrier amqp.Table
+func (c headerCarrier) Get(key string) string { s, _ := c[key].(string); return s }
+func (c headerCarrier) Set(key, value string) { c[key] = value }
+func (c headerCarrier) Keys() []string { return nil }
+`
+
+var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```(diff|go)\n(.*?)```")
 
 var files = regexp.MustCompile(`<!-- checked: (\S+\.go) -->`)
 
@@ -104,47 +148,58 @@ func codeLines(file string) (n int) {
 	return n
 }
 
-// A reader copies the new lines of the README's diffs: they have to compile.
-func TestReadmeCompiles(t *testing.T) {
+// A reader copies the new lines of the documents' diffs: they have to compile, and so do the
+// old ones, or nobody has such a program.
+func TestDiffsCompile(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := diffs.FindAllStringSubmatch(string(readme), -1)
-	if len(found) != len(surroundings) || strings.Count(string(readme), "```diff") != len(found) {
-		t.Fatalf("%d checked diffs, want %d and no others", len(found), len(surroundings))
-	}
 	var program strings.Builder
-	program.WriteString("package readme\nimport (\"context\"; \"github.com/hibiken/asynq\"\n" +
-		"amqp \"github.com/rabbitmq/amqp091-go\"\n\"" + module + "amqptrace\"; \"" + module + "asynqtrace\")\n" +
-		"var (_ context.Context; _ asynq.Task; _ amqp.Channel)\n")
-	for _, f := range found {
-		name, diff := f[1], f[2]
-		around, ok := surroundings[name]
-		if !ok {
-			t.Fatalf("nothing is known of %q", name)
+	program.WriteString("package documents\n" + imports)
+	checked := 0
+	for _, name := range []string{"../README.md", "../docs/migration.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		program.WriteString("func check_" + name + "() {\n" + strings.Replace(around, "%s", after(t, diff), 1) + "\n}\n")
+		found := diffs.FindAllStringSubmatch(string(text), -1)
+		if strings.Count(string(text), "```diff")+strings.Count(string(text), " -->\n```go")-len(files.FindAllString(string(text), -1)) != len(found) {
+			t.Errorf("%s has diffs that are not checked", name)
+		}
+		checked += len(found)
+		for _, f := range found {
+			around, ok := surroundings[f[1]]
+			if !ok {
+				t.Fatalf("nothing is known of %q", f[1])
+			}
+			sides := map[string]string{"shown": f[3]}
+			if f[2] == "diff" {
+				sides = map[string]string{"before": side(t, f[3], "-"), "after": side(t, f[3], "+")}
+			}
+			for side, code := range sides {
+				program.WriteString("func " + side + "_" + f[1] + "() error {\n" + strings.Replace(around, "%s", code, 1) + "\n}\n")
+			}
+		}
 	}
-	file := filepath.Join(t.TempDir(), "readme.go")
+	if checked != len(surroundings) {
+		t.Errorf("%d diffs, want %d", checked, len(surroundings))
+	}
+	file := filepath.Join(t.TempDir(), "documents.go")
 	if err := os.WriteFile(file, []byte(program.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", file).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s\n%s", err, out, program.String())
 	}
 }
 
-// after returns what a diff leaves.
-func after(t *testing.T, diff string) string {
+// side returns one side of a diff: what it leaves, and the lines with the sign.
+func side(t *testing.T, diff, sign string) string {
 	t.Helper()
 	var b strings.Builder
 	for line := range strings.Lines(diff) {
-		switch {
-		case strings.HasPrefix(line, "-"):
-		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, " "):
+		switch line[:1] {
+		case sign, " ":
 			b.WriteString(line[1:])
+		case "-", "+":
 		default:
 			t.Errorf("%q is no line of a diff", line)
 		}

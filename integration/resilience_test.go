@@ -16,7 +16,7 @@ import (
 
 func patienceOver() <-chan time.Time { return time.After(patience) }
 
-// eventually waits for something that no span or log line tells.
+// eventually waits for something that no span or log line shows.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	late := patienceOver()

@@ -17,7 +17,7 @@ import (
 
 // Publisher returns a publisher that traces what next publishes, which has the same config.
 // A message is acked where watermill waits for confirms and messages are not mandatory:
-// watermill does not tell a mandatory one that was returned from one that was routed.
+// watermill does not report whether a mandatory one was returned.
 func Publisher(next message.Publisher, config wamqp.Config, opts ...amqptrace.Option) message.Publisher {
 	return publisher{next, config, amqptrace.NewPublisher(nil, opts...)}
 }

@@ -23,7 +23,7 @@ func words(line string) []string {
 	return all
 }
 
-// What the documents tell people to type is what the tool takes: each command is there,
+// The tool accepts what the documents say to type: each command is there,
 // with flags that it has and values that they allow.
 func TestDocumentedCommands(t *testing.T) {
 	files, err := filepath.Glob("../../docs/*.md")

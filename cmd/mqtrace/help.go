@@ -30,9 +30,9 @@ TLS:
       OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY.
 
 Exit codes:
-   0  the work is done
-   1  it could not be done
-   2  the command was called in a way that it does not know
+   0  success
+   1  failure
+   2  usage error
    3  probe: the trace context did not survive`
 
 // How wide the text of an option is, and where it begins: the template adds to that.

@@ -14,7 +14,7 @@ import (
 )
 
 // hostile is what somebody may write into a name or a header: it clears a screen, sets a
-// window's title, hides and reorders text, and is no UTF-8.
+// window's title, hides and reorders text, and is not UTF-8.
 const hostile = "\x1b[2J\x1b]0;title\x07\u009b31m\u202eevil\u2066\x7f\r\b\xff\xfe"
 
 // harmless checks that nothing in the text drives a terminal.
@@ -29,7 +29,7 @@ func harmless(t *testing.T, what, text string) {
 		}
 	}
 	if !utf8.ValidString(text) {
-		t.Errorf("%s prints what is no UTF-8", what)
+		t.Errorf("%s prints invalid UTF-8", what)
 	}
 }
 

@@ -2,9 +2,8 @@
 //
 //	go install github.com/mqtrace/mqtrace/cmd/mqtrace@latest
 //
-// It exits 0 when a command has done its work, 1 when it could not, 2 when it was called
-// in a way that it does not know, and 3 when a probe has found that the trace context
-// does not survive.
+// It exits with 0 on success, 1 on failure, 2 on a usage error, and 3 if a probe found that the
+// trace context does not survive.
 package main
 
 import (

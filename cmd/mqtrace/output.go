@@ -80,7 +80,7 @@ func traceURLFlag() cli.Flag {
 	}
 }
 
-// warnf tells of what does not keep the command from doing its work.
+// warnf reports what does not keep the command from its work.
 func warnf(c *cli.Command, format string, args ...any) {
 	fmt.Fprintln(c.Root().ErrWriter, "mqtrace: warning:", printable(fmt.Sprintf(format, args...)))
 }

@@ -37,35 +37,34 @@ func peekAMQPCommand() *cli.Command {
 		Name:      "amqp",
 		Usage:     "messages in a queue of RabbitMQ",
 		ArgsUsage: "QUEUE",
-		Description: `Takes messages, settles none, and gives them back: all are where they were, in
-their old order, also if the peek is interrupted or killed. A stream is read without
-any effect. In other queues, this remains:
+		Description: `Gets messages without settling them and returns them to their places in the queue,
+even if the peek is interrupted or killed. Reading a stream has no effect. In other
+queues:
 
 - While it runs, consumers do not get these messages, and may get later ones first.
 - Each message is then marked as redelivered, so that mqtrace.attempt, and
   consumers that look at the flag, count one more.
-- A message whose TTL ends meanwhile expires when it goes back. In a queue with a
-  length limit that was filled up meanwhile, what is over it is dropped.
-- The time after which an unused queue expires (x-expires) starts anew.
+- A message whose TTL ends meanwhile expires when it is returned. If the queue reached
+  its length limit meanwhile, messages over the limit are dropped.
+- The time after which an unused queue expires (x-expires) starts again.
 
-A quorum queue counts deliveries besides, and a message with more than its delivery
-limit allows (20 by default from RabbitMQ 4.0 on) is dead-lettered or dropped. So it
-is refused, with no message taken, unless -quorum is given:
+A quorum queue also counts deliveries, and dead-letters or drops a message beyond its
+delivery limit (20 by default from RabbitMQ 4.0 on). It is refused, before any message
+is taken, unless -quorum is given:
 
 - Before RabbitMQ 4.3, each peek counts as a delivery of each message shown.
 - From 4.3 on, only a peek that is killed does. Others raise x-acquired-count.
-- RabbitMQ 3.10 serves first what has come back: to peek at fewer messages than the
-  last time puts these behind the others.
+- RabbitMQ 3.10 delivers returned messages first: peeking at fewer messages than last
+  time moves those behind the others.
 
-At most 1000 messages of a quorum queue or a stream can be shown. Those that a consumer
-has and has not settled are not in the queue and not shown. Another connection's
-exclusive queue cannot be read.
+At most 1000 messages of a quorum queue or a stream can be shown. Messages that a
+consumer has not settled yet are not shown. Another connection's exclusive queue cannot
+be read.
 
-It takes the read permission on the queue, and the configure permission to find out
-its type: by a declaration that RabbitMQ refuses in every case, and that says so.
-Without the latter, the management API is asked where -management says where that is,
-which takes its tag management. Else the queue is refused; -quorum reads it as a quorum
-queue.
+The user needs the read permission on the queue, and the configure permission to find
+out its type, by a declaration that RabbitMQ always refuses. Without the latter, name
+the management API with -management, which requires the tag management. Otherwise the
+queue is refused; -quorum reads it as a quorum queue.
 
 Examples:
    mqtrace peek amqp orders
@@ -81,9 +80,9 @@ func peekAsynqCommand() *cli.Command {
 		Name:      "asynq",
 		Usage:     "tasks in a queue of asynq",
 		ArgsUsage: "QUEUE",
-		Description: `Reads tasks as asynq's Inspector does, which changes nothing. Tasks that move on
-meanwhile may be missed or come twice. The age of a task is known where its client
-was made with asynqtrace.WithQueueTime.
+		Description: `Reads tasks as asynq's Inspector does, which changes nothing. Tasks that change
+state meanwhile may be missed or shown twice. The age of a task is known if its client
+has the option asynqtrace.WithQueueTime.
 
 Examples:
    mqtrace peek asynq default

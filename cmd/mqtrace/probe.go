@@ -31,20 +31,20 @@ func probeAMQPCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "amqp",
 		Usage: "through an exchange of RabbitMQ to a queue",
-		Description: `The queue must be empty and without consumers, or nothing is sent: whoever takes from a
-queue that is in use gets other people's messages. Take one at the end of the way that
-is there for the probe: bound beside the real one, behind the dead-letter exchange, at
-the other end of the shovel. It is left empty; should somebody else's message come to
-it meanwhile, that is put back (and marked as redelivered) and the probe ends.
+		Description: `The queue must be empty and have no consumers, or nothing is sent: the probe would get
+other messages from a queue that is in use. Use one made for the probe, at the end of
+the route: bound beside the real queue, behind the dead-letter exchange, at the other
+end of the shovel. It is left empty; if another message arrives meanwhile, it is put
+back (marked as redelivered) and the probe ends.
 
-The message goes wherever the exchange leads with that key, like any other: to real
-queues and their consumers too. It has the header mqtrace-probe-id, the type
-mqtrace.probe and a JSON body, and expires 10 s after -timeout where nobody takes it;
-a queue with a dead-letter exchange hands it on then.
+The exchange routes the message like any other with that key, to real queues and their
+consumers too. It has the header mqtrace-probe-id, the type mqtrace.probe and a JSON
+body, and expires 10 s after -timeout unless it is consumed; a queue with a dead-letter
+exchange then dead-letters it.
 
--temporary waits at an exclusive queue of its own, with the same exchange and key. It
-shows what the exchange hands out, and no more of the way. -via adds such queues
-anywhere on the way, to tell between which two a field was lost.
+-temporary waits at an exclusive queue bound with the same exchange and key. It shows
+what the exchange routes, and nothing further along. -via adds such queues along the
+route, to find where a field was lost.
 
 Examples:
    mqtrace probe amqp -queue probe
@@ -72,12 +72,12 @@ func probeAsynqCommand() *cli.Command {
 		Name:  "asynq",
 		Usage: "into a queue of asynq and out again",
 		Description: `Schedules a task of the type mqtrace:probe for a day later, reads it back as asynq's
-Inspector does, and deletes it. No worker is given it, and nothing else in the queue
-is touched. What workers do with headers is not seen: those with asynq before v0.26
-drop them when they retry a task.
+Inspector does, and deletes it. No worker gets it, and nothing else in the queue is
+touched. The probe does not show what workers do with headers: those with asynq before
+v0.26 drop them when they retry a task.
 
-A queue that servers process is refused without -live: should the probe be killed
-before it deletes the task, they would find it in a day.
+A queue that servers process is refused without -live: if the probe is killed before it
+deletes the task, they get it a day later.
 
 Examples:
    mqtrace probe asynq -queue default

@@ -29,10 +29,10 @@ func queuesCommand() *cli.Command {
 		Description: `Lists each queue that traces name, those of the view at -view or at URL, or of FILE: how
 many messages nothing has consumed, since when and of which tenants, messages a minute,
 how long they wait and are processed, failures, retries and dead letters, who publishes
-and who consumes. What waits longest comes first. A message that was sent to be processed
-later waits from when it is due.
+and who consumes. The queue that waits longest comes first. A message to be processed
+later counts as waiting once it is due.
 
-With -management or -redis, depth and consumers are beside it as the broker has them.
+With -management or -redis, the broker's own depth and consumers are shown too.
 WAITING counts messages whose publish was traced; DEPTH counts all.
 
 Examples:

@@ -17,10 +17,10 @@ import (
 
 func sendCommand() *cli.Command {
 	return groupCommand("send", "publish or enqueue one traced message",
-		`The message carries the trace that TRACEPARENT, TRACESTATE and BAGGAGE in the
-environment tell of, or starts one. Its span goes where OTEL_EXPORTER_OTLP_ENDPOINT
-says, as service OTEL_SERVICE_NAME (by default mqtrace). Without an endpoint, or if
-the span cannot be sent, the message is traced all the same.
+		`The message continues the trace in the environment's TRACEPARENT, TRACESTATE and
+BAGGAGE, or starts one. Its span is sent to OTEL_EXPORTER_OTLP_ENDPOINT, as service
+OTEL_SERVICE_NAME (by default mqtrace). Without an endpoint, or if the span cannot be
+sent, the message still carries its trace.
 
 Examples:
    mqtrace send amqp -exchange orders -key order.created -body '{"id":1}'
@@ -113,7 +113,7 @@ func printSent(c *cli.Command, s *sent, text string) error {
 	lines := []string{text}
 	switch s.TraceID {
 	case "":
-		lines = append(lines, "no trace: OTEL_SDK_DISABLED is set, and TRACEPARENT tells of none")
+		lines = append(lines, "no trace: OTEL_SDK_DISABLED is set, and TRACEPARENT is not")
 	default:
 		line := "trace " + s.TraceID + ", span " + s.SpanID
 		if s.Continued {

@@ -21,8 +21,8 @@ func sendAMQPCommand() *cli.Command {
 		Name:  "amqp",
 		Usage: "publish a message to RabbitMQ",
 		Description: `Publishes to an exchange, or without -exchange to the queue that -key names, waits
-until RabbitMQ has the message (-confirm=false does not), and fails if no queue took
-it (-mandatory=false does not; nor is it noticed without a confirmation).
+for RabbitMQ's confirm (unless -confirm=false), and fails if no queue took the message
+(unless -mandatory=false; without a confirm, it cannot know).
 
 Examples:
    mqtrace send amqp -exchange orders -key order.created -body '{"id":1}'

@@ -28,21 +28,21 @@ func tapCommand() *cli.Command {
 		Description: `Listens to RabbitMQ's firehose and adds to each trace what the broker did with the
 message: "route orders", with the queues it went to or as an error if there was none,
 and "deliver billing", with redeliveries and the dead-letter history. The services are
-not touched. Spans go out over OTLP/HTTP, to -endpoint or where OTEL_EXPORTER_OTLP_ENDPOINT
-and its relatives say, or to http://localhost:4318.
+not touched. Spans are sent over OTLP/HTTP to -endpoint, or as the OTEL_EXPORTER_OTLP_*
+variables say, or to http://localhost:4318.
 
-The firehose costs: for each message that is published and for each delivery, RabbitMQ
-publishes a copy, body included, while it is on. docs/tap.md has figures. It is on for a
-whole virtual host, until somebody turns it off:
+The firehose has a cost: while it is on, RabbitMQ publishes a copy of each message that
+is published and of each delivery, body included. docs/tap.md has figures. It is on for
+a whole virtual host, until it is turned off:
 
    rabbitmqctl trace_on -p VHOST         rabbitmqctl trace_off -p VHOST
 
--turn-on does both, and leaves it on at the end if it was on before: through RabbitMQ's
-management API where -management says where that is, else with rabbitmqctl, on the
-machine of the node and with its rights. It is off again also after Ctrl-C, SIGTERM and
-a lost terminal; kill -9, and Ctrl-C twice, leave it on. Of several taps with -turn-on
-the last to end turns it off; they know of one another by the consumers of a queue named
-mqtrace-tap, which is gone with the last of them.
+-turn-on does both, and leaves the firehose on if it was on before: through RabbitMQ's
+management API if -management names it, else with rabbitmqctl, on the node's machine and
+with its rights. Ctrl-C, SIGTERM and a lost terminal turn it off too; kill -9, and Ctrl-C
+twice, leave it on. Of several taps with -turn-on, the last to end turns it off; they
+count one another by the consumers of a queue named mqtrace-tap, which is deleted with
+the last of them.
 
 Statistics go to standard error, every -interval and at the end; with -o json the last
 ones to standard output.

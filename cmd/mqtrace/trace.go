@@ -27,11 +27,11 @@ func traceCommand() *cli.Command {
 		Usage:     "draw a trace as a tree",
 		ArgsUsage: "FILE|URL|ID",
 		Description: `Draws the spans of a trace as a tree, with the time that messages waited in queues.
-FILE has traces as OTLP JSON, one document or one behind the other, or as Jaeger's
-UI and Tempo hand them out; - is the standard input. URL is that of a running mqtrace
-view, of a trace's page there or in Jaeger's UI, or of an answer of Jaeger's or Tempo's
-query API. ID is that of a trace in the view at -view, or in the Tempo at -tempo; its
-first 8 digits do for the view.
+FILE contains traces as OTLP JSON, in one document or several, or as exported by
+Jaeger's UI or Tempo; - is standard input. URL is that of a running mqtrace view, of a
+trace's page there or in Jaeger's UI, or of Jaeger's or Tempo's query API. ID is that of
+a trace in the view at -view, for which its first 8 digits are enough, or in the Tempo at
+-tempo.
 
 Examples:
    mqtrace trace 4bf92f3577b34da6a3ce929d0e0e4736
@@ -94,7 +94,7 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 	return writeTraces(c, traces, elsewhere)
 }
 
-// whereElse returns what other traces tell of the messages of a trace: a view knows, else
+// whereElse returns what other traces say about the messages of a trace: a view knows, else
 // those that were read do.
 func whereElse(ctx context.Context, remote *tracesource.Remote, traces []spans.Trace) func(trace.TraceID) tree.Elsewhere {
 	known := tree.ElsewhereIn(traces)
@@ -215,7 +215,7 @@ func readFile(c *cli.Command, name string) ([]spans.Trace, error) {
 	return traces, nil
 }
 
-// warn tells what was left out of a source.
+// warn reports what was left out of a source.
 func warn(c *cli.Command, source string, warnings []string) {
 	for _, text := range warnings {
 		warnf(c, "%s: %s", source, text)

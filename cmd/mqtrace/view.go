@@ -35,12 +35,12 @@ func viewCommand() *cli.Command {
 
    export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:4318/v1/traces
 
-It takes traces alone. A program whose metrics and logs have no other place to go wants
+It receives traces only. If a program's metrics and logs have nowhere else to go, set
 OTEL_METRICS_EXPORTER=none and OTEL_LOGS_EXPORTER=none as well.
 
-Traces are kept in memory; the oldest are given up when there is no more room. Files are
-those that the page saves, and all that mqtrace trace reads. The page and the traces have
-no password: whoever can reach the address can read them.
+Traces are kept in memory; the oldest are dropped when it is full. Files are those that
+the page saves, and all that mqtrace trace reads. There is no password: anyone who can
+reach the address can read the traces.
 
 Examples:
    mqtrace view                            on port 4318 of this machine

@@ -24,7 +24,7 @@ func aMinuteAgo(traceNumber, id byte, name string, kind trace.SpanKind, destinat
 	}
 }
 
-// What other traces tell of a trace's messages is known in the terminal too: the orders are
+// What other traces say about a trace's messages is known in the terminal too: the orders are
 // consumed in traces of their own, the third by billing and not by mail.
 func TestTraceKnowsOtherTraces(t *testing.T) {
 	kept := traceview.NewStore(traceview.Limits{})

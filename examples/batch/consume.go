@@ -31,7 +31,7 @@ func consume(
 		// those in collect's slice do not.
 		last := ds[len(ds)-1]
 		if err := insert(ctx, rows); err != nil {
-			_ = last.Nack(true, true) // The insert's error is the one to tell.
+			_ = last.Nack(true, true) // The insert's error matters more.
 			return err
 		}
 		return last.Ack(true) // One frame for all of them.

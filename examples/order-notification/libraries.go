@@ -22,7 +22,7 @@ func adoptLibraryLogs() {
 	redis.SetLogger(redisLogger{log})
 }
 
-// redisLogger logs at debug level: go-redis tells of each failed attempt, and
+// redisLogger logs at debug level: go-redis reports each failed attempt, and
 // the caller gets the error.
 type redisLogger struct{ log *slog.Logger }
 

@@ -21,7 +21,7 @@ var example = showcase.Example{
 	Run:  run,
 	LookAt: `
 Look at the start column: three photos at a time, while the others wait in the queue. Each worker's span is under the
-publish of its own message. One photo is broken: its span tells why, and that the message was rejected.`,
+publish of its own message. One photo is broken: its span says why, and that the message was rejected.`,
 	Attributes: []string{"messaging.message.id", "mqtrace.settlement"},
 }
 

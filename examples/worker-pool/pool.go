@@ -22,7 +22,7 @@ func pool(
 	// One handler serves all workers. Its span is one call.
 	handle := cons.Handler(func(ctx context.Context, d amqp.Delivery) error {
 		if err := work(ctx, d.Body); err != nil {
-			_ = d.Reject(false) // The work's error is the one to tell.
+			_ = d.Reject(false) // The work's error matters more.
 			return err
 		}
 		return d.Ack(false)

@@ -13,7 +13,7 @@ import (
 // follows the last.
 var releases = []string{"3.10", "4.0", "4.3"}
 
-// release tells which of the releases a server is, or follows.
+// release returns which of the releases a server is, or follows.
 func release(t *testing.T, url string) string {
 	t.Helper()
 	conn := must[*amqp.Connection](t)(amqp.Dial(url))

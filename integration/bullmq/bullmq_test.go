@@ -23,7 +23,7 @@ import (
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// seen is what the Node program tells of a job.
+// seen is what the Node program reports of a job.
 type seen struct {
 	TraceID  string `json:"traceId"`
 	SpanID   string `json:"spanId"`

@@ -127,7 +127,7 @@ func (s service) faults() []string {
 	return faults
 }
 
-// pinned tells whether an image has a digest or a tag that says a version, down to
+// pinned reports whether an image has a digest or a tag that says a version, down to
 // the minor one at least.
 func pinned(image string) bool {
 	if strings.Contains(image, "@sha256:") {

@@ -19,7 +19,7 @@ import (
 
 // reading is what the process holds while messages flow.
 type reading struct {
-	heap, resident uint64 // bytes; resident is 0 where the system does not tell
+	heap, resident uint64 // bytes; resident is 0 where the system does not report it
 	goroutines     int
 }
 

@@ -49,7 +49,7 @@ type frames struct {
 	head []byte
 }
 
-// pass goes through what passes and tells whether it has damaged it.
+// pass goes through what passes and reports whether it has damaged it.
 func (f *frames) pass(data []byte, damage, atBegin bool) bool {
 	harmed := false
 	for i := 0; i < len(data); {

@@ -166,7 +166,7 @@ func TestNodeAttributes(t *testing.T) {
 	}
 }
 
-// having tells on which spans an attribute is.
+// having returns the spans that have an attribute.
 func having(key string, publish, process map[string]any) string {
 	_, published := publish[key]
 	_, processed := process[key]

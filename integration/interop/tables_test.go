@@ -47,7 +47,7 @@ var traces = &table{
 	},
 }
 
-// settlements is what the spans of both sides tell of a message's end.
+// settlements is what the spans of both sides record of a message's end.
 var settlements = &table{
 	columns: []string{"settled by", "consumer", "its span's status", "description", "then the message is"},
 	key:     2,

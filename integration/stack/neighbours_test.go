@@ -85,11 +85,12 @@ func (n *neighbours) root(name string, took time.Duration, status codes.Code, at
 	return root.SpanContext()
 }
 
-// makeNoise has health checks, scrapes and polls traced. Some fail and some hang.
+// makeNoise has health checks, scrapes, introspection and polls traced. Some fail and some hang.
 func (n *neighbours) makeNoise(each int) {
 	for _, probe := range []attribute.KeyValue{
 		attribute.String("url.path", "/healthz"),
 		attribute.String("http.target", "/metrics"),
+		attribute.String("graphql.operation.name", "IntrospectionQuery"),
 		attribute.String("db.system.name", "redis"),
 		attribute.String("db.system", "redis"),
 	} {

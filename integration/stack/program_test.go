@@ -140,7 +140,7 @@ func (p *program) answers(t *testing.T, url string) {
 	})
 }
 
-// eventually waits for something that nobody tells.
+// eventually waits for something that nothing announces.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for late := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {

@@ -294,7 +294,7 @@ func (p *prometheus) checkQueries(t *testing.T, rabbitMQ bool) {
 	p.awaitSeries(t, all)
 }
 
-// checkLabels looks at what tells one service's series from another's.
+// checkLabels checks what distinguishes one service's series from another's.
 func (p *prometheus) checkLabels(t *testing.T) {
 	t.Helper()
 	series := p.ask(t, "messaging_process_duration_seconds_count")

@@ -65,7 +65,7 @@ func TestViewSurvivesLoad(t *testing.T) {
 
 	took := time.Since(started)
 	resident := l.view.residentMiB(t)
-	t.Logf("%d spans in %.1f s, %.0f a second; %d batches told to come again; %d hostile requests; "+
+	t.Logf("%d spans in %.1f s, %.0f a second; %d batches told to try again; %d hostile requests; "+
 		"%d looks at the page, the slowest %v; %d MiB resident at most; %.1f s of CPU",
 		l.sent.Load()*batchSize, took.Seconds(), float64(l.sent.Load()*batchSize)/took.Seconds(), l.delayed.Load(), l.hostile.Load(),
 		l.looked.Load(), time.Duration(l.slowest.Load()).Round(time.Millisecond), resident, l.view.cpu(t).Seconds())

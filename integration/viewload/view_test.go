@@ -53,7 +53,7 @@ func startView(t *testing.T, args ...string) *view {
 }
 
 // residentMiB is the most memory that the process has had, and cpu the time it has had
-// on the cores. Both are 0 where the operating system does not tell.
+// on the cores. Both are 0 where the operating system does not report them.
 func (v *view) residentMiB(t *testing.T) int {
 	t.Helper()
 	var kib int
@@ -82,7 +82,7 @@ func (v *view) cpu(t *testing.T) time.Duration {
 	return time.Duration(user+system) * time.Second / ticks
 }
 
-// proc reads what Linux tells of the process.
+// proc reads what Linux reports of the process.
 func (v *view) proc(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", v.process.Pid, name))

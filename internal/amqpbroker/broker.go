@@ -163,7 +163,7 @@ func (b *Broker) URL() string {
 	return u.String()
 }
 
-// Close tells every client that the broker shuts down (320 CONNECTION_FORCED),
+// Close notifies every client that the broker shuts down (320 CONNECTION_FORCED),
 // gives them a moment to answer, and ends. None of the broker's goroutines is left
 // when it returns. It never fails, and may be called twice.
 func (b *Broker) Close() error {

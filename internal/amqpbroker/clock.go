@@ -64,7 +64,7 @@ func (c *clock) run() {
 	}
 }
 
-// ring calls what is due and tells how long to sleep. It lets go of the mutex
+// ring calls what is due and returns how long to sleep. It lets go of the mutex
 // between calls.
 func (c *clock) ring() time.Duration {
 	for {

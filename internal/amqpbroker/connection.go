@@ -154,7 +154,7 @@ func (c *connection) stopWaiting() {
 	}
 }
 
-// shutDown tells the peer to go. The broker's mutex must be held.
+// shutDown asks the peer to close. The broker's mutex must be held.
 func (c *connection) shutDown() {
 	c.sendClose(&exception{code: connectionForced, text: "broker forced connection closure with reason 'shutdown'"})
 	last := time.Now().Add(c.broker.cfg.closeGrace)
@@ -168,8 +168,8 @@ func (c *connection) sendClose(e *exception) {
 	c.send(0, connectionClose, args)
 }
 
-// raise tells the peer about an exception that ends the connection. Other errors
-// are handed back: they end it too, with nobody there to tell.
+// raise reports to the peer an exception that ends the connection. Other errors
+// are handed back: they end it too, with no peer to report to.
 func (c *connection) raise(err error) error {
 	var e *exception
 	if !errors.As(err, &e) {

@@ -27,7 +27,7 @@ func (c *consumer) readArguments(args table) error {
 	return nil
 }
 
-// ready tells whether the consumer may be given one more message.
+// ready reports whether the consumer may be given one more message.
 func (c *consumer) ready() bool {
 	if !c.noAck && c.limit > 0 && c.unacked >= c.limit {
 		return false
@@ -49,7 +49,7 @@ func (c *consumer) take(e *entry) {
 	ch.traceOut(c.queue.name, m, e.redelivered) // may give this channel its next delivery
 }
 
-// cancel tells the client that its queue is gone
+// cancel notifies the client that its queue is gone
 // (https://www.rabbitmq.com/docs/consumer-cancel).
 func (c *consumer) cancel() {
 	delete(c.channel.consumers, c.tag)
@@ -71,7 +71,7 @@ func (q *queue) add(c *consumer) {
 	}
 }
 
-// drop removes c from q's consumers, and tells whether it was among them.
+// drop removes c from q's consumers, and reports whether it was among them.
 func (q *queue) drop(c *consumer) bool {
 	i := slices.Index(q.consumers, c)
 	if i < 0 {

@@ -126,7 +126,7 @@ func (d death) table() table {
 	return t
 }
 
-// cycles tells whether a message has been in the queue before and came round
+// cycles reports whether a message has been in the queue before and came round
 // without anybody rejecting it: it would go round for ever, and is dropped.
 func cycles(queue string, deaths []death) bool {
 	for _, d := range deaths {

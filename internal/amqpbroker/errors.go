@@ -58,7 +58,7 @@ type exception struct {
 
 func (e *exception) Error() string { return e.replyText() }
 
-// hard tells whether the whole connection is closed, or the channel alone.
+// hard reports whether the whole connection is closed, or the channel alone.
 func (e *exception) hard() bool {
 	switch e.code {
 	case contentTooLarge, noRoute, noConsumers, accessRefused, notFound, resourceLocked, preconditionFailed:

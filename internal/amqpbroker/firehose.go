@@ -20,7 +20,7 @@ func (b *Broker) Trace(on bool) {
 	b.knobs.tracing = on
 }
 
-// traceIn tells of a message that was published. As in RabbitMQ, the default exchange is
+// traceIn publishes a record of a message that was published. As in RabbitMQ, the default exchange is
 // said to have routed to every key, whether there is such a queue or not.
 func (ch *channel) traceIn(m *message, routed []*queue) {
 	if !ch.broker.knobs.tracing {
@@ -37,7 +37,7 @@ func (ch *channel) traceIn(m *message, routed []*queue) {
 	ch.trace("publish."+m.exchange, m, stringsField("routed_queues", names))
 }
 
-// traceOut tells of a message that goes out to a consumer, or was fetched.
+// traceOut publishes a record of a message that goes out to a consumer, or was fetched.
 func (ch *channel) traceOut(queue string, m *message, redelivered bool) {
 	if !ch.broker.knobs.tracing {
 		return

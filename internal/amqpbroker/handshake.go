@@ -180,7 +180,7 @@ func credentials(mechanism string, response []byte) (user, password string, ok b
 	return "", "", false
 }
 
-// can tells whether the client has announced a capability.
+// can reports whether the client has announced a capability.
 func (c *connection) can(capability string) bool {
 	f, ok := c.capabilities.find(capability)
 	return ok && f.kind == 't' && f.value[0] != 0

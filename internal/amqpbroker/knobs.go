@@ -20,7 +20,7 @@ type knobs struct {
 type Frame struct {
 	// Connection is the client's address.
 	Connection net.Addr
-	// FromClient tells the direction.
+	// FromClient is the direction.
 	FromClient bool
 	// Type is 1 for a method, 2 for a content header, 3 for a body, 8 for a
 	// heartbeat.
@@ -84,7 +84,7 @@ func (b *Broker) Connections() []Connection {
 	return all
 }
 
-// CutConnections cuts every connection and tells how many there were. The broker
+// CutConnections cuts every connection and returns how many there were. The broker
 // goes on, with the queues and messages that outlive a connection.
 func (b *Broker) CutConnections() int {
 	b.mu.Lock()

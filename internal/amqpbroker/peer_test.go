@@ -214,7 +214,7 @@ func (p *peer) method(channel uint16, name string, args map[string]string) {
 	p.write(b)
 }
 
-// next reads one method, with its content, and tells what it says; false where
+// next reads one method, with its content, and returns what it says; false where
 // nothing comes in time. Heartbeats are passed over.
 func (p *peer) next(wait time.Duration) (string, bool) {
 	if p.in == nil {

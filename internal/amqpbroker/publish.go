@@ -121,7 +121,7 @@ func (m *message) withCopies() (*message, error) {
 }
 
 // distribute puts a message into its queues, and answers with a return and
-// a confirm where they are due: the return comes first. It tells whether all the
+// a confirm where they are due: the return comes first. It reports whether all the
 // queues took it.
 func (ch *channel) distribute(r routing, now time.Time) bool {
 	if ch.confirms != nil && ch.broker.knobs.refuseConfirm {

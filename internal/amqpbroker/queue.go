@@ -86,7 +86,7 @@ func (q *queue) levelOf(m *message) int {
 	return min(priority, maxQuorumPriority)
 }
 
-// refuses tells whether a queue that does not drop its head has no room for m. A
+// refuses reports whether a queue that does not drop its head has no room for m. A
 // quorum queue refuses only when it is over its limit already.
 func (q *queue) refuses(m *message) bool {
 	if q.quorum {

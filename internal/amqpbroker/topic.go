@@ -10,7 +10,7 @@ func topicWords(key string) []string {
 	return strings.Split(key, ".")
 }
 
-// topicMatch tells whether a binding key matches a routing key, both split into
+// topicMatch reports whether a binding key matches a routing key, both split into
 // words: * stands for one word, # for any number of them (AMQP 0-9-1 section
 // 3.1.3.3). It takes time in proportion to the product of the lengths at worst.
 func topicMatch(pattern, words []string) bool {

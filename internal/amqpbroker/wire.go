@@ -68,7 +68,7 @@ func (d *decoder) table() table {
 	return t
 }
 
-// done tells whether the payload held exactly what was read from it.
+// done reports whether the payload held exactly what was read from it.
 func (d *decoder) done() bool { return !d.bad && len(d.b) == 0 }
 
 // encoder builds a payload by appending.

@@ -124,7 +124,7 @@ func (s scenario) verify(p *play, release string, pace time.Duration) {
 	}
 }
 
-// early tells whether an answer is one that RabbitMQ gives before it has come to what it
+// early reports whether an answer is one that RabbitMQ gives before it has come to what it
 // was told. The question may be asked again.
 func early(got, want string) bool {
 	empty := strings.HasSuffix(got, "basic.get-empty") && strings.Contains(want, "basic.get-ok")

@@ -51,7 +51,7 @@ func (o *outbox) signal() {
 	}
 }
 
-// hasRoom tells whether a delivery may be added. Where it may not, the writer
+// hasRoom reports whether a delivery may be added. Where it may not, the writer
 // looks for deliveries again once it has taken what is there.
 func (o *outbox) hasRoom() bool {
 	o.mu.Lock()
@@ -84,7 +84,7 @@ func (o *outbox) end() {
 	o.signal()
 }
 
-// take hands the writer what is pending, and tells whether consumers were passed
+// take hands the writer what is pending, and reports whether consumers were passed
 // over and whether this was the last of it.
 func (o *outbox) take(reuse []byte) (b []byte, passed, last bool) {
 	if cap(reuse) > outboxKeep {
@@ -99,7 +99,7 @@ func (o *outbox) take(reuse []byte) (b []byte, passed, last bool) {
 }
 
 // write is the connection's writing goroutine. It ends when the outbox has ended,
-// and then tells the peer that no more comes, or when the socket fails, and then
+// and then signals the peer that no more comes, or when the socket fails, and then
 // closes it, which ends the reading goroutine.
 func (c *connection) write() {
 	defer close(c.out.finished)

@@ -1,4 +1,4 @@
-// Package amqphistory reads what a message's headers tell of its earlier deliveries
+// Package amqphistory reads what a message's headers say about its earlier deliveries
 // and deaths.
 package amqphistory
 
@@ -10,7 +10,7 @@ import (
 // MaxDeaths is how many entries of a message's dead-letter history are kept.
 const MaxDeaths = 8
 
-// History is what a message's headers tell of its earlier deliveries.
+// History is what a message's headers say about its earlier deliveries.
 type History struct {
 	// Attempt is 1 for the first delivery to this queue.
 	Attempt int
@@ -30,7 +30,7 @@ type Death struct {
 	Exchange, Key string
 	Count         int64
 	// First is when the message first died there, in seconds since 1970, or 0 where
-	// the header does not tell.
+	// the header does not say.
 	First int64
 }
 

@@ -26,7 +26,7 @@ func Fail(span trace.Span, errorType, description string) {
 }
 
 // FailDidNotReturn marks span as failed because its handler panicked or ended its
-// goroutine. Which of the two it was only recover could tell, and to recover and
+// goroutine. Only recover could distinguish the two, and to recover and
 // panic again would cost the panic its place in the program.
 func FailDidNotReturn(span trace.Span) {
 	Fail(span, ErrorTypePanic, didNotReturn)

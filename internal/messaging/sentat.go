@@ -10,7 +10,7 @@ const (
 	// SentAtHeader is when the producer sent the message: decimal microseconds
 	// since 1970, as text, which every client reads alike.
 	SentAtHeader = "mqtrace-sent-at"
-	// PublishIDHeader tells a message that the broker returns from others.
+	// PublishIDHeader identifies a message that the broker returns.
 	PublishIDHeader = "mqtrace-publish-id"
 	// NewTraceHeader asks the consumer to start a new trace, if its value is NewTraceRequested.
 	NewTraceHeader    = "mqtrace-new-trace"

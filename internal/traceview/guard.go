@@ -16,7 +16,7 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 // guard is in front of everything: it refuses what a browser sends for a page of
-// another origin, and tells browsers to keep to this one.
+// another origin, and restricts browsers to this one.
 type guard struct {
 	next http.Handler
 	// hosts decides which names and addresses the server is asked for under; nil
@@ -67,7 +67,7 @@ func isCrossOrigin(r *http.Request) bool {
 }
 
 // opensPage reports whether somebody follows a link to the page, which alone
-// tells nothing. It cannot be put into a frame.
+// reveals nothing. It cannot be put into a frame.
 func opensPage(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.URL.Path == "/" && r.Header.Get("Origin") == "" &&
 		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"

@@ -143,7 +143,7 @@ func TestHandlerNestedProtobuf(t *testing.T) {
 }
 
 // Bodies that are being received together take bounded memory; who comes too
-// late is told to come again, and everything is given back in the end.
+// late is told to try again later, and everything is given back in the end.
 func TestHandlerBoundsWhatItReceivesAtOnce(t *testing.T) {
 	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
 	half := bytes.Repeat([]byte{0xff}, 15<<20) // malformed at the first byte

@@ -18,11 +18,11 @@ import (
 // Service returns the SDK of a service. A program is one service as a rule: it sets its
 // provider with otel.SetTracerProvider at start-up, exports to a Collector in batches,
 // and needs no amqptrace.WithTracerProvider. Here several share a process.
-func (s *Stage) Service(name string) trace.TracerProvider {
-	return sdktrace.NewTracerProvider(
+func (s *Stage) Service(name string, opts ...sdktrace.TracerProviderOption) trace.TracerProvider {
+	return sdktrace.NewTracerProvider(append([]sdktrace.TracerProviderOption{
 		sdktrace.WithSyncer(s.spans),
 		sdktrace.WithResource(resource.NewSchemaless(semconv.ServiceName(name))),
-	)
+	}, opts...)...)
 }
 
 // Await waits until n spans of that name have ended.

@@ -30,7 +30,7 @@ const patience = time.Minute
 // An Example is one of the programs beside this package.
 type Example struct {
 	Name string
-	// LookAt tells in a line or two what to look at in the traces.
+	// LookAt says in a line or two what to look at in the traces.
 	LookAt string
 	// Attributes are the keys of attributes to show in the trees.
 	Attributes []string

@@ -116,6 +116,10 @@ func (s *Stage) Go(run func() error) {
 	})
 }
 
+// OnStop has stop called when the example ends, for what [Stage.Go] runs and does not look at
+// the context.
+func (s *Stage) OnStop(stop func()) { context.AfterFunc(s.ctx, stop) }
+
 // close stops what runs and removes from the broker what the example made there.
 func (s *Stage) close() error {
 	s.stop(nil)

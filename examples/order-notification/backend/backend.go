@@ -99,7 +99,7 @@ func startRedis(addr string) (*miniredis.Miniredis, error) {
 	return m, nil
 }
 
-// unused tells whether nobody answers at an address. Listening alone does not tell on
+// unused reports whether nobody answers at an address. Listening alone does not tell on
 // every system: some let a program take loopback from one that listens everywhere.
 func unused(ctx context.Context, addr string) bool {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)

@@ -35,7 +35,7 @@ tok_unavailable and tok_panic. What waits in the queues:
 	if url := s.receiver.URL(); url != "http://"+viewAddr {
 		env = append(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="+url+"/v1/traces")
 	}
-	// The page takes traces alone.
+	// The page receives traces only.
 	env = append(env, "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none")
 	for _, part := range without {
 		own := env

@@ -2,7 +2,9 @@ package httpserver
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"runtime"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/trace"
@@ -14,7 +16,10 @@ import (
 // every few seconds would be most of what the tracing backend stores.
 const HealthPath = "/healthz"
 
-// traceIDHeader tells whoever called which trace to look for.
+// MetricsPath is where the state of the process can be scraped. It is not traced either.
+const MetricsPath = "/metrics"
+
+// traceIDHeader is the answer's header with the trace to look for.
 const traceIDHeader = "X-Trace-Id"
 
 // NewHandler traces what mux serves. Spans are named by method and route.
@@ -24,7 +29,7 @@ func NewHandler(mux *http.ServeMux, t *telemetry.Telemetry) http.Handler {
 		otelhttp.WithTracerProvider(t.TracerProvider),
 		otelhttp.WithMeterProvider(t.MeterProvider),
 		otelhttp.WithPropagators(t.Propagators),
-		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != HealthPath }),
+		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != HealthPath && r.URL.Path != MetricsPath }),
 	)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The route is looked up before the span starts, so that the span has
@@ -34,7 +39,7 @@ func NewHandler(mux *http.ServeMux, t *telemetry.Telemetry) http.Handler {
 	})
 }
 
-// NewHealthMux returns a mux with nothing but the health check on it.
+// NewHealthMux returns a mux with nothing but the health check and the metrics on it.
 func NewHealthMux(check func(ctx context.Context) error) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+HealthPath, func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +49,18 @@ func NewHealthMux(check func(ctx context.Context) error) *http.ServeMux {
 		}
 		WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
+	mux.HandleFunc("GET "+MetricsPath, writeMetrics)
 	return mux
+}
+
+// writeMetrics writes the state of the process in the text format of Prometheus. What the
+// service does is sent by OTLP instead, with exemplars: see package telemetry.
+func writeMetrics(w http.ResponseWriter, _ *http.Request) {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	fmt.Fprintf(w, "# TYPE go_goroutines gauge\ngo_goroutines %d\n", runtime.NumGoroutine())
+	fmt.Fprintf(w, "# TYPE go_memstats_heap_alloc_bytes gauge\ngo_memstats_heap_alloc_bytes %d\n", memory.HeapAlloc)
 }
 
 // withTraceID sets the header before the handler runs, so that every answer

@@ -1,4 +1,4 @@
-// Package inhouse shows how a message client of one's own is traced: a line where it sends,
+// Package inhouse shows how an in-house message client is traced: a line where it sends,
 // three where it calls the handler.
 package inhouse
 
@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Client is what the teams of the house use in the place of RabbitMQ.
+// Client is what teams use instead of RabbitMQ's client.
 type Client struct {
 	exchange string
 	pub      *amqptrace.Publisher
@@ -30,8 +30,8 @@ func (c *Client) Emit(ctx context.Context, event, id string, body []byte) error 
 
 // Subscribe calls handle for the events of a queue until ch is closed. It must not be the
 // channel that publishes: amqp091-go does not keep the frames of basic.consume and those of a
-// message apart. An event that fails is tried once more. Handlers of the house take a body and return an error: the span is
-// around the call, and the client tells it how the message was settled.
+// message apart. An event that fails is tried once more. Handlers take a body and return an error: the span is
+// around the call, and the client reports how it settled the message.
 func (c *Client) Subscribe(ch *amqp.Channel, queue string, handle func(context.Context, []byte) error) error {
 	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
 	if err != nil {

@@ -114,7 +114,7 @@ func rabbit(s *spans.Span, name string) Destination {
 	return d
 }
 
-// sent tells an exchange from a queue that a publisher names. What goes through the
+// sent distinguishes an exchange from a queue that a publisher names. What goes through the
 // default exchange has its queue for a key.
 func sent(s *spans.Span, name, key string) (exchange, queue string) {
 	switch kind := s.Attributes.Text(keyDestinationKind); {

@@ -17,7 +17,7 @@ type scopeGroup struct {
 	spans []*spans.Span
 }
 
-// resourceKey and scopeKey tell whether two spans share a resource and a scope.
+// resourceKey and scopeKey are equal for spans that share a resource and a scope.
 type resourceKey struct {
 	attributes, schemaURL string
 	dropped               uint32

@@ -67,7 +67,7 @@ func (a *answers) send(w http.ResponseWriter, kept *keptAnswer) {
 	}
 
 	w.WriteHeader(kept.status)
-	_, _ = pieces{w}.Write(kept.body.Bytes()) // The client is gone; nobody is left to tell.
+	_, _ = pieces{w}.Write(kept.body.Bytes()) // The client is gone: there is no one to report to.
 }
 
 // keptAnswer is an answer that is not on its way yet.
@@ -110,5 +110,5 @@ func WriteError(w http.ResponseWriter, status int, message string) {
 func writeJSON(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // The client is gone; nobody is left to tell.
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // The client is gone: there is no one to report to.
 }

@@ -35,7 +35,7 @@ type api struct {
 	store    *store.Store
 	overview overview
 	routes   routes
-	// began tells this run of the program from the one before, whose revisions a
+	// began distinguishes this run of the program from the one before, whose revisions a
 	// page may still have.
 	began int64
 	// waiting: an answer had a message in it that nothing has consumed, and says for how
@@ -178,7 +178,7 @@ func (a *api) otlp(w http.ResponseWriter, r *http.Request) {
 
 	w.Header().Set("Content-Type", jsonType)
 	// It is written as it is made, so that it needs no memory of its own.
-	_ = otlp.EncodeJSON(pieces{w}, tr.Spans) // The client is gone; nobody is left to tell.
+	_ = otlp.EncodeJSON(pieces{w}, tr.Spans) // The client is gone: there is no one to report to.
 }
 
 // waterfall is the trace laid out for the page.

@@ -16,7 +16,7 @@ import (
 // all that was done in it.
 type lane struct {
 	Text string `json:"text"`
-	// Dead tells a dead-letter hop from an attempt.
+	// Dead reports whether it is a dead-letter hop and not an attempt.
 	Dead bool `json:"dead,omitempty"`
 	// From and To are in nanoseconds from the start of the trace.
 	From time.Duration `json:"from"`

@@ -9,7 +9,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/store"
 )
 
-// QueuesAPI is the path of what the traces tell of queues: a [queues.Overview].
+// QueuesAPI is the path of what the traces say about queues: a [queues.Overview].
 const QueuesAPI = "/api/queues"
 
 // overviewFor is how long an overview is good for: it looks at every span.

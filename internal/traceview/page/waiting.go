@@ -3,13 +3,13 @@ package page
 import "net/http"
 
 // WaitingAPI is what TracesAPI/{id} is followed by for the messages of the trace that nothing
-// has consumed, as far as all traces tell: an object whose "waiting" are of type [WaitingSpan].
+// has consumed, as far as all traces show: an object whose "waiting" are of type [WaitingSpan].
 const WaitingAPI = "/waiting"
 
 // WaitingSpan is a span whose message waits.
 type WaitingSpan struct {
 	Span string `json:"span"`
-	// In are the queues that it waits in, where other messages tell.
+	// In are the queues that it waits in, as other messages show.
 	In []string `json:"in,omitempty"`
 }
 

@@ -56,7 +56,7 @@ type edgeKey struct {
 	publishes      bool
 }
 
-// finder collects what the spans of all traces tell of their queues.
+// finder collects what the spans of all traces say about their queues.
 type finder struct {
 	at     time.Time
 	queues map[string]*tally

@@ -1,4 +1,4 @@
-// Package queues says what traces tell of the queues that their messages went through:
+// Package queues derives from traces the state of the queues that their messages went through:
 // who publishes and who consumes, how many, how long they wait, what waits now.
 package queues
 

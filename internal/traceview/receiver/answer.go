@@ -117,7 +117,7 @@ func (e encoding) write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", e.contentType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // The client is gone; nobody is left to tell.
+	_, _ = w.Write(body) // The client is gone: there is no one to report to.
 }
 
 // Refuse answers a request that its server does not let through, in its own encoding.

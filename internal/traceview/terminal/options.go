@@ -18,12 +18,12 @@ type Options struct {
 	// Color allows ANSI colour sequences. By default, there are none.
 	Color bool
 	// Attributes are keys of attributes to show under each span that has them,
-	// besides those that are always shown because they tell of trouble.
+	// besides those that are always shown because they indicate trouble.
 	Attributes []string
 	// Now is when the trace is looked at, for how long a message has waited that nothing
 	// has consumed. By default, the time.
 	Now time.Time
-	// Elsewhere is what other traces tell of the trace's messages. By default, nothing.
+	// Elsewhere is what other traces say about the trace's messages. By default, nothing.
 	Elsewhere tree.Elsewhere
 }
 

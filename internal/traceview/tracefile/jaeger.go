@@ -155,7 +155,7 @@ func (s *jaegerSpan) convert(process jaegerProcess) (spans.Span, bool) {
 	return span, ok
 }
 
-// refer tells the parent from the links. Where a span has a link to its parent, as
+// refer distinguishes the parent from the links. Where a span has a link to its parent, as
 // the spans of this project do that process a message, Jaeger keeps of the two only
 // the link (FOLLOWS_FROM).
 func (s *jaegerSpan) refer(span *spans.Span) {

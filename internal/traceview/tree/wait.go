@@ -86,7 +86,7 @@ func (t *Tree) Waited() (sum time.Duration, upTo bool) {
 	return max(0, sum), upTo
 }
 
-// delivery tells the messages of one producer span apart: one exchange may feed
+// delivery distinguishes the messages of one producer span: one exchange may feed
 // several queues, and each queue may try its copy several times.
 type delivery struct {
 	producer                           *Node

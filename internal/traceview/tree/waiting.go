@@ -20,7 +20,7 @@ type Waiting struct {
 	Due   bool
 	// For is how long ago that is; less than 0 where it is to come.
 	For time.Duration
-	// In are the queues where nothing has consumed it, where other messages tell.
+	// In are the queues where nothing has consumed it, as other messages show.
 	In []string
 }
 
@@ -92,7 +92,7 @@ func queueNames(names []string) string {
 	return text
 }
 
-// Elsewhere is what spans of other traces tell of a trace's messages. The zero value knows
+// Elsewhere is what spans of other traces say about a trace's messages. The zero value knows
 // nothing.
 type Elsewhere struct {
 	// Takers are those of the messages of a span of the trace.
@@ -103,7 +103,7 @@ type Elsewhere struct {
 	Waits func(trace.SpanID) (in []string, waits bool)
 }
 
-// ElsewhereIn has what the spans of the traces tell of the messages of each of them.
+// ElsewhereIn returns what the spans of the traces say about the messages of each of them.
 func ElsewhereIn(traces []spans.Trace) func(trace.TraceID) Elsewhere {
 	takers := TakersIn(traces)
 	routes := LearnRoutes(traces, takers)

@@ -160,7 +160,7 @@ func (q *Asynq) message(position int, info *asynq.TaskInfo) Message {
 	m := q.opts.message(position, tracecontext.ReadText(info.Headers))
 	m.setAge(carrier.Headers(info.Headers).Get(messaging.SentAtHeader), time.Time{}, q.opts.now())
 	m.Attempts = attempts(info)
-	m.Producer = info.Type // asynq does not tell who enqueued a task
+	m.Producer = info.Type // asynq does not record who enqueued a task
 	m.ID, m.Type = info.ID, info.Type
 	m.setBody(info.Payload, q.opts.Bodies)
 	m.Task = &Task{

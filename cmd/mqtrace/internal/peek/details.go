@@ -89,7 +89,7 @@ func schedule(t *Task, now time.Time) string {
 		moment("completed", t.Completed, now), orphaned)
 }
 
-// moment tells how far a time is from now, and which it is. It is empty for none.
+// moment describes a time and how far it is from now. It is empty for none.
 func moment(what string, t *time.Time, now time.Time) string {
 	if t == nil {
 		return ""

@@ -40,7 +40,7 @@ type Message struct {
 	// Baggage has the values, where they were asked for.
 	Baggage map[string]string `json:"baggage,omitempty"`
 
-	// Age is nil where nothing tells when the message was sent.
+	// Age is nil if it is not known when the message was sent.
 	Age *float64 `json:"age_seconds"`
 	// Attempts counts earlier deliveries to this queue, or runs of a task that failed.
 	Attempts  int    `json:"attempts"`
@@ -58,7 +58,7 @@ type Message struct {
 	*Task
 }
 
-// Delivery is what only RabbitMQ tells.
+// Delivery is what only RabbitMQ records.
 type Delivery struct {
 	Exchange      string       `json:"exchange"`
 	RoutingKey    string       `json:"routing_key"`
@@ -79,7 +79,7 @@ type DeadLetter struct {
 	First      *time.Time `json:"first_at,omitempty"`
 }
 
-// Task is what only asynq tells.
+// Task is what only asynq records.
 type Task struct {
 	State      string     `json:"state"`
 	Group      string     `json:"group,omitempty"`
@@ -91,12 +91,12 @@ type Task struct {
 	Orphaned   bool       `json:"orphaned,omitempty"`
 }
 
-// Options say what to tell of a message.
+// Options say what to show of a message.
 type Options struct {
 	// TraceURL makes the links: {trace_id} and {span_id} in it are replaced. By
 	// default, there are no links.
 	TraceURL string
-	// BaggageValues tells the values of the baggage, which may be private, too.
+	// BaggageValues shows the values of the baggage too, which may be private.
 	BaggageValues bool
 	// Bodies shows the first [MaxBody] bytes of each body, which may be private, too.
 	Bodies bool
@@ -125,7 +125,7 @@ func (o Options) now() time.Time {
 	return time.Now()
 }
 
-// message starts a message with what its context tells.
+// message starts a message with what its context says.
 func (o Options) message(position int, c tracecontext.Context) Message {
 	m := Message{Position: position, Context: c.State, ContextError: c.Problem}
 	if c.State == tracecontext.OK {
@@ -168,7 +168,7 @@ func Link(template, traceID, spanID string) string {
 	return strings.NewReplacer("{trace_id}", traceID, "{span_id}", spanID).Replace(template)
 }
 
-// maxUnix is the end of the year 9999, the last that RFC 3339, and so JSON, can tell.
+// maxUnix is the end of the year 9999, the last that RFC 3339, and so JSON, can express.
 const maxUnix = 253402300799
 
 // timeOf is nil for what has not happened, and for what a header says that no clock does.

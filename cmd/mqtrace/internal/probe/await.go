@@ -104,7 +104,7 @@ func (p *amqpProbe) remains() string {
 		p.mark.ID, p.route.Timeout+grace)
 }
 
-// is tells whether d is the probe's message, or what somebody made of it.
+// is reports whether d is the probe's message, or what somebody made of it.
 func (m Mark) is(d amqp.Delivery) bool {
 	if d.MessageId == m.ID || text(d.Headers[idHeader]) == m.ID {
 		return true

@@ -29,7 +29,7 @@ func changedInPlace(f *Field) bool {
 	return f.Status == Changed && f.Header == "" && (f.Type == typeString || f.Type == "")
 }
 
-// continuesTrace tells whether received is another span of the trace, sampled as the
+// continuesTrace reports whether received is another span of the trace, sampled as the
 // one that was sent: what is not sampled is not exported.
 func continuesTrace(sent, received string) bool {
 	a, b := spanContext(sent), spanContext(received)

@@ -139,7 +139,7 @@ func TestContinuedByAmqptrace(t *testing.T) {
 	})
 }
 
-// Temporary queues on the way tell which of two middlemen it was.
+// Temporary queues on the route show which of two intermediaries it was.
 func TestWhichHop(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		first, second, last := s.queue("first", nil), s.queue("second", nil), s.queue("last", nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqphistory"
 )
 
-// Hop is a station of the way that the message itself tells of.
+// Hop is a station on the route that the message itself records.
 type Hop struct {
 	// Kind is dead letter, shovel, federation, or service, which is somebody who
 	// took the message and sent it on.

@@ -33,7 +33,7 @@ type Result struct {
 	From   string `json:"from"`
 	// Places are where the message was waited for, the destination last.
 	Places []Place `json:"places"`
-	// Damage tells of each damaged field where it happened.
+	// Damage says of each damaged field where it happened.
 	Damage []Damage `json:"damage,omitempty"`
 	// Notes are what else there is to know.
 	Notes []string `json:"notes,omitempty"`

@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// The canaries tell whether the firehose is on, which AMQP has no way to ask. The tap
-// sends itself one: if the firehose is on, RabbitMQ tells of its delivery, and does so
+// The canaries find out whether the firehose is on, which AMQP has no way to ask. The tap
+// sends itself one: if the firehose is on, RabbitMQ records its delivery, and does so
 // before it reads what the tap sends next on the same channel, a second one. So if the
 // second arrives and nothing was told, the firehose is off.
 
@@ -17,7 +17,7 @@ import (
 // canaries is: deliveries of the firehose's own are not traced.
 func (t *Tap) canaryKey() string { return "deliver." + t.queue }
 
-// On tells whether the firehose is on. What comes from it meanwhile becomes spans. It
+// On reports whether the firehose is on. What comes from it meanwhile becomes spans. It
 // is not to be called while Run runs.
 func (t *Tap) On(ctx context.Context) (bool, error) {
 	t.canaries++
@@ -53,7 +53,7 @@ func (t *Tap) On(ctx context.Context) (bool, error) {
 	return false, t.ack()
 }
 
-// tellsOf tells whether d is from a firehose that is on now: about this canary, or
+// tellsOf reports whether d is from a firehose that is on now: about this canary, or
 // about anything else, since in much traffic the canary's may have been dropped.
 func (t *Tap) tellsOf(d *amqp.Delivery, id string) bool {
 	if d.Exchange != traceExchange {
@@ -67,7 +67,7 @@ func (t *Tap) sendCanary(ctx context.Context, id string) error {
 	return t.ch.PublishWithContext(ctx, "", t.queue, false, false, amqp.Publishing{MessageId: id})
 }
 
-// askAgain is how often AwaitOn asks. RabbitMQ tells its channels of a change one by
+// askAgain is how often AwaitOn asks. RabbitMQ informs its channels of a change one by
 // one.
 const askAgain = 50 * time.Millisecond
 

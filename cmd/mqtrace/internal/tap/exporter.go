@@ -18,7 +18,7 @@ const (
 )
 
 // Processor exports spans in batches, as the SDK's own does. It also counts what
-// became of them, which that one does not tell.
+// became of them, which that one does not report.
 type Processor struct {
 	exporter sdktrace.SpanExporter
 	onError  func(error)

@@ -15,7 +15,7 @@ const traceExchange = "amq.rabbitmq.trace"
 // to a queue. https://www.rabbitmq.com/docs/direct-reply-to
 const replyPrefix = "amq.rabbitmq.reply-to."
 
-// record is what the firehose tells of one message.
+// record is what the firehose reports of one message.
 type record struct {
 	delivered   bool   // or published
 	queue       string // it was delivered from
@@ -63,7 +63,7 @@ func readRecord(d *amqp.Delivery) (r record, ok bool) {
 	return r, true
 }
 
-// unroutable tells whether no queue was there for a message. Of the default exchange
+// unroutable reports whether no queue was there for a message. Of the default exchange
 // RabbitMQ 3 says that it has routed to every key, whether there is a queue or not.
 func (r *record) unroutable() bool {
 	return !r.delivered && len(r.routed) == 0 && (r.exchange != "" || !strings.HasPrefix(r.key, replyPrefix))

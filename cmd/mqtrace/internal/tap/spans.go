@@ -17,7 +17,7 @@ import (
 // spans makes a span of each record that belongs to a trace.
 //
 // A span's parent is the message's creation context, its producer's span. It is a
-// moment, that of its receipt: the firehose tells no times. Its kind is INTERNAL: a
+// moment, that of its receipt: the firehose has no timestamps. Its kind is INTERNAL: a
 // service graph pairs each PRODUCER span with the CONSUMER span below it, and a broker's
 // span of that kind would take the place of the service that processes the message.
 type spans struct {

@@ -28,7 +28,7 @@ type Stats struct {
 	Dropped  uint64 `json:"dropped"`
 	Failed   uint64 `json:"failed"`
 	// Backlog are the records that wait in RabbitMQ. At BacklogMax RabbitMQ drops the
-	// oldest, and cannot tell how many.
+	// oldest, and cannot say how many.
 	Backlog    int `json:"backlog"`
 	BacklogMax int `json:"backlog_max"`
 }

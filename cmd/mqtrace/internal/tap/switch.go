@@ -20,8 +20,8 @@ type Switch interface {
 	Set(ctx context.Context, on bool) error
 }
 
-// NotAsked tells of an error of a [Switch] that nobody was asked to turn anything, so that
-// nothing has changed.
+// NotAsked reports whether an error of a [Switch] came before anything was asked of RabbitMQ, so
+// that nothing has changed.
 func NotAsked(err error) bool {
 	var notAsked notAskedError
 	return errors.As(err, &notAsked) || errors.Is(err, exec.ErrNotFound)

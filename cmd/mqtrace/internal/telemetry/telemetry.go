@@ -36,7 +36,7 @@ type Telemetry struct {
 // no spans; OTEL_EXPORTER_OTLP_ENDPOINT and its kind, without which, or with
 // OTEL_TRACES_EXPORTER=none, spans are made and not sent; OTEL_TRACES_SAMPLER;
 // OTEL_SERVICE_NAME, which is mqtrace by default. It never fails: what is wrong with
-// them [Telemetry.Shutdown] tells.
+// them [Telemetry.Shutdown] reports.
 func New(ctx context.Context, version string) *Telemetry {
 	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
 		return &Telemetry{TracerProvider: noop.NewTracerProvider()}

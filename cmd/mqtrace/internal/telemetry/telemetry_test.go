@@ -16,7 +16,7 @@ import (
 
 const endpoint, special = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
-// run makes spans of one trace, as a command does that was interrupted: its context has
+// run records spans of one trace, as a command does that was interrupted: its context has
 // ended, and what it has done is reported nevertheless.
 func run(t *testing.T, spans int) (trace.SpanContext, error) {
 	t.Helper()

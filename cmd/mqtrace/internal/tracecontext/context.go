@@ -1,4 +1,4 @@
-// Package tracecontext tells what trace context a message carries, and where it
+// Package tracecontext reads the trace context that a message carries, and where it
 // carries none that can be used, why.
 package tracecontext
 

@@ -168,7 +168,7 @@ func (r *Remote) All(ctx context.Context, limit int) (traces []spans.Trace, foun
 	return traces, list.Found, nil
 }
 
-// Queues asks a view what its traces tell of queues.
+// Queues asks a view what its traces say about queues.
 func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) {
 	u := r.base
 	if !r.direct {

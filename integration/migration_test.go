@@ -1,0 +1,81 @@
+package integration_test
+
+import (
+	"context"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/amqptrace/amqptest"
+)
+
+// headerCarrier is what programs write that inject by hand.
+type headerCarrier amqp.Table
+
+func (c headerCarrier) Get(key string) string { s, _ := c[key].(string); return s }
+
+func (c headerCarrier) Set(key, value string) { c[key] = value }
+
+func (c headerCarrier) Keys() (keys []string) {
+	for key := range c {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// Services can move to amqptrace one at a time: a message stays in its trace between one that
+// has and one that has not.
+func TestMigrationInAnyOrder(t *testing.T) {
+	propagator := propagation.TraceContext{}
+	for _, name := range []string{"publisher first", "consumer first"} {
+		t.Run(name, func(t *testing.T) {
+			b := amqptest.Start(t)
+			b.DeclareQueue("billing", nil)
+			spans := amqptest.Record(t)
+			ctx, request := spans.Start(t.Context(), "POST /orders")
+			ch := b.Channel()
+			var err error
+			if name == "publisher first" {
+				pub := amqptrace.NewPublisher(ch, spans.Options()...)
+				err = pub.PublishWithContext(ctx, "", "billing", false, false, amqp.Publishing{})
+			} else {
+				ctx, span := spans.Start(ctx, "publish orders")
+				headers := amqp.Table{}
+				propagator.Inject(ctx, headerCarrier(headers))
+				err = ch.PublishWithContext(ctx, "", "billing", false, false, amqp.Publishing{Headers: headers})
+				span.End()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.WaitMessages("billing", 1)
+			d, _, err := ch.Get("billing", true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "publisher first" {
+				ctx = propagator.Extract(context.Background(), headerCarrier(d.Headers))
+				_, span := spans.Start(ctx, "process billing")
+				span.End()
+			} else {
+				handle := amqptrace.NewConsumer("billing", spans.Options()...).Handler(func(context.Context, amqp.Delivery) error { return nil })
+				err = handle(context.Background(), d)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.End()
+			recorded := spans.Spans()
+			if len(recorded) != 3 {
+				t.Fatalf("the spans are %q", amqptest.Describe(recorded))
+			}
+			for _, span := range recorded {
+				if span.SpanContext().TraceID() != request.SpanContext().TraceID() {
+					t.Errorf("%s is in another trace", span)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,160 @@
+package telemetry_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel"
+	tracespb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	telemetry "github.com/mqtrace/mqtrace/integration/snippets"
+)
+
+// A receiver keeps the paths of requests for traces, and the service that the last was of.
+type receiver struct {
+	paths   []string
+	service string
+}
+
+func newReceiver(t *testing.T) (r *receiver, url string) {
+	t.Helper()
+	r = new(receiver)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if !strings.HasSuffix(request.URL.Path, "/v1/traces") {
+			return
+		}
+		r.paths = append(r.paths, request.URL.Path)
+		if request.URL.Path != "/v1/traces" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		var export tracespb.ExportTraceServiceRequest
+		if err := proto.Unmarshal(body, &export); err != nil {
+			t.Error(err)
+		}
+		for _, a := range export.GetResourceSpans()[0].GetResource().GetAttributes() {
+			if a.GetKey() == "service.name" {
+				r.service = a.GetValue().GetStringValue()
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	return r, server.URL
+}
+
+// record sets up the SDK for traces alone, records a span and shuts the SDK down. It returns
+// what OpenTelemetry's error handler was given: by default, that is logged.
+func record(t *testing.T) (reported string) {
+	t.Helper()
+	t.Setenv("OTEL_METRICS_EXPORTER", "none")
+	t.Setenv("OTEL_BSP_EXPORT_TIMEOUT", "500")
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { reported += err.Error() + "\n" }))
+	shutdown, err := telemetry.SetUp(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := otel.Tracer("test").Start(t.Context(), "a span")
+	span.End()
+	if err := shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return reported
+}
+
+func TestEndpointWithTheSignalsPath(t *testing.T) {
+	r, url := newReceiver(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url+"/v1/traces")
+	if got := record(t); !strings.Contains(got, "/v1/traces/v1/traces: 404 Not Found") {
+		t.Errorf("reported: %s", got)
+	}
+	if len(r.paths) != 1 || r.paths[0] != "/v1/traces/v1/traces" {
+		t.Errorf("requested: %q", r.paths)
+	}
+}
+
+func TestEndpointOfTracesAlone(t *testing.T) {
+	r, url := newReceiver(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url+"/v1/traces")
+	if got := record(t); got != "" || len(r.paths) != 1 {
+		t.Errorf("requested: %q, reported: %s", r.paths, got)
+	}
+}
+
+func TestNothingIsExportedWithoutShutdown(t *testing.T) {
+	r, url := newReceiver(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+	t.Setenv("OTEL_METRICS_EXPORTER", "none")
+	shutdown, err := telemetry.SetUp(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := otel.Tracer("test").Start(t.Context(), "a span")
+	span.End()
+	if len(r.paths) != 0 { // It waits for others, 5 s unless OTEL_BSP_SCHEDULE_DELAY says otherwise.
+		t.Errorf("requested: %q", r.paths)
+	}
+	if err := shutdown(t.Context()); err != nil || len(r.paths) != 1 {
+		t.Errorf("requested: %q, %v", r.paths, err)
+	}
+}
+
+func TestGRPCSentToThePortOfHTTP(t *testing.T) {
+	r, url := newReceiver(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	if got := record(t); !strings.Contains(got, "looked like an HTTP/1.1 header") || len(r.paths) != 0 {
+		t.Errorf("requested: %q, reported: %s", r.paths, got)
+	}
+}
+
+func TestSwitchedOff(t *testing.T) {
+	for variable, value := range map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_TRACES_SAMPLER": "always_off"} {
+		t.Run(variable, func(t *testing.T) {
+			r, url := newReceiver(t)
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+			t.Setenv(variable, value)
+			if got := record(t); got != "" || len(r.paths) != 0 {
+				t.Errorf("requested: %q, reported: %s", r.paths, got)
+			}
+		})
+	}
+}
+
+// The SDK reads the variables once in a process, so that each case is a process of its own.
+func TestServiceName(t *testing.T) {
+	if want := os.Getenv("WANT_SERVICE_NAME"); want != "" {
+		r, url := newReceiver(t)
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+		if got := record(t); got != "" || r.service != want {
+			t.Errorf("service.name is %q, reported: %s", r.service, got)
+		}
+		return
+	}
+	for setting, want := range map[string]string{
+		"":                         "unknown_service:" + filepath.Base(os.Args[0]),
+		"OTEL_SERVICE_NAME=orders": "orders",
+		"OTEL_RESOURCE_ATTRIBUTES=service.name=orders,service.version=1.4.2": "orders",
+	} {
+		t.Run(setting, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestServiceName$")
+			cmd.Env = append(os.Environ(), "WANT_SERVICE_NAME="+want)
+			if setting != "" {
+				cmd.Env = append(cmd.Env, setting)
+			}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
