@@ -117,8 +117,8 @@ func (a *attempt) giveAway(d *amqp.Delivery) {
 // not done where amqptrace is what called, or has left the message alone.
 func (a *attempt) settle(call func(amqp.Acknowledger) error) (err error, done bool) {
 	a.mu.Lock()
+	a.consumption.known.Store(true)
 	if a.functions == 0 { // a loop, which settles its own messages
-		a.consumption.known.Store(true)
 		note(&node{consumer: a.consumption, reads: true})
 	}
 	a.start(context.Background(), a.at)
@@ -205,6 +205,7 @@ func (a *attempt) enter(ctx context.Context) (context.Context, *amqptrace.Proces
 		return trace.ContextWithSpan(ctx, trace.SpanFromContext(a.ctx)), nil
 	}
 	a.functions++
+	a.consumption.known.Store(true)
 	defer leave(enter())
 	d := a.delivery
 	d.Acknowledger = a.started

@@ -2,6 +2,7 @@ package auto
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	_ "unsafe" // for go:linkname
 
@@ -17,8 +18,8 @@ type consumption struct {
 	autoAck  bool
 	// over is true when no message comes any more.
 	over atomic.Bool
-	// known is true from when a goroutine was seen to settle messages in a loop over the
-	// deliveries. Until then the loop may be that of any goroutine that knows of the call.
+	// known is true from when it was seen who processes the messages: a function, or a goroutine
+	// that settles them in a loop. Until then it may be any goroutine that knows of the call.
 	known atomic.Bool
 }
 
@@ -68,6 +69,9 @@ func (c *consumption) relay(in <-chan amqp.Delivery, out chan<- amqp.Delivery, g
 		select {
 		case out <- d:
 			a.taken()
+			if c.flight.closed.Load() {
+				a.isClosed()
+			}
 		case <-gone:
 			return
 		}
@@ -120,11 +124,15 @@ func deliveryInspected(d *amqp.Delivery) {
 	}
 }
 
-// channelClosed is called when a channel is closed for good.
+// closings are the calls of channelClosed that are under way.
+var closings sync.WaitGroup
+
+// channelClosed is called when a channel is closed for good, with the locks of the channel held:
+// amqptrace, which asks the channel why it was closed, would wait for them.
 //
 //go:linkname channelClosed
 func channelClosed(field *atomic.Value) {
 	if c, ok := field.Load().(*channel); ok {
-		c.flight.close()
+		closings.Go(c.flight.close)
 	}
 }

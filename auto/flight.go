@@ -1,6 +1,7 @@
 package auto
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	_ "unsafe" // for go:linkname
@@ -13,6 +14,8 @@ import (
 // flight has the messages of a channel that are being processed, by their tags. Its lock is
 // taken with that of an attempt held, never the other way round.
 type flight struct {
+	closed atomic.Bool
+
 	mu       sync.Mutex
 	attempts map[uint64]*attempt
 }
@@ -46,20 +49,40 @@ func (f *flight) get(tag uint64) *attempt {
 	return f.attempts[tag]
 }
 
-// only returns the message of c that is being processed if there is just one.
-func (f *flight) only(c *consumption) (found *attempt) {
+// only returns the message of c that is being processed if there is just one. One that is on
+// its way may have been taken already, by who asks: then its relay is about to say so.
+func (f *flight) only(c *consumption) *attempt {
+	for range 10 {
+		taken, offered := f.of(c)
+		if taken != nil || offered == nil {
+			return taken
+		}
+		runtime.Gosched()
+	}
+	return nil
+}
+
+// of returns the one message of c that has been taken, nil for none and for several, and the
+// one that is offered.
+func (f *flight) of(c *consumption) (taken, offered *attempt) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	several := false
 	for _, a := range f.attempts {
 		switch {
-		case a.consumption != c || !a.isTaken.Load():
-		case found != nil:
-			return nil
+		case a.consumption != c:
+		case !a.isTaken.Load():
+			offered = a
+		case taken != nil:
+			several = true
 		default:
-			found = a
+			taken = a
 		}
 	}
-	return found
+	if several {
+		return nil, nil
+	}
+	return taken, offered
 }
 
 // before returns the other messages that a settlement of several is for.
@@ -74,7 +97,9 @@ func (f *flight) before(tag uint64) (attempts []*attempt) {
 	return attempts
 }
 
+// close ends what nobody can settle any more.
 func (f *flight) close() {
+	f.closed.Store(true)
 	for _, a := range f.before(0) {
 		a.isClosed()
 	}

@@ -88,6 +88,12 @@ func (s *sdk) stop() {
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
 		defer cancel()
+		closed := make(chan struct{})
+		go func() { closings.Wait(); close(closed) }()
+		select {
+		case <-closed:
+		case <-ctx.Done():
+		}
 		for _, shutdown := range s.shutdowns {
 			if err := shutdown(ctx); err != nil {
 				otel.Handle(err)

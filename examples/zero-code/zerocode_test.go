@@ -56,7 +56,7 @@ func build(run func() int) (code int, err error) {
 	if race {
 		args = append(args, "-race")
 	}
-	cmd := exec.Command("go", append(args, "./order", "./notify", "./email", "./internal/...")...)
+	cmd := exec.Command("go", append(args, "./order", "./notify", "./email")...)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("%w\n%s", err, out)
