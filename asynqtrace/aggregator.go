@@ -89,8 +89,11 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 		s.span.SetAttributes(messaging.Text(taskTypeKey, aggregated.Type()))
 	}
 	if notCarried == nil {
-		delayed := targetOf(aggregated, nil, l, nil).delayed
-		headers, replaced := a.config.headers(s.ctx, s.directives, a.instrumentation.Propagator, aggregated, delayed)
+		to := targetOf(aggregated, nil, l, nil)
+		if to.delayed() && s.span.IsRecording() {
+			s.span.SetAttributes(dueTime(to.due))
+		}
+		headers, replaced := a.config.headers(s.ctx, s.directives, a.instrumentation.Propagator, aggregated, to.delayed())
 		if replaced {
 			a.linkReplaced(ctx, s.span, links, aggregated)
 		}

@@ -129,7 +129,17 @@ func TestNewTraceAsked(t *testing.T) {
 	})
 }
 
-// Tasks that are enqueued with a delay, and only those, are stamped by themselves.
+// oneSecondLess allows for the second that may begin between our looking at the clock, for
+// ProcessIn, and asynq's.
+func oneSecondLess(got, want any) bool {
+	text, _ := got.(string)
+	wanted, _ := want.(string)
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && at.Add(time.Second).Format(time.RFC3339) == wanted
+}
+
+// Tasks that are enqueued with a delay, and only those, are stamped by themselves, and their
+// spans say when they are due.
 func TestDelayedTasksAreStamped(t *testing.T) {
 	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {
@@ -158,6 +168,13 @@ func TestDelayedTasksAreStamped(t *testing.T) {
 			}
 			if scheduled := info.State == asynq.TaskStateScheduled; scheduled != tt.stamped || (info.Headers["mqtrace-sent-at"] != "") != tt.stamped {
 				t.Errorf("%s: %v with headers %v", name, info.State, info.Headers)
+			}
+			var due any
+			if tt.stamped {
+				due = info.NextProcessAt.UTC().Format(time.RFC3339)
+			}
+			if got := attributes(e.wait(t, "enqueue "+e.queue, 1)[0])["mqtrace.due_time"]; got != due && !oneSecondLess(got, due) {
+				t.Errorf("%s: due at %v, want %v", name, got, due)
 			}
 			// Its age is known, and the one of others is not.
 			e.handle(t, info.Headers, asynqtrace.WithRelation(asynqtrace.ContinueWithin(0)))

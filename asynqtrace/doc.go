@@ -105,7 +105,8 @@
 // The age of a task is known by the header mqtrace-sent-at; asynq keeps no such time. Clients,
 // schedulers and group aggregators write it into tasks that are enqueued with asynq.ProcessIn
 // or asynq.ProcessAt, and with [WithQueueTime] into all, so that a task that has waited in a
-// long queue counts as old too.
+// long queue counts as old too. When such a task is due is mqtrace.due_time on the span of its
+// enqueue, by which a task that only waits for its time is told from one that is stuck.
 //
 // Whoever enqueues a task may also know best that it is no part of the request:
 //

@@ -25,7 +25,8 @@ func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
 		return task
 	}
 	c := newConfig(opts)
-	headers, _ := c.headers(ctx, messaging.DirectivesOf(ctx), c.shared.Propagator(), task, targetOf(task, nil, l, nil).delayed)
+	to := targetOf(task, nil, l, nil)
+	headers, _ := c.headers(ctx, messaging.DirectivesOf(ctx), c.shared.Propagator(), task, to.delayed())
 	return l.withHeaders(task, headers)
 }
 

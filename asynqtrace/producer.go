@@ -72,6 +72,9 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 	if s.to.id != "" {
 		own = append(own, messaging.MessageID(s.to.id))
 	}
+	if s.to.delayed() {
+		own = append(own, dueTime(s.to.due))
+	}
 	own = append(own, of...)
 	s.ctx, s.span = p.enqueue.StartProducer(ctx, messaging.SpanStart{
 		Name: r.spanName, Shared: r.attributes, NewRoot: newRoot,
@@ -83,7 +86,7 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 // headers returns a copy of the task's headers with the context of s, which was started in
 // the context caller. What the task had instead of it is linked.
 func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task) map[string]string {
-	headers, replaced := p.config.headers(s.ctx, s.directives, p.instrumentation.Propagator, task, s.to.delayed)
+	headers, replaced := p.config.headers(s.ctx, s.directives, p.instrumentation.Propagator, task, s.to.delayed())
 	if replaced && s.span != nil {
 		p.enqueue.LinkReplaced(caller, s.span, carrier.Headers(task.Headers()))
 	}
@@ -163,8 +166,10 @@ const defaultQueue = "default"
 // target is where a task goes, as far as its options say.
 type target struct {
 	queue, id string
-	delayed   bool // it is to be processed later
+	due       time.Time // zero unless it is to be processed later
 }
+
+func (t *target) delayed() bool { return !t.due.IsZero() }
 
 // targetOf reads the options that the task was made with and those of the call.
 func targetOf(task *asynq.Task, opts []asynq.Option, l taskLayout, layoutErr error) target {
@@ -195,11 +200,15 @@ func (t *target) read(opts []asynq.Option) {
 		case taskIDOption:
 			t.id, _ = o.Value().(string)
 		case processInOption:
-			in, _ := o.Value().(time.Duration)
-			t.delayed = in > 0
+			t.due = time.Time{}
+			if in, _ := o.Value().(time.Duration); in > 0 {
+				t.due = time.Now().Add(in)
+			}
 		case processAtOption:
-			at, _ := o.Value().(time.Time)
-			t.delayed = time.Until(at) > 0
+			t.due = time.Time{}
+			if at, _ := o.Value().(time.Time); time.Until(at) > 0 {
+				t.due = at
+			}
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package asynqtrace
 
 import (
+	"time"
+
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
@@ -27,6 +29,9 @@ const (
 	enqueueDuplicate  = "duplicate"
 	enqueueConflict   = "conflict"
 
+	// dueTimeKey is when a task is to be processed, on the span of an enqueue with a delay.
+	dueTimeKey = attribute.Key("mqtrace.due_time")
+
 	// overlappingKey is true on the span of a tick whose task carries the context of an
 	// earlier tick, which is linked.
 	overlappingKey = attribute.Key("asynq.scheduler.overlapping")
@@ -42,3 +47,8 @@ const (
 	queueSizeName      = "mqtrace.asynq.queue.size"
 	queueOldestAgeName = "mqtrace.asynq.queue.oldest_age"
 )
+
+// dueTime is in whole seconds, to which asynq cuts it too.
+func dueTime(at time.Time) attribute.KeyValue {
+	return dueTimeKey.String(at.UTC().Format(time.RFC3339))
+}

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -80,16 +81,28 @@ func TestServe(t *testing.T) {
 	s.terminate(t)
 }
 
-// The walk of the README: without its worker the queue grows; the worker comes
-// back as a process of its own, with nothing but what -serve prints.
+// The walk of the README where port 4318 is taken: without its worker the queue grows; the
+// worker comes back as a process of its own, with nothing but what -serve prints.
 func TestServeWithoutTheWorker(t *testing.T) {
 	t.Parallel()
+	const usual = "127.0.0.1:4318"
+	if l, err := net.Listen("tcp", usual); err == nil { // else somebody else has it
+		stranger := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: stopLimit}
+		go func() { _ = stranger.Serve(l) }()
+		t.Cleanup(func() { _ = stranger.Close() })
+	}
 	s := startServe(t, nil, "-without", "email")
+	if s.page == "http://"+usual {
+		t.Fatalf("the page is at %s, which is taken", s.page)
+	}
 	var run string
 	eventually(t, "the worker's command is there", func() bool {
 		run = between(s.stdout.String(), "Ctrl-C as often as you like:\n\n  ", "\n")
 		return strings.HasSuffix(run, "go run ./examples/order-notification -run email")
 	})
+	if want := "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=" + s.page + "/v1/traces "; !strings.Contains(run, want) {
+		t.Errorf("the worker's command is %q, which has no %s", run, want)
+	}
 	s.env = strings.Fields(strings.TrimSuffix(run, "go run ./examples/order-notification -run email"))
 	redis := "127.0.0.1:6379"
 	for _, pair := range s.env {

@@ -9,7 +9,7 @@ import (
 )
 
 // A command line in the documents and the helps, up to what the shell does with it.
-var documented = regexp.MustCompile("(?m)(?:^|[ `])mqtrace ((?:peek|send|probe|tap|trace|view|broker|completion)(?: [^`\n|<>]*)?)")
+var documented = regexp.MustCompile("(?m)(?:^|[ `])mqtrace ((?:peek|send|probe|tap|trace|view|queues|broker|completion)(?: [^`\n|<>]*)?)")
 
 // flagged is a line with flags.
 var flagged = regexp.MustCompile(` -[a-z]`)

@@ -29,7 +29,8 @@ func queuesCommand() *cli.Command {
 		Description: `Lists each queue that traces name, those of the view at -view or at URL, or of FILE: how
 many messages nothing has consumed, since when and of which tenants, messages a minute,
 how long they wait and are processed, failures, retries and dead letters, who publishes
-and who consumes. What waits longest comes first.
+and who consumes. What waits longest comes first. A message that was sent to be processed
+later waits from when it is due.
 
 With -management or -redis, depth and consumers are beside it as the broker has them.
 WAITING counts messages whose publish was traced; DEPTH counts all.
@@ -93,7 +94,7 @@ func listQueues(ctx context.Context, c *cli.Command) error {
 func findQueues(ctx context.Context, c *cli.Command, source string) (queues.Overview, error) {
 	if !isURL(source) {
 		traces, err := readFile(c, source)
-		return queues.Find(traces, time.Now()), err
+		return queues.FindIn(traces, time.Now()), err
 	}
 	remote, err := tracesource.NewRemote(source)
 	if err != nil {
@@ -186,6 +187,10 @@ func writeQueues(c *cli.Command, list []listedQueue, at time.Time) {
 	for _, q := range list {
 		if q.Waiting > 0 {
 			fmt.Fprintln(c.Root().Writer, waitingLine(q, at))
+		}
+		if q.Scheduled > 0 {
+			fmt.Fprintf(c.Root().Writer, "\n%s: %s not due yet, the next in %s\n", textfmt.Printable(q.Name, maxQueueName),
+				textfmt.Count(q.Scheduled, "message"), textfmt.FormatDuration(q.NextDue.Sub(at)))
 		}
 	}
 }

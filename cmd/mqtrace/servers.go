@@ -98,12 +98,18 @@ func escapingHint(rawURL string) string {
 
 // redisOpt reads redisFlag.
 func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
-	opt, err := asynqredis.Parse(c.String("redis"))
+	address, certificates := cutRedisTLS(c.String("redis"))
+	opt, err := asynqredis.Parse(address)
 	if err == nil && needsEscaping(c.String("redis")) {
 		err = asynqredis.ErrAddress
 	}
 	if err != nil {
 		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is %w%s, %w", err, escapingHint(c.String("redis")), errUsage)
+	}
+	if opt.TLSConfig != nil {
+		if err := certificates.apply(opt.TLSConfig); err != nil {
+			return asynq.RedisClientOpt{}, fmt.Errorf("-redis: %w", err)
+		}
 	}
 	opt.DialTimeout = dialTimeout
 	return opt, nil

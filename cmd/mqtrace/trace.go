@@ -18,6 +18,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
 func traceCommand() *cli.Command {
@@ -68,13 +69,14 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
-	traces, found, err := readTraces(ctx, c, source, id)
+	traces, found, remote, err := readTraces(ctx, c, source, id)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return errInterrupted
 	case err != nil:
 		return err
 	}
+	elsewhere := whereElse(ctx, remote, traces)
 	if id.IsValid() {
 		one, ok := tracefile.Select(traces, id)
 		if !ok {
@@ -89,44 +91,56 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 	if found > len(traces) {
 		warnf(c, "%d of %d traces shown, the limit is %d (-n)", len(traces), found, c.Int("n"))
 	}
-	return writeTraces(c, traces)
+	return writeTraces(c, traces, elsewhere)
 }
 
-// readTraces also says how many traces there are.
+// whereElse returns what other traces tell of the messages of a trace: a view knows, else
+// those that were read do.
+func whereElse(ctx context.Context, remote *tracesource.Remote, traces []spans.Trace) func(trace.TraceID) tree.Elsewhere {
+	known := tree.ElsewhereIn(traces)
+	return func(id trace.TraceID) tree.Elsewhere {
+		other := known(id)
+		if remote != nil {
+			other.Waits = remote.Waiting(ctx, id)
+		}
+		return other
+	}
+}
+
+// readTraces also says how many traces there are, and which server has them, if one does.
 func readTraces(
 	ctx context.Context, c *cli.Command, source string, id trace.TraceID,
-) (traces []spans.Trace, found int, err error) {
+) (traces []spans.Trace, found int, remote *tracesource.Remote, err error) {
 	asked, notID := tracefile.ParseID(source)
 	switch {
 	case isURL(source):
 		return fetchTraces(ctx, c, source, id)
 	case notID == nil && c.IsSet("tempo"):
-		remote, err := tracesource.NewTempo(c.String("tempo"))
-		if err != nil {
-			return nil, 0, fmt.Errorf("-tempo: %w, %w", err, errUsage)
+		if remote, err = tracesource.NewTempo(c.String("tempo")); err != nil {
+			return nil, 0, nil, fmt.Errorf("-tempo: %w, %w", err, errUsage)
 		}
-		return fetchTrace(ctx, c, remote, asked)
+		traces, found, err = fetchTrace(ctx, c, remote, asked)
+		return traces, found, nil, err
 	case c.IsSet("tempo"):
-		return nil, 0, fmt.Errorf("-tempo: %w, %w", notID, errUsage)
+		return nil, 0, nil, fmt.Errorf("-tempo: %w, %w", notID, errUsage)
 	case notID == nil && len(source) == len(asked)*2:
-		traces, found, err = fetchTraces(ctx, c, c.String("view"), asked)
+		traces, found, remote, err = fetchTraces(ctx, c, c.String("view"), asked)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			err = fmt.Errorf("%w; -view says which mqtrace view, or Jaeger, has the trace", err)
 		}
-		return traces, found, err
+		return traces, found, remote, err
 	case shortID.MatchString(source) && !exists(source):
-		remote, err := tracesource.NewRemote(c.String("view"))
-		if err != nil {
-			return nil, 0, fmt.Errorf("-view: %w, %w", err, errUsage)
+		if remote, err = tracesource.NewRemote(c.String("view")); err != nil {
+			return nil, 0, nil, fmt.Errorf("-view: %w, %w", err, errUsage)
 		}
 		traces, err = remote.Prefixed(ctx, source)
 		if errors.Is(err, tracesource.ErrNotFound) {
 			err = fmt.Errorf("%s has no trace whose id begins with %s, or several, and there is no such file", remote, source)
 		}
-		return traces, len(traces), err
+		return traces, len(traces), remote, err
 	default:
 		traces, err = readFile(c, source)
-		return traces, len(traces), err
+		return traces, len(traces), nil, err
 	}
 }
 
@@ -156,10 +170,9 @@ func sourceName(source string) string {
 
 func fetchTraces(
 	ctx context.Context, c *cli.Command, address string, id trace.TraceID,
-) (traces []spans.Trace, found int, err error) {
-	remote, err := tracesource.NewRemote(address)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w, %w", err, errUsage)
+) (traces []spans.Trace, found int, remote *tracesource.Remote, err error) {
+	if remote, err = tracesource.NewRemote(address); err != nil {
+		return nil, 0, nil, fmt.Errorf("%w, %w", err, errUsage)
 	}
 	if !id.IsValid() {
 		id = remote.ID()
@@ -167,9 +180,10 @@ func fetchTraces(
 	if !id.IsValid() || remote.IsAnswer() {
 		traces, found, err = remote.All(ctx, c.Int("n"))
 		warn(c, remote.String(), remote.Warnings())
-		return traces, found, err
+		return traces, found, remote, err
 	}
-	return fetchTrace(ctx, c, remote, id)
+	traces, found, err = fetchTrace(ctx, c, remote, id)
+	return traces, found, remote, err
 }
 
 func fetchTrace(
@@ -208,7 +222,7 @@ func warn(c *cli.Command, source string, warnings []string) {
 	}
 }
 
-func writeTraces(c *cli.Command, traces []spans.Trace) error {
+func writeTraces(c *cli.Command, traces []spans.Trace, elsewhere func(trace.TraceID) tree.Elsewhere) error {
 	if isJSON(c) {
 		var spans []spans.Span
 		for _, tr := range traces {
@@ -222,6 +236,7 @@ func writeTraces(c *cli.Command, traces []spans.Trace) error {
 		if i > 0 {
 			fmt.Fprintln(c.Root().Writer)
 		}
+		opts.Elsewhere = elsewhere(tr.ID)
 		if err := terminal.WriteTree(c.Root().Writer, tr, opts); err != nil {
 			return err
 		}

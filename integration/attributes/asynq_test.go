@@ -150,7 +150,7 @@ func (s *asynqScene) aggregate() {
 		tasks = append(tasks, asynqtrace.Inject(ctx, task("email:item"), s.opts()...))
 		span.End()
 	}
-	digest := func() *asynq.Task { return task("email:digest") }
+	digest := func() *asynq.Task { return task("email:digest", asynq.ProcessIn(time.Hour)) }
 	aggregated(map[string]int{taskQueue: 1}, append(tasks, task("email:item")), digest)
 	aggregated(map[string]int{taskQueue: 1}, tasks[:1], func() *asynq.Task { panic("poison") })
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { at, open, page, shown, stage } from './harness.js';
-import { order, simple } from './traces.js';
+import { order, scheduled, simple } from './traces.js';
 
 // stuck is a trace whose message nobody has consumed for some minutes.
 function stuck(n, queue, tenant, minutes = 3) {
@@ -37,6 +37,34 @@ describe('queues', () => {
     await shown(['enqueue letters', 'enqueue letters']);
     await page.locator('tbody a').first().click();
     await page.getByText(/^not consumed for /).first().waitFor();
+  });
+
+  test('say what is not due yet, which is not stuck', async () => {
+    await open([scheduled(0).trace], '/#/queues');
+    const row = page.locator('tr[data-queue=reminders]');
+    await row.getByText(/^1 not due yet, the next at /).click();
+    await shown(['POST /orders']);
+    assert.match(await page.locator('tbody td.waited').innerText(), /^due (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d$/);
+    assert.equal(await page.locator('tbody .badge.odd').count(), 0);
+    await page.locator('tbody a').first().click();
+    await page.getByText(/^due in \d+m\d\ds$/).first().waitFor();
+  });
+
+  test('fit in the window, the most important columns in each', async () => {
+    const long = 'a-queue-with-a-name-that-is-far-longer-than-the-names-of-queues-are-as-a-rule';
+    await open([order(0).trace, stuck(1, long, 'acme', 90), stuck(2, 'letters', 'a-tenant-with-quite-a-long-name', 2)], '/#/queues');
+    for (const [width, scheme, columns] of [[1280, 'light', 12], [1280, 'dark', 12], [1024, 'light', 9], [420, 'light', 5], [360, 'dark', 5]]) {
+      await page.setViewportSize({ width, height: 760 });
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.locator('tr[data-queue=letters]').waitFor();
+      const over = await page.evaluate(() => [document.documentElement, document.querySelector('.wide')].map((e) => e.scrollWidth - e.clientWidth));
+      assert.deepEqual(over, [0, 0], `${width}`);
+      const cut = await page.locator('.queues-table th:visible, .queues-table td.number:visible').evaluateAll((cells) => cells.filter((c) => c.scrollWidth > c.clientWidth).map((c) => c.textContent));
+      assert.deepEqual(cut, [], `${width}`);
+      const heads = await page.locator('.queues-table thead th:visible').allTextContents();
+      assert.equal(heads.length, columns, `${width}`);
+      assert.deepEqual(heads.slice(0, 4), ['Queue', 'Waiting', 'For', 'Per minute'], `${width}`);
+    }
   });
 
   test('are usable with fifty', async () => {

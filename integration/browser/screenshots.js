@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, send, Stage } from './stage.js';
-import { beginAt, large, order, settlement, simple, unconsumed } from './traces.js';
+import { beginAt, large, order, scheduled, settlement, simple, unconsumed } from './traces.js';
 
 const folder = join(root, 'docs', 'images');
 const noon = Date.UTC(2026, 2, 14, 12);
@@ -62,7 +62,7 @@ await shot('zoom', base, `#/trace/${many.id}`, '.row', {
   },
 });
 const stuck = await stage.view();
-await send(stuck, ...traces.slice(0, 7), ...[0, 1, 2].map((n) => unconsumed(590_000 - n * 31_000, n % 2 ? 'acme' : 'globex').trace));
+await send(stuck, ...traces.slice(0, 7), ...[0, 1, 2].map((n) => unconsumed(590_000 - n * 31_000, n % 2 ? 'acme' : 'globex').trace), scheduled(580_000).trace);
 await shot('queues', stuck, '#/queues', '.map .node');
 await shot('queues-dark', stuck, '#/queues', '.map .node', { colorScheme: 'dark' });
 await shot('queues-narrow', stuck, '#/queues', '.map .node', { width: 420, height: 760 });

@@ -128,6 +128,17 @@ export function simple(offset, name = 'POST /orders', extra = {}, waits = 25) {
   return { trace: t, publish };
 }
 
+// scheduled is an order with a task that is due ten minutes later.
+export function scheduled(offset) {
+  const t = new Trace(offset);
+  const root = t.span('order-api', 'POST /orders', 'server', 0, 24);
+  t.span('order-api', 'enqueue reminders', 'producer', 8, 11, {
+    parent: root, ...asynq, 'messaging.operation.name': 'enqueue', 'messaging.destination.name': 'reminders',
+    'mqtrace.due_time': new Date(began + offset + 600_000).toISOString().replace(/\.\d+/, ''),
+  });
+  return { trace: t };
+}
+
 // unconsumed is an order whose message nobody takes.
 export function unconsumed(offset, tenant) {
   const t = new Trace(offset);

@@ -12,8 +12,19 @@ import (
 	"testing"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/page"
 	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
+
+// unconsumed are two messages to an exchange, of which one was consumed in one queue and the
+// other in two, and a task that is due later.
+const unconsumed = `{"resourceSpans":[{"scopeSpans":[{"spans":[
+{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","kind":4,"name":"publish","startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000000000001","attributes":[{"key":"messaging.system","value":{"stringValue":"rabbitmq"}},{"key":"messaging.destination.name","value":{"stringValue":"orders:k"}},{"key":"messaging.rabbitmq.destination.routing_key","value":{"stringValue":"k"}}]},
+{"traceId":"00000000000000000000000000000001","spanId":"0000000000000002","parentSpanId":"0000000000000001","kind":5,"startTimeUnixNano":"1700000000000000002","attributes":[{"key":"messaging.destination.name","value":{"stringValue":"orders:k:a"}},{"key":"messaging.rabbitmq.destination.routing_key","value":{"stringValue":"k"}}]},
+{"traceId":"00000000000000000000000000000001","spanId":"0000000000000003","parentSpanId":"0000000000000001","kind":5,"startTimeUnixNano":"1700000000000000002","attributes":[{"key":"messaging.destination.name","value":{"stringValue":"orders:k:b"}},{"key":"mqtrace.dead_letter.queues","value":{"stringValue":"[\"c\"]"}}]},
+{"traceId":"00000000000000000000000000000002","spanId":"0000000000000001","kind":4,"startTimeUnixNano":"1700000000000000003","endTimeUnixNano":"1700000000000000004","attributes":[{"key":"messaging.system","value":{"stringValue":"rabbitmq"}},{"key":"messaging.destination.name","value":{"stringValue":"orders:k"}},{"key":"messaging.rabbitmq.destination.routing_key","value":{"stringValue":"k"}}]},
+{"traceId":"00000000000000000000000000000003","spanId":"0000000000000002","kind":5,"links":[{"traceId":"00000000000000000000000000000002","spanId":"0000000000000001"}],"attributes":[{"key":"messaging.destination.name","value":{"stringValue":"orders:k:a"}}]},
+{"traceId":"00000000000000000000000000000004","spanId":"0000000000000001","kind":4,"startTimeUnixNano":"1","endTimeUnixNano":"2","attributes":[{"key":"messaging.system","value":{"stringValue":"asynq"}},{"key":"messaging.destination.name","value":{"stringValue":"emails"}},{"key":"mqtrace.due_time","value":{"stringValue":"9999-12-31T23:59:59Z"}}]}]}]}]}`
 
 // FuzzReceiver posts whatever it is given as an exporter would, and asks for what came of
 // it: no panic, an answer that OTLP knows, and JSON for the page.
@@ -27,6 +38,7 @@ func FuzzReceiver(f *testing.F) {
 	f.Add(body, "application/json", "")
 	f.Add(wire, "application/x-protobuf", "")
 	f.Add(zipped(f, wire), "application/x-protobuf", "gzip")
+	f.Add([]byte(unconsumed), "application/json", "")
 	f.Add(zipped(f, body), "application/json; charset=utf-8", "gzip")
 	f.Add(zipped(f, make([]byte, 1<<20)), "application/json", "gzip")
 	f.Add(body, "text/plain", "br")
@@ -54,8 +66,12 @@ func FuzzReceiver(f *testing.F) {
 			t.Fatalf("the list is %d %s: %v", list.Code, list.Body, err)
 		}
 
+		if got := serve(handler, httptest.NewRequestWithContext(t.Context(), http.MethodGet, page.QueuesAPI, nil)); got.Code != http.StatusOK || !json.Valid(got.Body.Bytes()) {
+			t.Errorf("the queues are %d %s", got.Code, got.Body)
+		}
+
 		for _, tr := range shown.Traces {
-			for _, view := range []string{"", "/waterfall"} {
+			for _, view := range []string{"", "/waterfall", "/waiting"} {
 				got := serve(handler, httptest.NewRequestWithContext(t.Context(), http.MethodGet,
 					traceview.TracesAPI+"/"+tr.ID+view, nil))
 				if got.Code != http.StatusOK || !json.Valid(got.Body.Bytes()) {

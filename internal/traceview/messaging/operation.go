@@ -111,6 +111,36 @@ func QueueTime(s *spans.Span) (took time.Duration, exact, ok bool) {
 	return took, !isWholeSecond(s.Start.Add(-took)), true
 }
 
+// DueTime returns when the message that the span has sent is to be processed, and the zero
+// time where it does not say that it is to be processed later.
+func DueTime(s *spans.Span) time.Time {
+	due, err := time.Parse(time.RFC3339, s.Attributes.Text(keyDueTime))
+	if err != nil {
+		return time.Time{}
+	}
+
+	return due
+}
+
+// Refused reports whether the broker has not taken the message that the span was to send,
+// although the span is no error: nobody will consume it.
+func Refused(s *spans.Span) bool {
+	switch s.Attributes.Text(KeyPublishOutcome) {
+	case "nacked", "returned", "closed":
+		return true
+	}
+
+	switch s.Attributes.Text(keyEnqueueOutcome) {
+	case "duplicate", "conflict":
+		return true
+	default:
+		return false
+	}
+}
+
+// Aggregates reports whether the span makes one message of several, to which it links.
+func Aggregates(s *spans.Span) bool { return s.Attributes.Text(keyOperationName) == "aggregate" }
+
 // isWholeSecond reports whether a message seems to have been sent at a whole second:
 // its time was then cut to one. The consumer starts its span a little after it has
 // looked at the clock.

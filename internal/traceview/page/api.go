@@ -34,11 +34,12 @@ type api struct {
 
 	store    *store.Store
 	overview overview
+	routes   routes
 	// began tells this run of the program from the one before, whose revisions a
 	// page may still have.
 	began int64
 	// waiting: an answer had a message in it that nothing has consumed, and says for how
-	// long. Such answers change by themselves.
+	// long, or in how long it is due. Such answers change by themselves.
 	waiting atomic.Bool
 }
 
@@ -48,7 +49,8 @@ const waitingShown = 5 * time.Second
 // noteWaiting looks at what is about to be answered.
 func (a *api) noteWaiting(list ...tree.Summary) {
 	for i := range list {
-		if since := list[i].NotConsumedSince; since != nil && time.Since(*since) < tree.ShownFor {
+		since := list[i].NotConsumedSince
+		if list[i].Scheduled > 0 || since != nil && time.Since(*since) < tree.ShownFor {
 			a.waiting.Store(true)
 
 			return
@@ -73,6 +75,7 @@ func (a *api) register(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+OpenAPI, a.open)
 	mux.HandleFunc("GET "+TracesAPI, a.limited(a.list))
 	mux.HandleFunc("GET "+TracesAPI+"/{id}", a.otlp)
+	mux.HandleFunc("GET "+TracesAPI+"/{id}"+WaitingAPI, a.limited(a.waitingIn))
 	mux.HandleFunc("GET "+TracesAPI+"/{id}/waterfall", a.limited(a.waterfall))
 	mux.HandleFunc("GET "+TracesAPI+"/{id}/spans/{span}", a.limited(a.span))
 }
@@ -121,13 +124,14 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 		Queues   []string `json:"queues"`
 	}{Traces: []tree.Summary{}, Services: a.store.Services(), Queues: a.store.Queues()}
 	sorted := r.FormValue("sort") != ""
+	routes := a.routes.get(a.store)
 
 	for _, tr := range slices.Backward(a.store.Traces()) {
 		if !q.Matches(tr) {
 			continue
 		}
 
-		t := newTree(tr, a.store)
+		t := newTree(tr, a.store, routes)
 		if !typed.Matches(t) {
 			continue
 		}
@@ -185,7 +189,7 @@ func (a *api) waterfall(w http.ResponseWriter, r *http.Request) {
 	}
 
 	if !a.unchanged(w, r, a.store.Around(tr.ID)) {
-		shown := newWaterfall(newLinkFinder(tr, a.store))
+		shown := newWaterfall(newLinkFinder(tr, a.store, a.routes.get(a.store)))
 		a.noteWaiting(shown.Summary)
 		writeJSON(w, http.StatusOK, shown)
 	}
@@ -197,7 +201,7 @@ func (a *api) span(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	links := newLinkFinder(tr, a.store)
+	links := newLinkFinder(tr, a.store, a.routes.get(a.store))
 
 	n := links.tree.Node(r.PathValue("span"))
 	if n == nil {

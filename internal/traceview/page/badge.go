@@ -36,7 +36,12 @@ func badges(n *tree.Node) []badge {
 	}
 
 	if n.Waiting != nil {
-		out = append(out, badge{n.Waiting.Text(), toneOdd})
+		waiting := badge{n.Waiting.Text(), toneOdd}
+		if n.Waiting.Scheduled() {
+			waiting.Tone = ""
+		}
+
+		out = append(out, waiting)
 	}
 
 	for _, key := range []string{messaging.KeySettlement, messaging.KeyTaskOutcome, messaging.KeyPublishOutcome} {

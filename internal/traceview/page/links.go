@@ -1,7 +1,6 @@
 package page
 
 import (
-	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -37,7 +36,7 @@ type linkFinder struct {
 }
 
 // newLinkFinder makes one for a trace that is in the store.
-func newLinkFinder(tr spans.Trace, kept *store.Store) *linkFinder {
+func newLinkFinder(tr spans.Trace, kept *store.Store, routes *tree.Routes) *linkFinder {
 	f := &linkFinder{
 		trace: tr, tree: tree.New(tr), store: kept,
 		others: make(map[trace.TraceID]map[trace.SpanID]*spans.Span), in: make(map[trace.SpanID][]*spans.Span),
@@ -62,36 +61,26 @@ func newLinkFinder(tr spans.Trace, kept *store.Store) *linkFinder {
 		}
 	}
 
-	f.tree.MarkWaiting(time.Now(), func(id trace.SpanID) bool { return takenBy(f.in[id], tr.ID, id) })
+	markWaiting(f.tree, kept, routes)
 
 	return f
 }
 
-// takenBy reports whether one of the spans has consumed the message of that span.
-func takenBy(others []*spans.Span, traceID trace.TraceID, spanID trace.SpanID) bool {
-	return slices.ContainsFunc(others, func(s *spans.Span) bool {
-		return slices.Contains(tree.Takes(s), tree.SpanRef{TraceID: traceID, SpanID: spanID})
-	})
-}
-
 // newTree lays a trace out with what other traces have consumed of its messages.
-func newTree(tr spans.Trace, kept *store.Store) *tree.Tree {
+func newTree(tr spans.Trace, kept *store.Store, routes *tree.Routes) *tree.Tree {
 	t := tree.New(tr)
-	others := kept.Linking(tr.ID)
-
-	t.MarkWaiting(time.Now(), func(id trace.SpanID) bool {
-		for _, source := range others {
-			for i := range source.Spans {
-				if takenBy([]*spans.Span{&source.Spans[i]}, tr.ID, id) {
-					return true
-				}
-			}
-		}
-
-		return false
-	})
+	markWaiting(t, kept, routes)
 
 	return t
+}
+
+func markWaiting(t *tree.Tree, kept *store.Store, routes *tree.Routes) {
+	takers := tree.TakersIn(kept.Linking(t.Trace.ID))
+
+	t.MarkWaiting(time.Now(), tree.Elsewhere{
+		Takers: func(id trace.SpanID) []*spans.Span { return takers[tree.SpanRef{TraceID: t.Trace.ID, SpanID: id}] },
+		Routes: routes,
+	})
 }
 
 // addIn notes that a span links to one of the trace, once however often it does.

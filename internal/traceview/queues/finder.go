@@ -10,27 +10,22 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
+// FindIn looks through the traces of a file. What has happened since it was written is not
+// known.
+func FindIn(traces []spans.Trace, now time.Time) Overview {
+	return Find(traces, lastEnd(traces, now, Minutes*time.Minute))
+}
+
 // Find looks through traces at a time.
 func Find(traces []spans.Trace, now time.Time) Overview {
+	takers := tree.TakersIn(traces)
 	f := &finder{
-		at: lastEnd(traces, now), queues: make(map[string]*tally), edges: make(map[edgeKey]*Edge),
-		routes: make(map[string][]string), taken: make(map[tree.SpanRef]bool),
+		at: lastEnd(traces, now, tree.ShownFor), queues: make(map[string]*tally), edges: make(map[edgeKey]*Edge),
+		routes: tree.LearnRoutes(traces, takers), takers: takers,
 	}
 
-	trees := make([]*tree.Tree, len(traces))
-	for i, tr := range traces {
-		trees[i] = tree.New(tr)
-
-		for _, n := range trees[i].Order {
-			for _, ref := range tree.Takes(n.Span) {
-				f.taken[ref] = true
-			}
-
-			f.learn(trees[i], n)
-		}
-	}
-
-	for _, t := range trees {
+	for _, tr := range traces {
+		t := tree.New(tr)
 		for _, n := range t.Order {
 			f.add(t, n)
 		}
@@ -39,8 +34,8 @@ func Find(traces []spans.Trace, now time.Time) Overview {
 	return f.overview()
 }
 
-// lastEnd is now, but where all traces are older than what is counted.
-func lastEnd(traces []spans.Trace, now time.Time) time.Time {
+// lastEnd is now, but where all traces ended that long ago or more, the end of the last.
+func lastEnd(traces []spans.Trace, now time.Time, longAgo time.Duration) time.Time {
 	var last time.Time
 
 	for _, tr := range traces {
@@ -49,7 +44,7 @@ func lastEnd(traces []spans.Trace, now time.Time) time.Time {
 		}
 	}
 
-	if last.IsZero() || now.Sub(last) < Minutes*time.Minute {
+	if last.IsZero() || now.Sub(last) < longAgo {
 		return now
 	}
 
@@ -66,28 +61,8 @@ type finder struct {
 	at     time.Time
 	queues map[string]*tally
 	edges  map[edgeKey]*Edge
-	// routes has the queues that messages of an exchange and key were seen in.
-	routes map[string][]string
-	taken  map[tree.SpanRef]bool
-}
-
-func route(d messaging.Destination) string { return d.Exchange + "\x00" + d.Key }
-
-// learn remembers in which queue a message came out that had gone to an exchange.
-func (f *finder) learn(t *tree.Tree, n *tree.Node) {
-	if messaging.OperationOf(n.Span) != messaging.Process {
-		return
-	}
-
-	producer := t.ProducerOf(n)
-	if producer == nil {
-		return
-	}
-
-	from, to := messaging.DestinationOf(producer.Span), messaging.DestinationOf(n.Span)
-	if from.Exchange != "" && to.Queue != "" && !slices.Contains(f.routes[route(from)], to.Queue) {
-		f.routes[route(from)] = append(f.routes[route(from)], to.Queue)
-	}
+	routes *tree.Routes
+	takers tree.Takers
 }
 
 func (f *finder) queue(name string, s *spans.Span) *tally {
@@ -118,13 +93,15 @@ func (f *finder) sent(t *tree.Tree, n *tree.Node) {
 
 	names := []string{d.Queue}
 	if d.Queue == "" {
-		names = f.routes[route(d)]
+		names = f.routes.Queues(d)
 	}
 
 	exchange := len(names) == 0
 	if exchange {
 		names = []string{d.Exchange}
 	}
+
+	in, waits := f.routes.WaitsIn(n.Span, f.takers[tree.SpanRef{TraceID: n.Span.TraceID, SpanID: n.Span.SpanID}])
 
 	for _, name := range names {
 		if name == "" {
@@ -137,8 +114,8 @@ func (f *finder) sent(t *tree.Tree, n *tree.Node) {
 		q.Published += messaging.Messages(n.Span)
 		f.edge(n, name, true)
 
-		if tree.Sent(n.Span) && !f.taken[tree.SpanRef{TraceID: n.Span.TraceID, SpanID: n.Span.SpanID}] {
-			q.wait(t, n)
+		if waits && (len(in) == 0 || slices.Contains(in, name)) {
+			q.wait(t, n, tree.NewWaiting(n.Span, f.at, nil))
 		}
 	}
 }

@@ -26,6 +26,9 @@ type Queue struct {
 	// Waiting is how many messages nothing has consumed, the first since WaitingSince.
 	Waiting      int        `json:"waiting"`
 	WaitingSince *time.Time `json:"waitingSince,omitempty"`
+	// Scheduled is how many messages are not due yet, the next of them at NextDue.
+	Scheduled int        `json:"scheduled,omitempty"`
+	NextDue   *time.Time `json:"nextDue,omitempty"`
 	// Tenants are those of the messages that wait, Traces some of their traces.
 	Tenants []string `json:"tenants"`
 	Traces  []string `json:"traces"`
@@ -54,8 +57,8 @@ type Edge struct {
 
 // Overview has all queues of the traces, by name.
 type Overview struct {
-	// At is when the traces were looked at; where all of them are old, the end of the
-	// last of them.
+	// At is when the traces were looked at; where all of them are of a day ago or older, the
+	// end of the last of them.
 	At     time.Time `json:"at"`
 	Queues []Queue   `json:"queues"`
 	Edges  []Edge    `json:"edges"`

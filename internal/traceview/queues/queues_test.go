@@ -58,3 +58,24 @@ func TestFind(t *testing.T) {
 		t.Errorf("%+v", got.Edges)
 	}
 }
+
+// Where nothing has happened for a while, what waits goes on waiting. A file has an end.
+func TestQuietTimes(t *testing.T) {
+	sent := of(sample.Span(1, 0, "shop", "publish audit", sample.Producer, 0, 10), "audit:x", "x")
+	traces := []spans.Trace{{ID: sample.ID, Spans: []spans.Span{sent}}}
+
+	for _, tt := range []struct {
+		find func([]spans.Trace, time.Time) queues.Overview
+		ago  time.Duration
+		want time.Time
+	}{
+		{queues.Find, time.Hour, sent.End.Add(time.Hour)},
+		{queues.Find, 30 * time.Hour, sent.End},
+		{queues.FindIn, time.Minute, sent.End.Add(time.Minute)},
+		{queues.FindIn, time.Hour, sent.End},
+	} {
+		if got := tt.find(traces, sent.End.Add(tt.ago)); !got.At.Equal(tt.want) || got.Queues[0].Waiting != 1 {
+			t.Errorf("after %v at %v, want %v: %+v", tt.ago, got.At, tt.want, got.Queues)
+		}
+	}
+}

@@ -19,10 +19,17 @@ type tally struct {
 const maxTraces = 20
 
 // wait notes a message that nothing has consumed.
-func (q *tally) wait(t *tree.Tree, n *tree.Node) {
-	if q.Waiting++; q.WaitingSince == nil || n.Span.End.Before(*q.WaitingSince) {
-		since := n.Span.End
-		q.WaitingSince = &since
+func (q *tally) wait(t *tree.Tree, n *tree.Node, w *tree.Waiting) {
+	if w.Scheduled() {
+		if q.Scheduled++; q.NextDue == nil || w.Since.Before(*q.NextDue) {
+			q.NextDue = &w.Since
+		}
+
+		return
+	}
+
+	if q.Waiting++; q.WaitingSince == nil || w.Since.Before(*q.WaitingSince) {
+		q.WaitingSince = &w.Since
 	}
 
 	if id := t.Trace.ID.String(); len(q.Traces) < maxTraces && !slices.Contains(q.Traces, id) {

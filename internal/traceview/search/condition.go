@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,6 +97,11 @@ var texts = map[string]func(string) func(*tree.Tree) bool{
 
 		return anySpanHolds(func(s *spans.Span) bool { return s.Failed() && contains(tree.ErrorText(s), value) })
 	},
+	"waiting": func(value string) func(*tree.Tree) bool {
+		return func(t *tree.Tree) bool {
+			return slices.ContainsFunc(t.Order, func(n *tree.Node) bool { return n.WaitsIn(value) })
+		}
+	},
 	"id": func(value string) func(*tree.Tree) bool {
 		value = strings.ToLower(value)
 
@@ -121,6 +127,8 @@ func state(word, value string) (func(*tree.Tree) bool, error) {
 	switch strings.ToLower(value) {
 	case "waiting", "stuck", "unconsumed":
 		return func(t *tree.Tree) bool { count, _ := t.Waiting(); return count > 0 }, nil
+	case "scheduled", "due":
+		return func(t *tree.Tree) bool { count, _ := t.Scheduled(); return count > 0 }, nil
 	case "error", "failed":
 		return func(t *tree.Tree) bool { return t.Trace.Errors() > 0 }, nil
 	case "retry", "retried":
@@ -128,7 +136,7 @@ func state(word, value string) (func(*tree.Tree) bool, error) {
 	case "dead":
 		return anySpanHolds(func(s *spans.Span) bool { count, _, _ := messaging.DeadLetters(s); return count > 0 }), nil
 	default:
-		return nil, fmt.Errorf("%s: is: goes with waiting, error, retry or dead", word)
+		return nil, fmt.Errorf("%s: is: goes with waiting, scheduled, error, retry or dead", word)
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 
 // Syntax is how a search is written, for help texts.
 const Syntax = `words are found in names, services, ids and error texts; "two words" together
-queue=emails  service=shop  tenant.id=acme  name=publish  error:mailbox
+queue=emails  service=shop  tenant.id=acme  name=publish  error:mailbox  waiting=emails
 waited>1s  duration>500ms  attempt>2  spans>100  errors>0  since:10m
-is:waiting (nothing has consumed it)  is:error  is:retry  is:dead
+is:waiting (not consumed)  is:scheduled (not due yet)  is:error  is:retry  is:dead
 a - before any of them turns it round: -queue=emails`
 
 // Search is what a person has typed: all of its terms have to hold.

@@ -12,7 +12,7 @@ import (
 
 func TestSearch(t *testing.T) {
 	order := tree.New(sample.Order()) // 1.5 s, waits of 0.3 s and 1 s, two attempts, an SMTP error
-	order.MarkWaiting(time.Now(), nil)
+	order.MarkWaiting(time.Now(), tree.Elsewhere{})
 
 	for text, want := range map[string]bool{
 		"":                         true,
@@ -39,6 +39,8 @@ func TestSearch(t *testing.T) {
 		"is:retry is:error":        true,
 		"is:waiting":               false,
 		"-is:waiting":              true,
+		"is:scheduled":             false,
+		"waiting=emails":           false,
 		"spans>=10 errors=1":       true,
 		"asynq.task.retry_count>0": true,
 		"since:2020-01-01":         true,
@@ -54,7 +56,7 @@ func TestSearch(t *testing.T) {
 		"waited>soon":  "a duration such as",
 		"duratoin>1s":  "these are: duration, waited",
 		"attempt>x":    "not a number",
-		"is:nonsense":  "waiting, error",
+		"is:nonsense":  "waiting, scheduled",
 		"since:monday": "a duration such as 10m",
 		`"open`:        "no second one",
 	} {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
 // Options say how [WriteTree] draws a trace.
@@ -21,6 +23,8 @@ type Options struct {
 	// Now is when the trace is looked at, for how long a message has waited that nothing
 	// has consumed. By default, the time.
 	Now time.Time
+	// Elsewhere is what other traces tell of the trace's messages. By default, nothing.
+	Elsewhere tree.Elsewhere
 }
 
 const (

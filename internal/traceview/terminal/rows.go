@@ -53,7 +53,7 @@ func buildRows(tr spans.Trace, opts Options) *rowBuilder {
 		services: make(map[string]style),
 		tee:      "├─ ", corner: "└─ ", pipe: "│  ", dash: "┆  ", blank: "   ",
 	}
-	b.tree.MarkWaiting(opts.Now, nil)
+	b.tree.MarkWaiting(opts.Now, opts.Elsewhere)
 
 	if opts.Width < narrow {
 		b.tee, b.corner, b.pipe, b.dash, b.blank = "├ ", "└ ", "│ ", "┆ ", "  "

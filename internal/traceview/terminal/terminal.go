@@ -65,6 +65,10 @@ func writeHeader(c *canvas, tr spans.Trace, b *rowBuilder) {
 		facts = append(facts, chunk{textfmt.Count(waiting, "message") + " not consumed", notice})
 	}
 
+	if scheduled, _ := b.tree.Scheduled(); scheduled > 0 {
+		facts = append(facts, chunk{textfmt.Count(scheduled, "message") + " not due yet", plain})
+	}
+
 	if errors := tr.Errors(); errors > 0 {
 		facts = append(facts, chunk{textfmt.Count(errors, "error"), failed})
 	}

@@ -22,11 +22,13 @@ func FormatDuration(d time.Duration) string {
 		return threeDigits(float64(d)/float64(time.Millisecond)) + "ms"
 	case d < 59995*time.Millisecond:
 		return threeDigits(d.Seconds()) + "s"
-	case d < time.Hour:
+	case d < time.Hour-time.Second/2:
 		d = d.Round(time.Second)
 
 		return pair(d/time.Minute, "m", d%time.Minute/time.Second, "s")
 	case d < day:
+		d = max(d, time.Hour) // what rounds to it
+
 		return pair(d/time.Hour, "h", d%time.Hour/time.Minute, "m")
 	case d < 1000*day:
 		return pair(d/day, "d", d%day/time.Hour, "h")

@@ -3,6 +3,7 @@ package textfmt_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
@@ -45,6 +46,18 @@ func TestWrap(t *testing.T) {
 	} {
 		if got := textfmt.Wrap(tt.text, tt.columns, tt.lines); !slices.Equal(got, tt.want) {
 			t.Errorf("%q in %d columns is %q, want %q", tt.text, tt.columns, got, tt.want)
+		}
+	}
+}
+
+// No unit has more than fits into it.
+func TestFormatDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0", 950: "950ns", 12_340 * time.Microsecond: "12.3ms", 59_994 * time.Millisecond: "60.0s", 59_996 * time.Millisecond: "1m00s",
+		time.Hour - 501*time.Millisecond: "59m59s", time.Hour - 499*time.Millisecond: "1h00m", 3*24*time.Hour + 4*time.Hour: "3d04h",
+	} {
+		if got := textfmt.FormatDuration(d); got != want {
+			t.Errorf("%v is %q, want %q", int64(d), got, want)
 		}
 	}
 }

@@ -26,6 +26,9 @@ type Summary struct {
 	// NotConsumed counts messages that nothing has processed, the first since NotConsumedSince.
 	NotConsumed      int        `json:"notConsumed,omitempty"`
 	NotConsumedSince *time.Time `json:"notConsumedSince,omitempty"`
+	// Scheduled counts messages that are not due yet, the first of them at NextDue.
+	Scheduled int        `json:"scheduled,omitempty"`
+	NextDue   *time.Time `json:"nextDue,omitempty"`
 	// LeftOut counts values of its spans that could not be read.
 	LeftOut int `json:"leftOut,omitempty"`
 	// Services and Queues are in the order of their first span.
@@ -45,6 +48,10 @@ func (t *Tree) Summarize() Summary {
 
 	if count, since := t.Waiting(); count > 0 {
 		out.NotConsumed, out.NotConsumedSince = count, &since
+	}
+
+	if count, due := t.Scheduled(); count > 0 {
+		out.Scheduled, out.NextDue = count, &due
 	}
 
 	if first := t.First(); first != nil {

@@ -18,6 +18,8 @@ type Wait struct {
 	UpTo bool
 	// Whole: the time is known to a second only.
 	Whole bool
+	// Due: the message was to be processed later, and was due at From.
+	Due bool
 	// Retry: the message had been processed before, and failed.
 	Retry bool
 	// Producer sent the message; nil where it is not in this trace.
@@ -62,6 +64,8 @@ func (w *Wait) Text(n *Node, limit int) string {
 		return "retried after"
 	case w.DeadLetter != "":
 		return "dead-lettered (" + textfmt.Printable(w.DeadLetter, limit) + "), " + waited
+	case w.Due:
+		return waited + " since it was due"
 	case w.Producer != nil && w.Producer != n.Parent:
 		return waited + " since " + textfmt.Printable(w.Producer.Span.Name, limit)
 	default:
@@ -200,7 +204,7 @@ func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
 		w.DeadLetter = cmp.Or(reason, "for no known reason")
 
 		if end := lastEndBefore(n, byEnd); end.After(w.From) {
-			w.From, w.UpTo, w.Whole = end, false, false
+			w.From, w.UpTo, w.Whole, w.Due = end, false, false, false
 		}
 	}
 
@@ -213,6 +217,16 @@ func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
 // message may have been there since the publish began.
 func sentWait(producer, n *Node) *Wait {
 	w := &Wait{To: n.Span.Start, Producer: producer, Queue: messaging.DestinationOf(n.Span).Queue}
+
+	// Before it was due nobody was to process it.
+	if due := messaging.DueTime(producer.Span); due.After(producer.Span.End) && !producer.Span.End.IsZero() {
+		w.From, w.Due = due, true
+		if due.After(w.To) { // asynq cuts the time to a second
+			w.From = w.To
+		}
+
+		return w
+	}
 
 	if took, exact, ok := messaging.QueueTime(n.Span); ok && exact && messaging.Attempt(n.Span) < 2 {
 		w.From = w.To.Add(-took)

@@ -188,6 +188,35 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 	return found, nil
 }
 
+// Waiting asks a view which messages of a trace wait, by all of its traces. It is nil where
+// the server is none that knows.
+func (r *Remote) Waiting(ctx context.Context, id trace.TraceID) func(trace.SpanID) (in []string, waits bool) {
+	if r.direct {
+		return nil
+	}
+	u := r.base
+	u.Path += page.TracesAPI + "/" + id.String() + page.WaitingAPI
+	body, err := r.fetch(ctx, u)
+	if err != nil {
+		return nil
+	}
+	defer body.Close()
+	var answer struct {
+		Waiting []page.WaitingSpan `json:"waiting"`
+	}
+	if err := json.NewDecoder(io.LimitReader(body, MaxBytes)).Decode(&answer); err != nil || answer.Waiting == nil {
+		return nil
+	}
+	waiting := make(map[string][]string, len(answer.Waiting))
+	for _, w := range answer.Waiting {
+		waiting[w.Span] = w.In
+	}
+	return func(id trace.SpanID) ([]string, bool) {
+		in, ok := waiting[id.String()]
+		return in, ok
+	}
+}
+
 func (r *Remote) get(ctx context.Context, path string) ([]spans.Trace, error) {
 	u := r.base
 	u.Path += path

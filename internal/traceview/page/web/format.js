@@ -12,7 +12,7 @@ const pair = (n, a, b, unitA, unitB) => {
 export function duration(ns) {
   if (ns <= 0) return '0';
   if (ns >= 86400e9) return pair(ns, 86400e9, 3600e9, 'd', 'h');
-  if (ns >= 3600e9) return pair(ns, 3600e9, 60e9, 'h', 'm');
+  if (ns >= 3599.5e9) return pair(ns, 3600e9, 60e9, 'h', 'm');
   if (ns >= 59.995e9) return pair(ns, 60e9, 1e9, 'm', 's');
   const [size, unit] = units.find(([size]) => ns >= size * 0.9995) ?? units.at(-1);
   return unit === 'ns' ? `${Math.round(ns)}ns` : threeDigits(ns / size) + unit;
@@ -45,6 +45,9 @@ export function clock(time) {
   const day = d.toDateString() === new Date().toDateString() ? '' : `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())} `;
   return `${day}${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}.${pad(d.getMilliseconds(), 3)}`;
 }
+
+// clockSeconds is clock without what is less than a second.
+export const clockSeconds = (time) => clock(time).replace(/\.\d+$/, '');
 
 // ago says how long ago that was.
 export function ago(time) {

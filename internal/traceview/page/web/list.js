@@ -1,7 +1,7 @@
 // The list of traces and its search.
 import { colorOf, learn } from './color.js';
 import { copyButton, el, isTyping } from './dom.js';
-import { ago, clock, count, duration } from './format.js';
+import { ago, clock, clockSeconds, count, duration } from './format.js';
 import { Polled, poll } from './server.js';
 
 const pageSize = 200;
@@ -322,7 +322,9 @@ function cells(summary) {
     el('td', { class: 'started' }, el('div', {}, clock(summary.start)), el('div', { class: 'ago' }, ago(summary.start))),
     el('td', { class: 'number' }, duration(summary.duration)),
     el('td', { class: 'number waited' }, summary.waited > 0 ? `${summary.waitedUpTo ? '≤ ' : ''}${duration(summary.waited)}` : '',
-      summary.notConsumed ? el('div', { class: 'badge odd', title: 'Messages that nothing has consumed' }, `${summary.notConsumed} not consumed`) : null),
+      summary.notConsumed ? el('div', { class: 'badge odd', title: 'Messages that nothing has consumed' }, `${summary.notConsumed} not consumed`) : null,
+      summary.scheduled ? el('div', { class: 'badge', title: 'Messages that are to be processed later, and when the next is' },
+        `${summary.scheduled > 1 ? `${summary.scheduled} ` : ''}due ${clockSeconds(summary.nextDue)}`) : null),
     el('td', { class: 'number spans' }, summary.spans.toLocaleString('en'),
       summary.dropped > 0 ? el('div', { class: 'ago' }, `${summary.dropped.toLocaleString('en')} dropped`) : null),
     el('td', { class: 'number' }, summary.errors > 0 ? el('span', { class: 'errors' }, summary.errors.toLocaleString('en')) : ''),

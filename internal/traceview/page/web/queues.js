@@ -1,7 +1,7 @@
 // The queues that traces went through: a table, and a map of services and queues.
 import { colorOf, learn } from './color.js';
 import { el } from './dom.js';
-import { count, duration } from './format.js';
+import { clockSeconds, count, duration } from './format.js';
 import { drawMap } from './map.js';
 import { Polled, poll } from './server.js';
 
@@ -12,23 +12,26 @@ const rate = (n) => n > 0 ? n.toLocaleString('en', { maximumSignificantDigits: 3
 // quoted is a name as the search takes it.
 const quoted = (name) => /[\s"]/.test(name) ? `"${name.replaceAll('"', '')}"` : name;
 const search = (queue, more = '') => `#/?${new URLSearchParams({ q: `queue=${quoted(queue.name)} ${more}`.trim() })}`;
+const waitingIn = (queue) => `#/?${new URLSearchParams({ q: `waiting=${quoted(queue.name)}` })}`;
 const seconds = (ns) => `${Math.max(1, Math.floor(ns / 1e3))}us`;
 
-// columns are what the table has: title, what it is sorted by, what it shows, and the
-// traces behind it.
+// columns are what the table has: title, what it is sorted by, what it shows, the traces
+// behind it, and the widths of window in which it is left out.
 const columns = [
   ['Queue', (q) => q.name, (q) => q.exchange ? `${q.name} (exchange)` : q.name, (q) => search(q)],
-  ['Waiting', (q) => q.waiting, (q) => q.waiting || '', (q) => search(q, 'is:waiting')],
-  ['Waiting for', (q, at) => since(q, at), (q, at) => q.waiting ? duration(since(q, at)) : '', (q) => search(q, 'is:waiting')],
-  ['Messages/min', (q) => q.perMinute, (q) => rate(q.perMinute), (q) => search(q, 'since:5m')],
-  ['Wait p50', (q) => q.waitP50, (q) => q.processed ? duration(q.waitP50) : '', (q) => search(q, `waited>=${seconds(q.waitP50)}`)],
-  ['p95', (q) => q.waitP95, (q) => q.processed ? duration(q.waitP95) : '', (q) => search(q, `waited>=${seconds(q.waitP95)}`)],
-  ['Longest', (q) => q.waitLongest, (q) => q.processed ? duration(q.waitLongest) : '', (q) => search(q, `waited>=${seconds(q.waitLongest)}`)],
-  ['Processing', (q) => q.processingP50, (q) => q.processed ? duration(q.processingP50) : '', (q) => search(q)],
+  ['Waiting', (q) => q.waiting, (q) => q.waiting || '', waitingIn],
+  ['For', (q, at) => since(q, at), (q, at) => q.waiting ? duration(since(q, at)) : '', waitingIn],
+  ['Per minute', (q) => q.perMinute, (q) => rate(q.perMinute), (q) => search(q, 'since:5m')],
+  ['Wait p50', (q) => q.waitP50, (q) => q.processed ? duration(q.waitP50) : '', (q) => search(q, `waited>=${seconds(q.waitP50)}`), 'medium'],
+  ['p95', (q) => q.waitP95, (q) => q.processed ? duration(q.waitP95) : '', (q) => search(q, `waited>=${seconds(q.waitP95)}`), 'narrow'],
+  ['Longest', (q) => q.waitLongest, (q) => q.processed ? duration(q.waitLongest) : '', (q) => search(q, `waited>=${seconds(q.waitLongest)}`), 'medium'],
+  ['Processing', (q) => q.processingP50, (q) => q.processed ? duration(q.processingP50) : '', (q) => search(q), 'narrow'],
   ['Failed', (q) => q.failures, (q) => q.failures || '', (q) => search(q, 'is:error')],
-  ['Retried', (q) => q.retries, (q) => q.retries || '', (q) => search(q, 'is:retry')],
-  ['Dead', (q) => q.deadLetters, (q) => q.deadLetters || '', (q) => search(q, 'is:dead')],
+  ['Retried', (q) => q.retries, (q) => q.retries || '', (q) => search(q, 'is:retry'), 'narrow'],
+  ['Dead', (q) => q.deadLetters, (q) => q.deadLetters || '', (q) => search(q, 'is:dead'), 'narrow'],
 ];
+
+const hidden = (width) => width ? `without-${width}` : '';
 
 export function showQueues(page) {
   return new Queues(page);
@@ -50,11 +53,11 @@ class Queues {
   constructor(page) {
     this.#page = page;
     document.title = 'Queues · mqtrace';
-    this.#head = columns.map(([title], i) => el('th', { scope: 'col', class: i > 0 ? 'number' : '' },
+    this.#head = columns.map(([title, , , , width], i) => el('th', { scope: 'col', class: `${i > 0 ? 'number' : 'name'} ${hidden(width)}` },
       el('button', { type: 'button', class: 'sort', click: () => this.#sort(i) }, title)));
     page.root.append(el('section', { class: 'queues-view' }, this.#state,
       el('div', { class: 'wide' }, el('table', { class: 'traces queues-table', 'aria-label': 'Queues' },
-        el('thead', {}, el('tr', {}, ...this.#head, el('th', { scope: 'col' }, 'Last 15 minutes'), el('th', { scope: 'col' }, 'From → to'))), this.#body)),
+        el('thead', {}, el('tr', {}, ...this.#head, el('th', { scope: 'col', class: 'last without-medium' }, 'Last 15 min'))), this.#body)),
       this.#map));
     const polled = new Polled('api/queues');
     poll(async () => {
@@ -105,14 +108,18 @@ class Queues {
   #row(q, at) {
     const dots = (names) => names.length === 0 ? el('span', { class: 'nobody' }, 'nobody seen')
       : names.slice(0, 6).map((name) => el('span', { class: 'party', title: name }, el('span', { class: `dot ${colorOf(name)}` }), name));
+    const cell = ([, , show, traces, width], i) => {
+      const text = String(show(q, at));
+      const link = text ? el('a', { href: traces(q), title: i === 0 ? text : null }, text) : '';
+      if (i > 0) return el('td', { class: `number ${hidden(width)}` }, link);
+      return el('td', { class: 'name' }, el('div', { class: 'queue' }, link),
+        el('div', { class: 'parties' }, dots(q.publishers), el('span', {}, '→'), dots(q.consumers)),
+        q.tenants.length > 0 ? el('div', { class: 'tenants' }, `waiting for: ${q.tenants.slice(0, 5).join(', ')}`) : null,
+        q.scheduled ? el('div', { class: 'tenants' }, el('a', { href: search(q, 'is:scheduled') },
+          `${q.scheduled} not due yet, the next at ${clockSeconds(q.nextDue)}`)) : null);
+    };
     return el('tr', { class: q.waiting > 0 ? 'stuck' : '', 'data-queue': q.name },
-      ...columns.map(([, , show, traces], i) => {
-        const text = String(show(q, at));
-        return el('td', { class: i > 0 ? 'number' : 'name' }, text ? el('a', { href: traces(q) }, text) : '');
-      }),
-      el('td', {}, spark(q.last)),
-      el('td', { class: 'parties' }, dots(q.publishers), ' → ', dots(q.consumers),
-        q.tenants.length > 0 ? el('div', { class: 'ago' }, `waiting for: ${q.tenants.slice(0, 5).join(', ')}`) : null));
+      ...columns.map(cell), el('td', { class: 'last without-medium' }, spark(q.last)));
   }
 }
 

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+)
+
+// redisTLS is what a rediss:// URL says of certificates, by the parameters that an amqps://
+// URL has for it. Redis's own clients have none, and Redis asks for a client's certificate
+// by default.
+type redisTLS struct{ ca, cert, key, name string }
+
+// cutRedisTLS returns the URL without these parameters, which the parser does not know.
+func cutRedisTLS(rawURL string) (string, redisTLS) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme != "rediss" {
+		return rawURL, redisTLS{}
+	}
+	query := u.Query()
+	cut := func(name string) string {
+		defer query.Del(name)
+		return query.Get(name)
+	}
+	found := redisTLS{cut("cacertfile"), cut("certfile"), cut("keyfile"), cut("server_name_indication")}
+	if found == (redisTLS{}) {
+		return rawURL, found
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), found
+}
+
+// apply adds the certificates to those of config.
+func (r redisTLS) apply(config *tls.Config) error {
+	if r.name != "" {
+		config.ServerName = r.name
+	}
+	if r.ca != "" {
+		pem, err := os.ReadFile(r.ca)
+		if err != nil {
+			return fmt.Errorf("cacertfile: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return errors.New("cacertfile: there is no certificate in it")
+		}
+	}
+	if r.cert == "" && r.key == "" {
+		return nil
+	}
+	if r.cert == "" || r.key == "" {
+		return errors.New("certfile and keyfile need each other")
+	}
+	pair, err := tls.LoadX509KeyPair(r.cert, r.key)
+	if err != nil {
+		return fmt.Errorf("certfile and keyfile: %w", err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return nil
+}

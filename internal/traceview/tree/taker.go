@@ -1,0 +1,98 @@
+package tree
+
+import (
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
+)
+
+// SpanRef names a span of any trace.
+type SpanRef struct {
+	TraceID trace.TraceID
+	SpanID  trace.SpanID
+}
+
+// Takers has the spans that received or processed a message, by the span that sent it.
+type Takers map[SpanRef][]*spans.Span
+
+// Add notes the messages that the span has taken.
+func (t Takers) Add(s *spans.Span) {
+	for _, ref := range Takes(s) {
+		if known := t[ref]; len(known) == 0 || known[len(known)-1] != s {
+			t[ref] = append(known, s)
+		}
+	}
+}
+
+// TakersIn has those of all spans of the traces.
+func TakersIn(traces []spans.Trace) Takers {
+	t := make(Takers)
+
+	for _, tr := range traces {
+		for i := range tr.Spans {
+			t.Add(&tr.Spans[i])
+		}
+	}
+
+	return t
+}
+
+// Takes returns the spans whose messages this one has received or processed: its parent
+// and those that it links to. A task that was made of several has taken those.
+func Takes(s *spans.Span) []SpanRef {
+	parent := s.ParentID.IsValid()
+
+	switch messaging.OperationOf(s) {
+	case messaging.Process, messaging.Receive:
+	case messaging.Send:
+		if !messaging.Aggregates(s) {
+			return nil
+		}
+
+		parent = false
+	default:
+		return nil
+	}
+
+	taken := make([]SpanRef, 0, 1+len(s.Links))
+	if parent {
+		taken = append(taken, SpanRef{s.TraceID, s.ParentID})
+	}
+
+	for i := range s.Links {
+		taken = append(taken, SpanRef{s.Links[i].TraceID, s.Links[i].SpanID})
+	}
+
+	return taken
+}
+
+// notTaken returns those of the queues that none of the spans has taken the message from, and
+// in which it was not given up. A span that does not say its queue may have been about any.
+func notTaken(queues []string, takers []*spans.Span) []string {
+	var left []string
+
+	for _, queue := range queues {
+		if !slices.ContainsFunc(takers, func(s *spans.Span) bool {
+			from := messaging.DestinationOf(s).Queue
+
+			return from == "" || from == queue || slices.Contains(messaging.DeadLetterQueues(s), queue)
+		}) {
+			left = append(left, queue)
+		}
+	}
+
+	return left
+}
+
+// Sent reports whether the span has sent a message that somebody should consume. One
+// that failed has not, nor has one that has not ended, or whose message was refused; and
+// replies to an address of its own go to who waits for them.
+func Sent(s *spans.Span) bool {
+	return messaging.OperationOf(s) == messaging.Send && !s.End.IsZero() && s.Status.Code != codes.Error &&
+		!messaging.Refused(s) && !strings.Contains(messaging.RawDestination(s), "amq.rabbitmq.reply-to")
+}
