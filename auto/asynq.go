@@ -19,7 +19,7 @@ var worker = sync.OnceValue(func() *asynqtrace.Worker { return asynqtrace.NewWor
 //
 //go:linkname clientEnqueue
 func clientEnqueue(
-	field *atomic.Value, host *asynq.Client, ctx context.Context, task *asynq.Task, opts []asynq.Option,
+	ctx context.Context, field *atomic.Value, host *asynq.Client, task *asynq.Task, opts []asynq.Option,
 ) (info *asynq.TaskInfo, err error, done bool) {
 	if off() || isInside() {
 		return nil, nil, false

@@ -36,7 +36,7 @@ func (c *channel) consume(queue string, autoAck bool) *consumption {
 //
 //go:linkname channelConsume
 func channelConsume(
-	field *atomic.Value, host *amqp.Channel, gone <-chan struct{}, ctx context.Context, queue, consumer string,
+	ctx context.Context, field *atomic.Value, host *amqp.Channel, gone <-chan struct{}, queue, consumer string,
 	autoAck, exclusive, noLocal, noWait bool, args amqp.Table,
 ) (deliveries <-chan amqp.Delivery, err error, done bool) {
 	if off() || isInside() {
@@ -95,7 +95,7 @@ func channelGet(
 	if off() || isInside() {
 		return amqp.Delivery{}, false, nil, false
 	}
-	ctx := current(nil)
+	ctx := current(context.Background())
 	c := channelOf(field, host).consume(queue, autoAck)
 	d, ok, err = func() (amqp.Delivery, bool, error) {
 		defer leave(enter())

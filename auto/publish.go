@@ -40,7 +40,7 @@ func channelOf(field *atomic.Value, host *amqp.Channel) *channel {
 //
 //go:linkname channelPublish
 func channelPublish(
-	field *atomic.Value, host *amqp.Channel, ctx context.Context, exchange, key string,
+	ctx context.Context, field *atomic.Value, host *amqp.Channel, exchange, key string,
 	mandatory, immediate bool, msg amqp.Publishing,
 ) (confirmation *amqp.DeferredConfirmation, err error, done bool) {
 	if off() || isInside() || hasStarted(msg.Headers) {

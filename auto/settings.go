@@ -1,6 +1,7 @@
 package auto
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -62,78 +63,97 @@ var relations = map[string]struct {
 	"continue-unless-asked": {amqptrace.ContinueUnlessAsked, asynqtrace.ContinueUnlessAsked},
 }
 
-func read(getenv func(string) string) (options, error) {
-	o := options{http: true, sdk: true}
-	var errs []error
-	fail := func(name, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s=%q: %w", name, getenv(name), fmt.Errorf(format, args...)))
-	}
-	is := func(name string, fallback bool) bool {
-		text := getenv(name)
-		if text == "" {
-			return fallback
-		}
-		value, err := strconv.ParseBool(text)
-		if err != nil {
-			fail(name, "want true or false")
-		}
-		return value
-	}
+// reading reads the environment.
+type reading struct {
+	options
 
-	if text := getenv(envRelation); text != "" {
-		relation, known := relations[text]
-		if age, ok := strings.CutPrefix(text, "continue-within:"); ok {
-			d, err := time.ParseDuration(age)
-			if known = err == nil && d > 0; known {
-				relation.amqp, relation.asynq = amqptrace.ContinueWithin(d), asynqtrace.ContinueWithin(d)
-			}
-		}
-		if !known {
-			fail(envRelation, "want continue, new-trace, continue-unless-asked, or continue-within: and a duration as in continue-within:10m")
-		} else {
-			o.amqp = append(o.amqp, amqptrace.WithRelation(relation.amqp))
-			o.asynq = append(o.asynq, asynqtrace.WithRelation(relation.asynq))
-		}
+	getenv func(string) string
+	errs   []error
+}
+
+func read(getenv func(string) string) (options, error) {
+	r := reading{getenv: getenv}
+	r.relation()
+	r.baggage()
+	r.queues()
+	if r.is(envQueueTime, false) {
+		r.amqp = append(r.amqp, amqptrace.WithQueueTime())
+		r.asynq = append(r.asynq, asynqtrace.WithQueueTime())
 	}
-	if text := getenv(envBaggageKeys); text != "" {
-		keys, err := baggageKeys(text)
-		if err != nil {
-			fail(envBaggageKeys, "%w", err)
-		}
-		o.amqp = append(o.amqp, amqptrace.WithBaggageKeys(keys...))
-		o.asynq = append(o.asynq, asynqtrace.WithBaggageKeys(keys...))
+	if r.is(envBodySize, false) {
+		r.amqp = append(r.amqp, amqptrace.WithBodySize())
 	}
-	if text := getenv(envQueues); text != "" {
-		traced, err := queues(text)
-		if err != nil {
-			fail(envQueues, "%w", err)
-		}
-		o.amqp = append(o.amqp, amqptrace.WithFilter(func(m amqptrace.Message) bool {
-			name := m.Queue
-			if name == "" { // published
-				if name = m.Exchange; name == "" {
-					name = m.RoutingKey
-				}
-			}
-			return traced(name)
-		}))
-		o.asynq = append(o.asynq, asynqtrace.WithFilter(func(m asynqtrace.Message) bool { return traced(m.Queue) }))
+	if r.is(envSettleSpans, false) {
+		r.amqp = append(r.amqp, amqptrace.WithSettleSpans())
 	}
-	if is(envQueueTime, false) {
-		o.amqp = append(o.amqp, amqptrace.WithQueueTime())
-		o.asynq = append(o.asynq, asynqtrace.WithQueueTime())
+	if r.is(envOnlyExhausted, false) {
+		r.asynq = append(r.asynq, asynqtrace.WithErrorOnlyWhenExhausted())
 	}
-	if is(envBodySize, false) {
-		o.amqp = append(o.amqp, amqptrace.WithBodySize())
+	r.http, r.sdk = r.is(envHTTP, true), r.is(envSDK, true)
+	return r.options, errors.Join(r.errs...)
+}
+
+func (r *reading) failf(name, format string, args ...any) {
+	r.errs = append(r.errs, fmt.Errorf("%s=%q: "+format, append([]any{name, r.getenv(name)}, args...)...))
+}
+
+func (r *reading) is(name string, fallback bool) bool {
+	text := r.getenv(name)
+	if text == "" {
+		return fallback
 	}
-	if is(envSettleSpans, false) {
-		o.amqp = append(o.amqp, amqptrace.WithSettleSpans())
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		r.failf(name, "want true or false")
 	}
-	if is(envOnlyExhausted, false) {
-		o.asynq = append(o.asynq, asynqtrace.WithErrorOnlyWhenExhausted())
+	return value
+}
+
+func (r *reading) relation() {
+	text := r.getenv(envRelation)
+	if text == "" {
+		return
 	}
-	o.http, o.sdk = is(envHTTP, true), is(envSDK, true)
-	return o, errors.Join(errs...)
+	relation, known := relations[text]
+	if age, ok := strings.CutPrefix(text, "continue-within:"); ok {
+		d, err := time.ParseDuration(age)
+		known = err == nil && d > 0
+		relation.amqp, relation.asynq = amqptrace.ContinueWithin(d), asynqtrace.ContinueWithin(d)
+	}
+	if !known {
+		r.failf(envRelation, "want continue, new-trace, continue-unless-asked, or an age as in continue-within:10m")
+		return
+	}
+	r.amqp = append(r.amqp, amqptrace.WithRelation(relation.amqp))
+	r.asynq = append(r.asynq, asynqtrace.WithRelation(relation.asynq))
+}
+
+func (r *reading) baggage() {
+	text := r.getenv(envBaggageKeys)
+	if text == "" {
+		return
+	}
+	keys, err := baggageKeys(text)
+	if err != nil {
+		r.failf(envBaggageKeys, "%w", err)
+	}
+	r.amqp = append(r.amqp, amqptrace.WithBaggageKeys(keys...))
+	r.asynq = append(r.asynq, asynqtrace.WithBaggageKeys(keys...))
+}
+
+func (r *reading) queues() {
+	text := r.getenv(envQueues)
+	if text == "" {
+		return
+	}
+	traced, err := queues(text)
+	if err != nil {
+		r.failf(envQueues, "%w", err)
+	}
+	r.amqp = append(r.amqp, amqptrace.WithFilter(func(m amqptrace.Message) bool {
+		return traced(cmp.Or(m.Queue, m.Exchange, m.RoutingKey)) // a published message has no queue
+	}))
+	r.asynq = append(r.asynq, asynqtrace.WithFilter(func(m asynqtrace.Message) bool { return traced(m.Queue) }))
 }
 
 // baggageKeys are names with commas between, or none.

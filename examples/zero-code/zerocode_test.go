@@ -5,7 +5,6 @@ package zerocode
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -114,34 +113,77 @@ func (s servers) remove(t *testing.T) {
 	}
 }
 
-// run starts a program, which has to end by itself after a signal.
-func (s servers) run(t *testing.T, name string, env ...string) (stop func()) {
+// A program is one of the three that runs.
+type program struct {
+	cmd   *exec.Cmd
+	out   output
+	ended chan error
+	stop  func()
+}
+
+// output may be written while it is read.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// run starts a program. Its spans wait for a minute to be exported, so that what is received
+// is what it has exported at its end.
+func (s servers) run(t *testing.T, name string, env ...string) *program {
 	t.Helper()
-	var out bytes.Buffer
-	cmd := exec.Command(filepath.Join(binaries, name))
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = append(os.Environ(), "AMQP_URL="+s.amqp, "REDIS_ADDR="+s.redis, "PREFIX="+s.prefix,
+	p := &program{cmd: exec.Command(filepath.Join(binaries, name)), ended: make(chan error, 1)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.Env = append(os.Environ(), "AMQP_URL="+s.amqp, "REDIS_ADDR="+s.redis, "PREFIX="+s.prefix,
 		"OTEL_SERVICE_NAME="+name, "OTEL_EXPORTER_OTLP_ENDPOINT="+s.spans.url, "OTEL_METRICS_EXPORTER=none",
-		"OTEL_LOGS_EXPORTER=none", "OTEL_BSP_SCHEDULE_DELAY=50")
-	cmd.Env = append(cmd.Env, env...)
-	if err := cmd.Start(); err != nil {
+		"OTEL_BSP_SCHEDULE_DELAY=60000")
+	p.cmd.Env = append(p.cmd.Env, env...)
+	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	return sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case err := <-ended:
-			if strings.Contains(out.String(), "DATA RACE") || strings.Contains(out.String(), "panic") {
-				t.Errorf("%s: %v\n%s", name, err, out.String())
-			}
-		case <-time.After(patience):
-			_ = cmd.Process.Kill()
-			t.Errorf("%s has not ended\n%s", name, out.String())
-		}
-		t.Logf("%s:\n%s", name, out.String())
+	go func() { p.ended <- p.cmd.Wait() }()
+	p.stop = sync.OnceFunc(func() {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		p.wait(t)
 	})
+	t.Cleanup(p.stop)
+	return p
+}
+
+// wait waits until the program has ended.
+func (p *program) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		t.Errorf("%s has not ended", p.cmd.Path)
+	}
+	t.Logf("%s: %s\n%s", filepath.Base(p.cmd.Path), p.cmd.ProcessState, p.out.String())
+	if strings.Contains(p.out.String(), "DATA RACE") || strings.Contains(p.out.String(), "panic") {
+		t.Error("a race or a panic")
+	}
+}
+
+func (p *program) waitFor(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(p.out.String(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not say %q", p.cmd.Path, text)
+		}
+	}
 }
 
 // order sends an order, as soon as there is somebody to take it.
@@ -150,7 +192,7 @@ func order(t *testing.T, addr, id string) {
 	deadline := time.Now().Add(patience)
 	for {
 		resp, err := http.Post("http://"+addr+"/orders", "application/json",
-			strings.NewReader(`{"ID":"`+id+`","Email":"ada@example.com"}`))
+			strings.NewReader(`{"id":"`+id+`","email":"ada@example.com"}`))
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode != http.StatusAccepted {
@@ -185,22 +227,71 @@ POST /orders [order]
 `
 
 func TestOneTrace(t *testing.T) {
-	s := start(t)
-	addr := freeAddr(t)
-	stopNotify := s.run(t, "notify")
-	stopEmail := s.run(t, "email")
+	s, addr := start(t), freeAddr(t)
+	notify, email := s.run(t, "notify"), s.run(t, "email")
 	s.waitForQueue(t)
-	stopOrder := s.run(t, "order", "HTTP_ADDR="+addr)
-	defer stopOrder()
-	defer stopEmail()
-	defer stopNotify()
+	shop := s.run(t, "order", "HTTP_ADDR="+addr)
 	order(t, addr, "1")
-	s.spans.wait(t, 5)
-	stopNotify()
-	stopEmail()
-	stopOrder()
-	got := s.spans.outline(s.prefix)
-	if got != strings.TrimPrefix(oneTrace, "\n") {
+	email.waitFor(t, "Your order 1 is on its way.")
+	for _, p := range []*program{shop, notify, email} {
+		p.stop()
+	}
+	if got := s.spans.outline(s.prefix); got != strings.TrimPrefix(oneTrace, "\n") {
+		t.Errorf("got\n%s", got)
+	}
+	// It is the signal that has ended it, as if there were no handler.
+	if status, ok := shop.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+		t.Errorf("order: %v", shop.cmd.ProcessState)
+	}
+}
+
+// A variable that is wrong is named, and the program does what it does, without traces.
+func TestWrongSettings(t *testing.T) {
+	s, addr := start(t), freeAddr(t)
+	notify := s.run(t, "notify", "MQTRACE_RELATION=sometimes")
+	email := s.run(t, "email", "MQTRACE_RELATION=sometimes")
+	s.waitForQueue(t)
+	shop := s.run(t, "order", "HTTP_ADDR="+addr, "MQTRACE_RELATION=sometimes")
+	order(t, addr, "1")
+	email.waitFor(t, "Your order 1 is on its way.")
+	for _, p := range []*program{shop, notify, email} {
+		p.stop()
+		if !strings.Contains(p.out.String(), `mqtrace: no traces: MQTRACE_RELATION="sometimes": want continue, new-trace`) {
+			t.Error("the variable is not named")
+		}
+	}
+	if got := s.spans.all(); len(got) != 0 {
+		t.Errorf("%d spans", len(got))
+	}
+}
+
+// What the program says last before os.Exit is exported too.
+func TestExit(t *testing.T) {
+	s := start(t)
+	p := s.run(t, "notify", "AMQP_URL=amqp://127.0.0.1:1/")
+	p.waitFor(t, "connection refused")
+	p.wait(t)
+	if code := p.cmd.ProcessState.ExitCode(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	p.ended <- nil                                      // for stop
+	s.run(t, "notify").waitFor(t, "waiting for orders") // makes what remove removes
+}
+
+// Options are variables.
+func TestNewTraces(t *testing.T) {
+	s, addr := start(t), freeAddr(t)
+	notify := s.run(t, "notify", "MQTRACE_RELATION=new-trace")
+	email := s.run(t, "email", "MQTRACE_QUEUES=-*emails")
+	s.waitForQueue(t)
+	shop := s.run(t, "order", "HTTP_ADDR="+addr, "MQTRACE_HTTP=false")
+	order(t, addr, "1")
+	email.waitFor(t, "Your order 1 is on its way.")
+	for _, p := range []*program{shop, notify, email} {
+		p.stop()
+	}
+	want := "publish orders [order]\nprocess notifications [notify] ack\n  enqueue emails [notify]\n"
+	if got := s.spans.outline(s.prefix); got != want {
 		t.Errorf("got\n%s", got)
 	}
 }
@@ -277,19 +368,6 @@ func (r *receiver) all() []span {
 	return slices.Clone(r.spans)
 }
 
-func (r *receiver) wait(t *testing.T, n int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for len(r.all()) < n {
-		if ctx.Err() != nil {
-			t.Errorf("%d spans, want %d", len(r.all()), n)
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
 // outline draws the spans as trees, without the prefix of names.
 func (r *receiver) outline(prefix string) string {
 	spans := r.all()
@@ -303,7 +381,7 @@ func (r *receiver) outline(prefix string) string {
 	draw = func(parent, indent string) {
 		for _, s := range spans {
 			of := hex.EncodeToString(s.GetParentSpanId())
-			if of != parent && !(parent == "" && !known[of]) {
+			if isRoot := !known[of]; isRoot != (parent == "") || !isRoot && of != parent {
 				continue
 			}
 			fmt.Fprintf(&out, "%s%s [%s]", indent, strings.ReplaceAll(s.GetName(), prefix, ""), s.service)

@@ -129,8 +129,10 @@ func TestConsume(t *testing.T) {
 			}
 		}, handled},
 		"loop with select": {func(s *scene, ds <-chan amqp.Delivery) {
+			never := make(chan bool)
 			for {
 				select {
+				case <-never:
 				case d, ok := <-ds:
 					if !ok {
 						return

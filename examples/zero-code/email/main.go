@@ -30,7 +30,10 @@ func main() {
 }
 
 func send(_ context.Context, task *asynq.Task) error {
-	var order struct{ ID, Email string }
+	var order struct {
+		ID    string `json:"id"`
+		Email string `json:"email"`
+	}
 	if err := json.Unmarshal(task.Payload(), &order); err != nil {
 		return errors.Join(err, asynq.SkipRetry)
 	}

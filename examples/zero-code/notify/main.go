@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/hibiken/asynq"
@@ -18,21 +19,26 @@ const workers = 4
 var prefix = os.Getenv("PREFIX")
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	client := asynq.NewClient(asynq.RedisClientOpt{Addr: os.Getenv("REDIS_ADDR")})
 	defer client.Close()
 	conn, err := amqp.Dial(os.Getenv("AMQP_URL"))
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer conn.Close()
 	deliveries, err := subscribe(conn)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	done := make(chan struct{})
+	var group sync.WaitGroup
 	for range workers {
-		go func() {
-			defer func() { done <- struct{}{} }()
+		group.Go(func() {
 			for d := range deliveries {
 				if err := handle(client, d); err != nil {
 					log.Println("order", d.MessageId, err)
@@ -41,16 +47,15 @@ func main() {
 				}
 				_ = d.Ack(false)
 			}
-		}()
+		})
 	}
 	log.Println("waiting for orders")
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	<-stop
-	_ = conn.Close()
-	for range workers {
-		<-done
-	}
+	err = conn.Close()
+	group.Wait()
+	return err
 }
 
 func subscribe(conn *amqp.Connection) (<-chan amqp.Delivery, error) {

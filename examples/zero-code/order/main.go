@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -22,26 +23,35 @@ type shop struct {
 var prefix = os.Getenv("PREFIX")
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	conn, err := amqp.Dial(os.Getenv("AMQP_URL"))
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer conn.Close()
 	ch, err := conn.Channel()
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	if err := ch.ExchangeDeclare(prefix+"orders", amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
-		log.Fatal(err)
+		return err
 	}
 	http.HandleFunc("POST /orders", shop{ch}.place)
-	log.Println("orders at", os.Getenv("HTTP_ADDR"))
-	log.Fatal(http.ListenAndServe(os.Getenv("HTTP_ADDR"), nil))
+	server := http.Server{Addr: os.Getenv("HTTP_ADDR"), ReadHeaderTimeout: time.Second}
+	return server.ListenAndServe()
 }
 
 // place has no context to pass on: the channel's method takes none.
 func (s shop) place(w http.ResponseWriter, r *http.Request) {
-	var order struct{ ID, Email string }
+	var order struct {
+		ID    string `json:"id"`
+		Email string `json:"email"`
+	}
 	if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
