@@ -27,6 +27,7 @@ tidy:
 
 lint:
 	$(MODULES) each $(GOLANGCI_LINT) run --build-tags faults,load,release,stack,interop ./...
+	for d in auto examples/zero-code; do (cd $$d && GOWORK=off $(GOLANGCI_LINT) run --build-tags woven ./...) || exit 1; done
 
 test:
 	go test work
@@ -89,6 +90,14 @@ adapters:
 example-modules:
 	for d in examples/graphql examples/database; do \
 		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 -timeout 2m ./...) || exit 1; done
+
+# Programs that are built with orchestrion, and what it weaves into them: modules outside
+# go.work. Takes four minutes, since the standard library is built anew.
+.PHONY: zero-code
+zero-code:
+	cd auto && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 ./... && \
+		GOWORK=off go tool orchestrion go test -race -count=1 -tags woven -timeout 5m ./internal/woven
+	cd examples/zero-code && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 -timeout 10m ./...
 
 # Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
 faults:

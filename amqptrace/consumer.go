@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/attribute"
@@ -71,7 +72,7 @@ func (c *Consumer) Handler(
 		if outer := underWay(ctx, &d); outer != nil {
 			return outer.within(ctx, d, handle)
 		}
-		ctx, p := c.start(ctx, &d)
+		ctx, p := c.start(ctx, &d, time.Time{})
 		returned := false
 		defer func() {
 			p.end(err, returned)
@@ -86,8 +87,9 @@ func (c *Consumer) Handler(
 }
 
 // start starts the span of processing d, and wraps the acknowledger of d. The process is
-// nil if the message is not traced.
-func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context, *process) {
+// nil if the message is not traced. The span starts at a time that has passed, or now if that
+// is zero.
+func (c *Consumer) start(ctx context.Context, d *amqp.Delivery, at time.Time) (context.Context, *process) {
 	var a arrival
 	c.inspect(ctx, d, &a)
 	if !a.traced {
@@ -98,6 +100,9 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	}
 	where := c.place()
 	p := &process{consumer: c, start: c.process.Now(ctx), point: c.point(where)}
+	if !at.IsZero() && !p.start.IsZero() {
+		p.start = at
+	}
 	p.count = p.single[0].wrap(p, d, &a)
 	p.messages = p.single[:]
 
@@ -114,7 +119,7 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery) (context.Context
 	if a.history.Count > 0 {
 		own = append(own, deadLetterAttributes(&a.history)...)
 	}
-	started := messaging.SpanStart{Name: c.processSpanName, Shared: c.route(&a.names)}
+	started := messaging.SpanStart{Name: c.processSpanName, Shared: c.route(&a.names), At: at}
 	ctx, p.span = c.process.StartConsumer(&a.origin, a.continueTrace, started, own...)
 	p.ctx = handlerContext{ctx, p}
 	c.measure(ctx, &a, p.point)

@@ -3,6 +3,7 @@ package amqptrace
 import (
 	"context"
 	"iter"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -46,7 +47,7 @@ func (c *Consumer) Deliveries(
 func (c *Consumer) yield(
 	ctx context.Context, d amqp.Delivery, yield func(context.Context, amqp.Delivery) bool,
 ) (more bool) {
-	ctx, p := c.start(ctx, &d)
+	ctx, p := c.start(ctx, &d, time.Time{})
 	returned := false
 	defer func() { p.end(nil, returned) }()
 	more = yield(ctx, d)

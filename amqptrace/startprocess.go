@@ -5,6 +5,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // StartProcess starts the CONSUMER span of a message whose processing is no call of a
@@ -23,7 +25,8 @@ func (c *Consumer) StartProcess(ctx context.Context, d *amqp.Delivery) (context.
 	if outer := underWay(ctx, d); outer != nil {
 		return outer.context(ctx), &Processing{process: outer, within: true}
 	}
-	ctx, p := c.start(ctx, d)
+	ctx, at := messaging.StartTime(ctx)
+	ctx, p := c.start(ctx, d, at)
 	return ctx, &Processing{process: p, key: keyOf(d)}
 }
 

@@ -61,7 +61,7 @@ func TestRelease(t *testing.T) {
 	c := newClone(t)
 	want := []string{
 		"adapters/watermilltrace/v0.99.0",
-		"amqptrace/v0.99.0", "asynqtrace/v0.99.0", "cmd/v0.99.0", "examples/v0.99.0",
+		"amqptrace/v0.99.0", "asynqtrace/v0.99.0", "auto/v0.99.0", "cmd/v0.99.0", "examples/v0.99.0",
 		"integration/v0.99.0", "internal/traceview/v0.99.0", "v0.99.0",
 	}
 	before := c.must("git", "rev-parse", "HEAD")
@@ -93,7 +93,7 @@ func TestRelease(t *testing.T) {
 	c.write(scope, string(text))
 
 	lines := strings.Split(strings.TrimSpace(c.must(script, "-do", "v0.99.0")), "\n")
-	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "git push ") || !strings.HasSuffix(last, " adapters/watermilltrace/v0.99.0") {
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "git push ") || !strings.HasSuffix(last, " auto/v0.99.0") {
 		t.Errorf("the last line is %q", last)
 	}
 	if tags := strings.Fields(c.must("git", "tag", "--points-at", "HEAD")); !slices.Equal(tags, want) {

@@ -1,0 +1,138 @@
+package auto
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	_ "unsafe" // for go:linkname
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+)
+
+// consumption is one call of Consume.
+type consumption struct {
+	consumer *amqptrace.Consumer
+	flight   *flight
+	autoAck  bool
+	// over is true when no message comes any more.
+	over atomic.Bool
+	// known is true from when it was seen who processes the messages: a function, or a goroutine
+	// that settles them in a loop. Until then it may be any goroutine that knows of the call.
+	known atomic.Bool
+}
+
+func (c *channel) consume(queue string, autoAck bool) *consumption {
+	return &consumption{
+		consumer: amqptrace.NewConsumer(queue, c.options...),
+		flight:   &c.flight,
+		autoAck:  autoAck,
+	}
+}
+
+// channelConsume is called first by Consume, with a nil context, and by ConsumeWithContext.
+// gone is closed when the channel is closed for good.
+//
+//go:linkname channelConsume
+func channelConsume(
+	ctx context.Context, field *atomic.Value, host *amqp.Channel, gone <-chan struct{}, queue, consumer string,
+	autoAck, exclusive, noLocal, noWait bool, args amqp.Table,
+) (deliveries <-chan amqp.Delivery, err error, done bool) {
+	if off() || isInside() {
+		return nil, nil, false
+	}
+	deliveries, err = func() (<-chan amqp.Delivery, error) {
+		defer leave(enter())
+		if ctx == nil {
+			return host.Consume(queue, consumer, autoAck, exclusive, noLocal, noWait, args)
+		}
+		return host.ConsumeWithContext(ctx, queue, consumer, autoAck, exclusive, noLocal, noWait, args)
+	}()
+	if err != nil {
+		return deliveries, err, true
+	}
+	c := channelOf(field, host).consume(queue, autoAck)
+	out := make(chan amqp.Delivery)
+	go c.relay(deliveries, out, gone)
+	note(&node{consumer: c})
+	return out, nil, true
+}
+
+// relay passes deliveries on, so that it is known when a message was taken. As in amqp091-go,
+// what nobody has taken when the channel is closed is dropped.
+func (c *consumption) relay(in <-chan amqp.Delivery, out chan<- amqp.Delivery, gone <-chan struct{}) {
+	defer close(out)
+	defer c.over.Store(true)
+	for d := range in {
+		a := c.flight.add(c, &d)
+		select {
+		case out <- d:
+			a.taken()
+			if c.flight.closed.Load() {
+				a.isClosed()
+			}
+		case <-gone:
+			return
+		}
+	}
+}
+
+// only is the context of the one message that is being processed, nil if there are several.
+func (c *consumption) only() context.Context {
+	if a := c.flight.only(c); a != nil {
+		return a.context()
+	}
+	return nil
+}
+
+// channelGet is called first by Get.
+//
+//go:linkname channelGet
+func channelGet(
+	field *atomic.Value, host *amqp.Channel, queue string, autoAck bool,
+) (d amqp.Delivery, ok bool, err error, done bool) {
+	if off() || isInside() {
+		return amqp.Delivery{}, false, nil, false
+	}
+	ctx := current(context.Background())
+	c := channelOf(field, host).consume(queue, autoAck)
+	d, ok, err = func() (amqp.Delivery, bool, error) {
+		defer leave(enter())
+		return c.consumer.Get(ctx, host, autoAck)
+	}()
+	if err != nil || !ok {
+		return d, ok, err, true
+	}
+	a := c.flight.add(c, &d)
+	d.Acknowledger = host
+	a.taken()
+	note(&node{got: a})
+	return d, ok, err, true
+}
+
+// deliveryInspected is called when amqptrace is about to process a delivery that a program
+// has given to it by hand. The span is amqptrace's if there is none yet.
+//
+//go:linkname deliveryInspected
+func deliveryInspected(d *amqp.Delivery) {
+	if isInside() {
+		return
+	}
+	if a := attemptOf(d); a != nil {
+		a.giveAway(d)
+	}
+}
+
+// closings are the calls of channelClosed that are under way.
+var closings sync.WaitGroup
+
+// channelClosed is called when a channel is closed for good, with the locks of the channel held:
+// amqptrace, which asks the channel why it was closed, would wait for them.
+//
+//go:linkname channelClosed
+func channelClosed(field *atomic.Value) {
+	if c, ok := field.Load().(*channel); ok {
+		closings.Go(c.flight.close)
+	}
+}

@@ -1,0 +1,154 @@
+package auto
+
+import (
+	"context"
+	"sync/atomic"
+
+	stack "github.com/DataDog/orchestrion/runtime/context"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// A node is one thing that is known of a goroutine, with those that were known before.
+type node struct {
+	before *node
+
+	inside   bool         // the goroutine is in a call of ours: hooks leave it alone
+	scope    *scope       // the goroutine works for a message or a request
+	got      *attempt     // the goroutine has taken this message by Get
+	consumer *consumption // the goroutine, or one that started it, has called Consume
+	reads    bool         // and it has settled a message of that consumer
+}
+
+// A scope is a call that works in a context. What is started in it and outlives it is not
+// part of it any more: a pool that a handler starts when it is first needed does not belong
+// to that message for good.
+type scope struct {
+	ctx  context.Context
+	over atomic.Bool
+}
+
+// goroutines are the states of goroutines. A stack has one element at most, since what is
+// below it is not seen.
+type goroutines struct{}
+
+func (goroutines) Main() *stack.Stack[*node] { return nil }
+
+// Go is called for a goroutine that starts another one. What is going on inside of a call of
+// ours is not for goroutines that it starts.
+func (goroutines) Go(parent *stack.Stack[*node]) *stack.Stack[*node] {
+	if parent == nil || len(*parent) == 0 {
+		return nil
+	}
+	n := (*parent)[len(*parent)-1]
+	for n != nil && (n.inside || n.scope != nil && n.scope.over.Load()) {
+		n = n.before
+	}
+	if n == nil {
+		return nil
+	}
+	return &stack.Stack[*node]{n}
+}
+
+func (goroutines) ChanRecv(own, _ *stack.Stack[*node]) *stack.Stack[*node] { return own }
+func (goroutines) ChanSend(*stack.Stack[*node]) *stack.Stack[*node]        { return nil }
+
+var goroutine = stack.Register[*node](goroutines{})
+
+func top() *node {
+	n, _ := goroutine.Peek()
+	return n
+}
+
+func set(n *node) {
+	if _, ok := goroutine.Peek(); ok {
+		goroutine.Pop()
+	}
+	if n != nil {
+		goroutine.Push(n)
+	}
+}
+
+// enter makes this call of ours one that hooks leave alone until leave is called with what
+// enter returns.
+func enter() (before *node) {
+	before = top()
+	set(&node{before: before, inside: true})
+	return before
+}
+
+func leave(before *node) { set(before) }
+
+func isInside() bool {
+	n := top()
+	return n != nil && n.inside
+}
+
+// begin makes ctx the context of the goroutine until end is called.
+func begin(ctx context.Context) (s *scope, before *node) {
+	before = top()
+	s = &scope{ctx: ctx}
+	set(&node{before: before, scope: s})
+	return s, before
+}
+
+func (s *scope) end(before *node) {
+	s.over.Store(true)
+	set(before)
+}
+
+// note keeps what a goroutine has done for as long as it runs, or until that is over.
+func note(n *node) {
+	before := top()
+	for before != nil && (before.got != nil || before.consumer != nil &&
+		(before.consumer == n.consumer || before.consumer.over.Load())) {
+		before = before.before
+	}
+	n.before = before
+	set(n)
+}
+
+// current is ctx, or where that has no span, ctx with the span and the baggage of what the
+// goroutine works for.
+func current(ctx context.Context) context.Context {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	found := top().context()
+	if found == nil {
+		return ctx
+	}
+	if baggage.FromContext(ctx).Len() == 0 {
+		ctx = baggage.ContextWithBaggage(ctx, baggage.FromContext(found))
+	}
+	return trace.ContextWithSpan(ctx, trace.SpanFromContext(found))
+}
+
+// context is the context of what a goroutine works for, or nil if that is not known for sure.
+func (n *node) context() context.Context {
+	var consumer *consumption
+	for ; n != nil; n = n.before {
+		switch {
+		case n.scope != nil && !n.scope.over.Load():
+			return n.scope.ctx
+		case n.got != nil:
+			if ctx := n.got.context(); ctx != nil {
+				return ctx
+			}
+		case n.consumer == nil || n.consumer.over.Load():
+		case n.reads:
+			return n.consumer.only()
+		case consumer != nil:
+			return nil // of which one?
+		default:
+			consumer = n.consumer
+		}
+	}
+	if consumer == nil || consumer.known.Load() {
+		return nil
+	}
+	return consumer.only()
+}

@@ -1,0 +1,10 @@
+package auto
+
+// The functions that only orchestrion.yml names.
+var _ = []any{
+	byHand, publishStarted, publishEnded, deliveryInspected,
+	channelFields, channelPublish, channelConsume, channelGet, channelSettle, channelClosed,
+	clientEnqueue, serverConfig, serverHandler, schedulerOpts,
+	serverServe, clientTransport,
+	exit, providerSet, signalNotify,
+}

@@ -1,0 +1,89 @@
+package auto
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	_ "unsafe" // for go:linkname
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/trace"
+)
+
+var serving sync.Mutex
+
+// handler is the handler of a server with a span around it.
+type handler struct{ http.Handler }
+
+// serverServe is called when a server begins to serve.
+//
+//go:linkname serverServe
+func serverServe(srv *http.Server) {
+	if off() || !settings().http {
+		return
+	}
+	serving.Lock()
+	defer serving.Unlock()
+	h := srv.Handler
+	if h == nil {
+		h = http.DefaultServeMux
+	}
+	if _, ok := h.(handler); ok || isOf(otelhttpPath, h) {
+		return
+	}
+	srv.Handler = handler{otelhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, before := begin(r.Context())
+		defer s.end(before)
+		h.ServeHTTP(w, r)
+	}), "")}
+}
+
+// otelhttpPath is of what a program that uses otelhttp itself has.
+const otelhttpPath = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp."
+
+// transport makes spans of requests that belong to something. Those of exporters, which belong
+// to nothing, are left alone.
+type transport struct{ host http.RoundTripper }
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx := current(r.Context())
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return t.host.RoundTrip(r)
+	}
+	return traced().RoundTrip(r.WithContext(context.WithValue(ctx, hostKey{}, t.host)))
+}
+
+func (t transport) CloseIdleConnections() {
+	if h, ok := t.host.(interface{ CloseIdleConnections() }); ok {
+		h.CloseIdleConnections()
+	}
+}
+
+type hostKey struct{}
+
+// dispatcher is the transport that the request's context names.
+type dispatcher struct{}
+
+func (dispatcher) RoundTrip(r *http.Request) (*http.Response, error) {
+	host, ok := r.Context().Value(hostKey{}).(http.RoundTripper)
+	if !ok {
+		host = http.DefaultTransport
+	}
+	return host.RoundTrip(r)
+}
+
+var traced = sync.OnceValue(func() *otelhttp.Transport { return otelhttp.NewTransport(dispatcher{}) })
+
+// clientTransport is called with the transport of a client, nil for the default one, and
+// returns what the client uses.
+//
+//go:linkname clientTransport
+func clientTransport(host http.RoundTripper) http.RoundTripper {
+	if host == nil {
+		host = http.DefaultTransport
+	}
+	if off() || !settings().http || isOf(otelhttpPath, host) {
+		return host
+	}
+	return transport{host}
+}

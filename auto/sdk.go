@@ -1,0 +1,170 @@
+package auto
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	_ "unsafe" // for go:linkname
+
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/contrib/propagators/autoprop"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/sdk/trace"
+)
+
+// flushPatience is how long a program that ends waits for its last spans to be exported.
+const flushPatience = 5 * time.Second
+
+// sdk is what exports the spans and metrics of a program that has not set up OpenTelemetry
+// itself.
+type sdk struct {
+	shutdowns []func(context.Context) error
+	once      sync.Once
+	signals   chan os.Signal
+}
+
+var installed atomic.Pointer[sdk]
+
+// installing is true while our own calls of otel are no sign of a program that sets it up.
+var installing atomic.Bool
+
+// Start is called by woven code at the start of main, and what it returns at its end. It sets
+// OpenTelemetry up by the standard environment variables. A program that sets up OpenTelemetry
+// afterwards replaces that.
+func Start() (stop func()) {
+	o := settings()
+	if off() || !o.sdk || os.Getenv("OTEL_SDK_DISABLED") == "true" {
+		return func() {}
+	}
+	s := new(sdk)
+	installing.Store(true)
+	err := s.install(context.Background())
+	installing.Store(false)
+	if err != nil {
+		otel.Handle(err)
+	}
+	installed.Store(s)
+	if !hostHandles.Load() {
+		s.signals = make(chan os.Signal, 1)
+		notify(s.signals)
+		go s.handle()
+	}
+	return exit
+}
+
+func (s *sdk) install(ctx context.Context) error {
+	res, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(), resource.WithProcessPID(),
+		resource.WithProcessExecutableName(), resource.WithFromEnv())
+	res, mergeErr := resource.Merge(resource.Default(), res)
+	err = errors.Join(err, mergeErr)
+	if exporter, exporterErr := autoexport.NewSpanExporter(ctx); exporterErr == nil {
+		p := trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(res))
+		otel.SetTracerProvider(p)
+		s.shutdowns = append(s.shutdowns, p.Shutdown)
+	} else {
+		err = errors.Join(err, exporterErr)
+	}
+	if reader, readerErr := autoexport.NewMetricReader(ctx); readerErr == nil {
+		p := metric.NewMeterProvider(metric.WithReader(reader), metric.WithResource(res))
+		otel.SetMeterProvider(p)
+		s.shutdowns = append(s.shutdowns, p.Shutdown)
+	} else {
+		err = errors.Join(err, readerErr)
+	}
+	otel.SetTextMapPropagator(autoprop.NewTextMapPropagator())
+	return err
+}
+
+// stop exports what there is.
+func (s *sdk) stop() {
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
+		defer cancel()
+		closed := make(chan struct{})
+		go func() { closings.Wait(); close(closed) }()
+		select {
+		case <-closed:
+		case <-ctx.Done():
+		}
+		for _, shutdown := range s.shutdowns {
+			if err := shutdown(ctx); err != nil {
+				otel.Handle(err)
+			}
+		}
+	})
+}
+
+// exit is called when main returns, and by os.Exit.
+//
+//go:linkname exit
+func exit() {
+	if s := installed.Load(); s != nil {
+		s.stop()
+	}
+}
+
+// providerSet is called when a tracer provider is set: the program has its own.
+//
+//go:linkname providerSet
+func providerSet() {
+	if installing.Load() {
+		return
+	}
+	if s := installed.Swap(nil); s != nil {
+		if s.signals != nil {
+			signal.Stop(s.signals)
+		}
+		go s.stop()
+	}
+}
+
+// ending are the signals by which a program ends that does not handle them: main does not
+// return then.
+var ending = []os.Signal{os.Interrupt, syscall.SIGTERM}
+
+var (
+	notifying   atomic.Bool // a call of signal.Notify is ours
+	hostHandles atomic.Bool // the program handles the signals itself
+)
+
+func notify(c chan os.Signal) {
+	notifying.Store(true)
+	defer notifying.Store(false)
+	signal.Notify(c, ending...)
+}
+
+// signalNotify is called when the program asks for signals, for all if there are none named.
+//
+//go:linkname signalNotify
+func signalNotify(signals []os.Signal) {
+	if notifying.Load() || len(signals) > 0 && !slices.ContainsFunc(signals, isEnding) {
+		return
+	}
+	hostHandles.Store(true)
+	if s := installed.Load(); s != nil && s.signals != nil {
+		signal.Stop(s.signals)
+	}
+}
+
+func isEnding(sig os.Signal) bool { return slices.Contains(ending, sig) }
+
+// handle ends the program as the signal would have, once its spans are exported.
+func (s *sdk) handle() {
+	sig := <-s.signals
+	if hostHandles.Load() {
+		return
+	}
+	s.stop()
+	signal.Reset(sig)
+	if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(sig) != nil {
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,31 @@
+package messaging
+
+import (
+	"context"
+	"time"
+)
+
+// started is a context for an operation that has started already.
+type started struct {
+	context.Context
+
+	at time.Time
+}
+
+// StartedAt returns a context with which a span that is started by hand starts at a time that
+// has passed: what the auto module learns late has begun earlier.
+func StartedAt(ctx context.Context, at time.Time) context.Context {
+	if at.IsZero() {
+		return ctx
+	}
+	return &started{ctx, at}
+}
+
+// StartTime returns the context that was given to [StartedAt], and the time, zero if ctx is
+// another one. It does not look at the parents of ctx.
+func StartTime(ctx context.Context) (context.Context, time.Time) {
+	if s, ok := ctx.(*started); ok {
+		return s.Context, s.at
+	}
+	return ctx, time.Time{}
+}
