@@ -42,7 +42,10 @@ type options struct {
 // with others.
 var disabled atomic.Bool
 
-func off() bool { return disabled.Load() }
+func off() bool {
+	settings()
+	return disabled.Load()
+}
 
 var settings = sync.OnceValue(func() options {
 	o, err := read(os.Getenv)
