@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// byOrchestrion are rules that otelc has no form for, or has in a form of its own: see README.md.
+// byOrchestrion are rules that otelc has no form for: see README.md.
 var byOrchestrion = map[string]bool{
 	"amqp.function.value":   true,
 	"amqp.function.pointer": true,
@@ -110,7 +110,8 @@ func rules(t *testing.T) map[string]string {
 			t.Errorf("%s does %d things", name, len(rule.Do))
 			continue
 		}
-		code := strings.TrimPrefix(rule.Do[0].InjectCode.Raw, "orchestrion.Bootstrap()\n") // which orchestrion adds itself
+		// Orchestrion adds Bootstrap itself.
+		code := strings.TrimPrefix(rule.Do[0].InjectCode.Raw, "orchestrion.Bootstrap()\n")
 		found[rule.Target+" "+rule.Where.Recv+" "+rule.Where.Func] = same(code)
 	}
 	return found

@@ -44,7 +44,8 @@ func mqtraceStarted(gp *g) { gp.__mqtrace_next = nil }
 
 // mqtraceAttach gives that state to the new goroutine, unless that is one of the runtime's own.
 func mqtraceAttach(newg *g) {
-	if parent := getg().m.curg; parent != nil && newg != nil && parent.__mqtrace_next != nil && !isSystemGoroutine(newg, false) {
+	parent := getg().m.curg
+	if parent != nil && newg != nil && parent.__mqtrace_next != nil && !isSystemGoroutine(newg, false) {
 		newg.__mqtrace_state = parent.__mqtrace_next
 	}
 }
