@@ -49,6 +49,9 @@ func off() bool {
 
 var settings = sync.OnceValue(func() options {
 	o, err := read(os.Getenv)
+	if !isWoven() {
+		err = errors.Join(err, errors.New("the tool has not woven what keeps the contexts of goroutines"))
+	}
 	if err != nil {
 		disabled.Store(true)
 		fmt.Fprintf(os.Stderr, "mqtrace: no traces: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))

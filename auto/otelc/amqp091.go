@@ -21,10 +21,10 @@ func init() {
 }
 
 //go:linkname __mqtrace_publish github.com/mqtrace/mqtrace/auto.channelPublish
-func __mqtrace_publish(field *atomic.Value, ch *Channel, ctx context.Context, exchange, key string, mandatory, immediate bool, msg Publishing) (*DeferredConfirmation, error, bool)
+func __mqtrace_publish(ctx context.Context, field *atomic.Value, ch *Channel, exchange, key string, mandatory, immediate bool, msg Publishing) (*DeferredConfirmation, error, bool)
 
 //go:linkname __mqtrace_consume github.com/mqtrace/mqtrace/auto.channelConsume
-func __mqtrace_consume(field *atomic.Value, ch *Channel, gone <-chan struct{}, ctx context.Context, queue, consumer string, autoAck, exclusive, noLocal, noWait bool, args Table) (<-chan Delivery, error, bool)
+func __mqtrace_consume(ctx context.Context, field *atomic.Value, ch *Channel, gone <-chan struct{}, queue, consumer string, autoAck, exclusive, noLocal, noWait bool, args Table) (<-chan Delivery, error, bool)
 
 //go:linkname __mqtrace_get github.com/mqtrace/mqtrace/auto.channelGet
 func __mqtrace_get(field *atomic.Value, ch *Channel, queue string, autoAck bool) (Delivery, bool, error, bool)

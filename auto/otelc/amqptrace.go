@@ -21,3 +21,6 @@ func __mqtrace_ended(sent *Sent)
 
 //go:linkname __mqtrace_inspected github.com/mqtrace/mqtrace/auto.deliveryInspected
 func __mqtrace_inspected(d *amqp.Delivery)
+
+//go:linkname __mqtrace_consumer_made github.com/mqtrace/mqtrace/auto.consumerMade
+func __mqtrace_consumer_made(queue string)
