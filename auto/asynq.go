@@ -73,10 +73,8 @@ func serverHandler(h asynq.Handler) asynq.Handler {
 //
 //go:linkname schedulerOpts
 func schedulerOpts(opts *asynq.SchedulerOpts) *asynq.SchedulerOpts {
-	if off() || opts != nil && isOf(asynqtracePath, opts.PreEnqueueFunc) {
+	if off() || opts != nil && isOfAsynqtrace(opts.PreEnqueueFunc) {
 		return opts
 	}
 	return asynqtrace.SchedulerOpts(opts, settings().asynq...)
 }
-
-const asynqtracePath = "github.com/mqtrace/mqtrace/asynqtrace."
