@@ -12,7 +12,10 @@ import (
 )
 
 // worker traces the servers of the program, by the options of the environment.
-var worker = sync.OnceValue(func() *asynqtrace.Worker { return asynqtrace.NewWorker(settings().asynq...) })
+var worker = sync.OnceValue(func() *asynqtrace.Worker {
+	defer leave(enter())
+	return asynqtrace.NewWorker(settings().asynq...)
+})
 
 // clientEnqueue is called first by EnqueueContext, which Enqueue calls too. It has enqueued
 // the task where done is true. The field is woven into asynq.Client.
@@ -39,34 +42,30 @@ func clientEnqueue(
 //
 //go:linkname serverConfig
 func serverConfig(cfg asynq.Config) asynq.Config {
-	if off() || isOf(asynqtracePath, cfg.ErrorHandler) {
+	if off() || ownWorkers.Load() {
 		return cfg
 	}
 	return worker().Config(cfg)
 }
 
-// serverHandler is called with the handler that a server starts with, and where that is an
-// asynq.ServeMux, with its middleware.
+// serverHandler is called with the handler that a server starts with.
 //
 //go:linkname serverHandler
-func serverHandler(h asynq.Handler, middleware []asynq.MiddlewareFunc) asynq.Handler {
+func serverHandler(h asynq.Handler) asynq.Handler {
 	if off() || h == nil {
 		return h
 	}
-	inScope := asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
+	traced := worker().Middleware()(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
 		s, before := begin(ctx)
 		defer s.end(before)
 		return h.ProcessTask(ctx, task)
-	})
-	if isOf(asynqtracePath, h) {
-		return h
-	}
-	for _, m := range middleware {
-		if isOf(asynqtracePath, m) {
-			return h
+	}))
+	return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
+		if ownWorkers.Load() {
+			return h.ProcessTask(ctx, task)
 		}
-	}
-	return worker().Middleware()(inScope)
+		return traced.ProcessTask(ctx, task)
+	})
 }
 
 // schedulerOpts is called with the options of each scheduler, that of a periodic task manager
@@ -74,10 +73,8 @@ func serverHandler(h asynq.Handler, middleware []asynq.MiddlewareFunc) asynq.Han
 //
 //go:linkname schedulerOpts
 func schedulerOpts(opts *asynq.SchedulerOpts) *asynq.SchedulerOpts {
-	if off() || opts != nil && isOf(asynqtracePath, opts.PreEnqueueFunc) {
+	if off() || opts != nil && isOfAsynqtrace(opts.PreEnqueueFunc) {
 		return opts
 	}
 	return asynqtrace.SchedulerOpts(opts, settings().asynq...)
 }
-
-const asynqtracePath = "github.com/mqtrace/mqtrace/asynqtrace."

@@ -18,10 +18,10 @@ import (
 // takes it, until its span ends: nothing else says that it is processed.
 const autoAckPatience = 20 * time.Millisecond
 
-// An attempt is the processing of one message. Its span is started as late as it can be, by
-// the first of: a function with the delivery as a parameter, from when the span starts; and a
-// settlement, or a call without a context in the loop that has taken the message, where the
-// span starts from when that was.
+// An attempt is the processing of one message. Its span is started by whatever comes first: a
+// function with the delivery as a parameter, a settlement, or a call without a context in the loop
+// that took the message. In the latter two cases it begins when the message was taken. Until
+// then the message can still be given away to code that instruments itself.
 type attempt struct {
 	consumption *consumption
 	flight      *flight

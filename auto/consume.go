@@ -13,6 +13,7 @@ import (
 
 // consumption is one call of Consume.
 type consumption struct {
+	queue    string
 	consumer *amqptrace.Consumer
 	flight   *flight
 	autoAck  bool
@@ -24,7 +25,9 @@ type consumption struct {
 }
 
 func (c *channel) consume(queue string, autoAck bool) *consumption {
+	defer leave(enter())
 	return &consumption{
+		queue:    queue,
 		consumer: amqptrace.NewConsumer(queue, c.options...),
 		flight:   &c.flight,
 		autoAck:  autoAck,
@@ -65,9 +68,15 @@ func (c *consumption) relay(in <-chan amqp.Delivery, out chan<- amqp.Delivery, g
 	defer close(out)
 	defer c.over.Store(true)
 	for d := range in {
-		a := c.flight.add(c, &d)
+		var a *attempt
+		if !isOwnQueue(c.queue) {
+			a = c.flight.add(c, &d)
+		}
 		select {
 		case out <- d:
+			if a == nil {
+				continue
+			}
 			a.taken()
 			if c.flight.closed.Load() {
 				a.isClosed()
@@ -92,7 +101,7 @@ func (c *consumption) only() context.Context {
 func channelGet(
 	field *atomic.Value, host *amqp.Channel, queue string, autoAck bool,
 ) (d amqp.Delivery, ok bool, err error, done bool) {
-	if off() || isInside() {
+	if off() || isInside() || isOwnQueue(queue) {
 		return amqp.Delivery{}, false, nil, false
 	}
 	ctx := current(context.Background())

@@ -69,6 +69,15 @@ func set(n *node) {
 	}
 }
 
+// isWoven reports whether the states of goroutines are kept. Without them a hook would take its
+// own call of what it stands for as the program's.
+func isWoven() bool {
+	before, probe := top(), new(node)
+	set(probe)
+	defer set(before)
+	return top() == probe
+}
+
 // enter makes this call of ours one that hooks leave alone until leave is called with what
 // enter returns.
 func enter() (before *node) {

@@ -2,7 +2,7 @@ package auto
 
 // The functions that only orchestrion.yml names.
 var _ = []any{
-	byHand, publishStarted, publishEnded, deliveryInspected,
+	byHand, consumerMade, workerMade, middlewareMade, transportMade, publishStarted, publishEnded, deliveryInspected,
 	channelFields, channelPublish, channelConsume, channelGet, channelSettle, channelClosed,
 	clientEnqueue, serverConfig, serverHandler, schedulerOpts,
 	serverServe, clientTransport,

@@ -28,21 +28,26 @@ func serverServe(srv *http.Server) {
 	if h == nil {
 		h = http.DefaultServeMux
 	}
-	if _, ok := h.(handler); ok || isOf(otelhttpPath, h) {
+	if _, ok := h.(handler); ok {
 		return
 	}
-	srv.Handler = handler{otelhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	defer leave(enter())
+	traced := otelhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, before := begin(r.Context())
 		defer s.end(before)
 		h.ServeHTTP(w, r)
-	}), "")}
+	}), "")
+	srv.Handler = handler{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ownServers.Load() {
+			h.ServeHTTP(w, r)
+			return
+		}
+		traced.ServeHTTP(w, r)
+	})}
 }
 
-// otelhttpPath is of what a program that uses otelhttp itself has.
-const otelhttpPath = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp."
-
-// transport makes spans of requests that belong to something. Those of exporters, which belong
-// to nothing, are left alone.
+// transport starts spans for requests that belong to a trace. Those of exporters, which do not,
+// are left alone.
 type transport struct{ host http.RoundTripper }
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -72,7 +77,10 @@ func (dispatcher) RoundTrip(r *http.Request) (*http.Response, error) {
 	return host.RoundTrip(r)
 }
 
-var traced = sync.OnceValue(func() *otelhttp.Transport { return otelhttp.NewTransport(dispatcher{}) })
+var traced = sync.OnceValue(func() *otelhttp.Transport {
+	defer leave(enter())
+	return otelhttp.NewTransport(dispatcher{})
+})
 
 // clientTransport is called with the transport of a client, nil for the default one, and
 // returns what the client uses.
@@ -82,7 +90,7 @@ func clientTransport(host http.RoundTripper) http.RoundTripper {
 	if host == nil {
 		host = http.DefaultTransport
 	}
-	if off() || !settings().http || isOf(otelhttpPath, host) {
+	if off() || !settings().http || ownTransport.Load() {
 		return host
 	}
 	return transport{host}

@@ -118,12 +118,25 @@ func providerSet() {
 	if installing.Load() {
 		return
 	}
-	if s := installed.Swap(nil); s != nil {
-		if s.signals != nil {
-			signal.Stop(s.signals)
-		}
-		go s.stop()
+	s := installed.Swap(nil)
+	if s == nil {
+		return
 	}
+	if s.signals != nil {
+		signal.Stop(s.signals)
+	}
+	go s.drop()
+}
+
+// drop ends without an export: what there is would be of before the program has set up its own.
+func (s *sdk) drop() {
+	s.once.Do(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		for _, shutdown := range s.shutdowns {
+			_ = shutdown(ctx) // which says that it was cancelled
+		}
+	})
 }
 
 // ending are the signals by which a program ends that does not handle them: main does not

@@ -42,10 +42,16 @@ type options struct {
 // with others.
 var disabled atomic.Bool
 
-func off() bool { return disabled.Load() }
+func off() bool {
+	settings()
+	return disabled.Load()
+}
 
 var settings = sync.OnceValue(func() options {
 	o, err := read(os.Getenv)
+	if !isWoven() {
+		err = errors.Join(err, errors.New("the tool has not woven what keeps the contexts of goroutines"))
+	}
 	if err != nil {
 		disabled.Store(true)
 		fmt.Fprintf(os.Stderr, "mqtrace: no traces: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))

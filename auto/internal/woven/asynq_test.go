@@ -136,6 +136,7 @@ func TestSchedulers(t *testing.T) {
 	}
 }
 
+// It is the last test: from then on, the program has the tasks itself.
 func TestTasksByHand(t *testing.T) {
 	tests := map[string]func(s *scene, h asynq.HandlerFunc){
 		"on the mux": func(s *scene, h asynq.HandlerFunc) {
