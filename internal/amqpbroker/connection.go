@@ -16,7 +16,7 @@ type connection struct {
 	sock       net.Conn
 	in         *bufio.Reader
 	out        outbox
-	heartbeats chan time.Duration // tells the writer how often
+	heartbeats chan time.Duration // sets the writer's interval
 
 	state        connectionState
 	capabilities table
