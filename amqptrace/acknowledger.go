@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// acknowledger is the acknowledger of a delivery that a handler receives. It passes
-// settlements on to the host's and notes them for the span of the process.
+// acknowledger is the Acknowledger of the delivery that a handler receives. It forwards
+// settlements to the host's Acknowledger and records them for the process span.
 type acknowledger struct {
 	names
 
@@ -22,8 +22,8 @@ type acknowledger struct {
 
 var _ amqp.Acknowledger = (*acknowledger)(nil)
 
-// wrap puts m between d and its acknowledger, and returns how many messages are to be
-// counted as consumed: one that Get has counted is not counted again.
+// wrap puts m between d and its acknowledger, and returns how many messages to count as
+// consumed: one that Get has already counted is not counted again.
 func (m *acknowledger) wrap(p *process, d *amqp.Delivery, a *arrival) (count int64) {
 	m.names, m.process, m.host, m.created, m.settlement = a.names, p, d.Acknowledger, a.origin.Created, unsettled
 	m.consumerTag = d.ConsumerTag
@@ -41,24 +41,24 @@ func (m *acknowledger) wrap(p *process, d *amqp.Delivery, a *arrival) (count int
 	if ch, ok := m.host.(*amqp.Channel); ok && p != nil {
 		p.consumer.watch(ch)
 	}
-	// A delivery without an acknowledger has the host's own error for who settles it.
+	// Settling a delivery without an acknowledger returns the host's own error.
 	if m.host != nil {
 		d.Acknowledger = m
 	}
 	return count
 }
 
-// Ack settles the delivery with the host and notes it for the span.
+// Ack settles the delivery with the host and records it for the span.
 func (m *acknowledger) Ack(tag uint64, multiple bool) error {
 	return m.settle(acked, tag, multiple)
 }
 
-// Nack settles the delivery with the host and notes it for the span.
+// Nack settles the delivery with the host and records it for the span.
 func (m *acknowledger) Nack(tag uint64, multiple, requeue bool) error {
 	return m.settle(nacked(requeue), tag, multiple)
 }
 
-// Reject settles the delivery with the host and notes it for the span.
+// Reject settles the delivery with the host and records it for the span.
 func (m *acknowledger) Reject(tag uint64, requeue bool) error {
 	return m.settle(rejected(requeue), tag, false)
 }
@@ -80,8 +80,8 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 	return err
 }
 
-// settled notes a settlement. One that came after the end of the process has a span of its
-// own.
+// settled records a settlement. One that came after the end of the process gets a span of
+// its own.
 func (m *acknowledger) settled(s settlement, tag uint64, multiple bool, err error) {
 	p := m.process
 	if links, late := p.note(m, s, tag, multiple, err); late && !m.silent {
@@ -92,8 +92,8 @@ func (m *acknowledger) settled(s settlement, tag uint64, multiple bool, err erro
 	}
 }
 
-// explain returns the error of a settlement with the reason why the channel was closed, if it
-// says no more than that it is.
+// explain adds the reason why the channel was closed to a settlement's error that says only
+// that it is closed.
 func (m *acknowledger) explain(err error) error {
 	if ch, ok := root(m.host).(*amqp.Channel); ok && err != nil {
 		return stateOf(ch).explain(err)

@@ -7,9 +7,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// underWay returns the process that a delivery is being processed in, or nil if there is
-// none: a handler is called in a loop over Deliveries or by another handler. A batch is not
-// asked for: its messages may have spans of their own.
+// underWay returns the process that already handles the delivery, or nil: a handler may be
+// called in a loop over Deliveries or by another handler. Batches are not considered, since
+// their messages may have spans of their own.
 func underWay(ctx context.Context, d *amqp.Delivery) *process {
 	var p *process
 	switch a := d.Acknowledger.(type) {
@@ -63,17 +63,17 @@ type deliveryKey struct {
 func keyOf(d *amqp.Delivery) deliveryKey {
 	return deliveryKey{
 		d.DeliveryTag, d.Redelivered, d.ConsumerTag, d.Exchange, d.RoutingKey, d.MessageId,
-		uintptr(unsafe.Pointer(unsafe.SliceData(d.Body))), //nolint:gosec // compared, and nothing else
+		uintptr(unsafe.Pointer(unsafe.SliceData(d.Body))), //nolint:gosec // only compared
 	}
 }
 
-// watchedChannel is the channel that the last delivery came by.
+// watchedChannel is the channel that the last delivery came from.
 type watchedChannel struct {
 	channel *amqp.Channel
 	reasons *closeReasons
 }
 
-// watch keeps the reason why a channel is closed, for who settles a delivery afterwards.
+// watch keeps the reason why a channel was closed, for settlements that follow.
 func (c *Consumer) watch(ch *amqp.Channel) {
 	w := c.watched.Load()
 	if w == nil || w.channel != ch {

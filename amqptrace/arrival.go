@@ -12,31 +12,31 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// An arrival is what is known of a delivery before it is processed. It is read once, and
-// serves the user's functions, the span and the measurements of every kind of consumer.
+// An arrival is what is known about a delivery before it is processed. It is read once, for
+// the user's functions, the span and the metrics of every kind of consumer.
 type arrival struct {
 	names
 	decision
 
 	origin     messaging.Origin
-	attributes []attribute.KeyValue // of the user's
+	attributes []attribute.KeyValue // the user's
 	history    amqphistory.History
 	size       int // of the body, in bytes
 	age        time.Duration
-	ageBy      messaging.Clock // Unknown where nobody asks for the age
+	ageBy      messaging.Clock // Unknown if nothing needs the age
 }
 
-// names are what identifies a message.
+// names identify a message.
 type names struct {
 	exchange, routingKey     string
 	messageID, correlationID string
 	tag                      uint64
 }
 
-// decision is what the user's functions say of a message.
+// decision holds the results of the user's functions for a message.
 type decision struct{ continueTrace, traced bool }
 
-// inspect reads into a what is known of a delivery that is consumed in ctx.
+// inspect fills a with what is known about a delivery that is consumed in ctx.
 func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 	headers := carrier.Table(d.Headers)
 	a.exchange, a.routingKey = d.Exchange, d.RoutingKey
@@ -59,7 +59,7 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 		Age:           a.age, AgeKnown: a.ageBy != messaging.Unknown, Attempt: a.history.Attempt,
 	}
 	if r, ok := d.Acknowledger.(received); ok && r.by == c {
-		a.decision = r.decision // asked by Get
+		a.decision = r.decision // taken by Get
 	} else {
 		a.decision = decision{
 			continueTrace: c.relation == nil || c.relation(m),
@@ -71,7 +71,7 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 	}
 }
 
-// messageAttributes asks the user's function for the attributes of a message.
+// messageAttributes returns the attributes that the user's function has for a message.
 func (c *config) messageAttributes(m Message) (attributes []attribute.KeyValue) {
 	if c.attributesOf == nil {
 		return nil
@@ -80,12 +80,12 @@ func (c *config) messageAttributes(m Message) (attributes []attribute.KeyValue) 
 	return c.attributesOf(m)
 }
 
-// point is what the measurements of a process have that began at a place.
+// point returns the metric point of a process that began at a place.
 func (c *Consumer) point(where *place) messaging.Point {
 	return messaging.Point{Destination: c.destination, Server: where.server}
 }
 
-// measure measures what is known of a message that is about to be processed.
+// measure records the metrics of a message that is about to be processed.
 func (c *Consumer) measure(ctx context.Context, a *arrival, point messaging.Point) {
 	if !a.origin.Created.IsValid() {
 		c.process.WithoutContext(ctx, point, 1)

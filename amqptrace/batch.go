@@ -13,27 +13,28 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// BatchHandler returns handle with one CONSUMER span around each call, for messages
-// that are collected first and then processed together. The span has a link to the
-// creation context of each message, with what is that message's own as the link's
-// attributes, and what all messages have in common as its own. Its parent is the
-// span of the context given to the returned function, if there is one, and never a
-// message: they may be of many traces. For the same reason the context that handle
-// receives has no message's baggage. Where [WithRelation] says of every message that
-// its trace is not to be continued, the span is a root and the caller's span is linked.
+// BatchHandler returns handle with one CONSUMER span around each call, for messages that
+// are collected first and then processed together. The span has a link to the creation
+// context of each message. Attributes that all messages have in common are on the span, the
+// others on the links. Its parent is the span in the context given to the returned
+// function, if there is one, and never a message, since the messages may belong to many
+// traces. For the same reason the context that handle receives has no message's baggage. If
+// [WithRelation] starts a new trace for every message, the span is a root and the caller's
+// span is linked.
 //
-// Where messages differ in what a sampler may go by, the span has the most severe of it: the
-// longest queue time, the highest attempt, the most dead letters, the largest body.
-// Messages without a context have no link; mqtrace.batch.without_context counts them.
+// If messages differ in an attribute that a sampler may use, the span has the most severe
+// value: the longest queue time, the highest attempt, the most dead letters, the largest
+// body. Messages without a context have no link; mqtrace.batch.without_context counts them.
 //
-// The SDK keeps 128 links of a span by default (SpanLimits, OTEL_SPAN_LINK_COUNT_LIMIT). Of a larger batch the links of dead letters and redelivered
-// messages are kept before others, and mqtrace.batch.unlinked counts what was dropped.
+// The SDK keeps 128 links per span by default (SpanLimits, OTEL_SPAN_LINK_COUNT_LIMIT). In
+// a larger batch, the links of dead letters and redelivered messages are kept before
+// others, and mqtrace.batch.unlinked counts the dropped ones.
 //
-// The deliveries that handle receives are copies that report to the span how they
-// were settled, ack(multiple) included. Where they were settled in different ways,
-// the span has the one that says most: reject, nack, requeue, none at all, ack; and each
-// message that was given up gets another link, with its settlement. Errors and
-// panics are handled as by [Consumer.Handler]. There is no span for an empty batch.
+// The deliveries that handle receives are copies that report to the span how they were
+// settled, ack(multiple) included. If they were settled in different ways, the span has the
+// most severe settlement, in the order reject, nack, requeue, none, ack, and each message
+// that was given up gets another link with its settlement. Errors and panics are handled as
+// by [Consumer.Handler]. There is no span for an empty batch.
 func (c *Consumer) BatchHandler(
 	handle func(ctx context.Context, ds []amqp.Delivery) error,
 ) func(ctx context.Context, ds []amqp.Delivery) error {
@@ -56,9 +57,9 @@ func (c *Consumer) startBatch(
 	where := c.place()
 	p := &process{consumer: c, start: c.process.Now(ctx), point: c.point(where), batch: true}
 	copies := slices.Clone(ds)
-	p.messages = make([]acknowledger, 0, len(ds)) // never grown: deliveries have pointers into it
+	p.messages = make([]acknowledger, 0, len(ds)) // must not grow: deliveries point into it
 	arrivals := make([]arrival, 0, len(ds))
-	continueTrace := false // unless a message's trace is to be continued
+	continueTrace := false // true if any message's trace is continued
 	for i := range copies {
 		d := &copies[i]
 		var a arrival
@@ -88,9 +89,8 @@ func (c *Consumer) startBatch(
 	return &p.ctx, copies, p
 }
 
-// describeBatch divides what is known of the messages: what is equal for all of
-// them goes on the span and the rest on the links, and the most severe of that on the span
-// again.
+// describeBatch divides the attributes of the messages: those that are equal for all go on
+// the span, the rest on the links, and the most severe of the rest on the span as well.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-receiving
 func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValue, links []trace.Link) {
 	each := make([][]attribute.KeyValue, len(arrivals))
@@ -101,7 +101,7 @@ func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValu
 		return slices.ContainsFunc(each, func(other []attribute.KeyValue) bool { return !slices.Contains(other, kv) })
 	})
 	without := 0
-	var severe [3][]trace.Link // the links of messages as they came, of redelivered ones, of dead letters
+	var severe [3][]trace.Link // links of first deliveries, of redeliveries, of dead letters
 	for i := range arrivals {
 		a := &arrivals[i]
 		if !a.origin.Created.IsValid() {
@@ -119,7 +119,7 @@ func (c *Consumer) describeBatch(arrivals []arrival) (shared []attribute.KeyValu
 		}
 		severe[severity] = append(severe[severity], trace.Link{SpanContext: a.origin.Created, Attributes: own})
 	}
-	// Of too many links the SDK drops the first.
+	// If there are too many links, the SDK drops the first ones.
 	links = slices.Concat(severe[:]...)
 	shared = append(slices.Clone(c.process.Attributes), messaging.BatchMessageCount(len(arrivals)))
 	if without > 0 {
@@ -141,8 +141,8 @@ func (c *Consumer) comparable(a *arrival) []attribute.KeyValue {
 	return append(attributes, c.severity(a.history.Attempt, a.size, c.measuresQueueTime(a), a.age, &a.history)...)
 }
 
-// mostSevere returns the attributes that samplers and alerts go by, each the most severe of
-// all messages.
+// mostSevere returns the attributes that samplers and alerts use, each with the most severe
+// value of all messages.
 func (c *Consumer) mostSevere(arrivals []arrival) []attribute.KeyValue {
 	most := arrivals[0]
 	measured := false
@@ -179,8 +179,8 @@ func (c *Consumer) severity(
 // keeps by default.
 const maxGivenUp = 128
 
-// describeEnd adds what is known of a batch when its handler has returned. The caller is the
-// only one who still writes to the span.
+// describeEnd adds what is known about a batch once its handler has returned. Only the
+// caller still writes to the span.
 func (p *process) describeEnd(settled settlement) {
 	p.mu.Lock()
 	var links []trace.Link
@@ -196,7 +196,7 @@ func (p *process) describeEnd(settled settlement) {
 	for _, l := range links {
 		p.span.AddLink(l)
 	}
-	// The SDK's spans say how many links they have not kept.
+	// The SDK's spans report how many links they dropped.
 	if s, ok := p.span.(interface{ DroppedLinks() int }); ok && s.DroppedLinks() > 0 {
 		p.span.SetAttributes(messaging.BatchUnlinked(s.DroppedLinks()))
 	}

@@ -9,13 +9,13 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// channels has what is known of each *amqp.Channel that a publisher or a consumer uses. The
-// host has no way to take a listener back, so all of them on one channel share what listens
-// to it: a program may make a publisher for each message. The keys are weak, and an entry
-// goes with its channel.
+// channels holds the state of each *amqp.Channel that a publisher or consumer uses. The
+// host cannot remove a listener, and a program may make a publisher for each message, so
+// all publishers and consumers on a channel share its listeners. The keys are weak, and an
+// entry is removed with its channel.
 var channels sync.Map // of *channelState by weak.Pointer[amqp.Channel]
 
-// channelState is what is known of a host's channel beyond what it says when it is asked.
+// channelState is what is known about a host's channel beyond what its methods report.
 type channelState struct {
 	recovery
 	returns
@@ -27,8 +27,8 @@ type channelState struct {
 	flush     chan chan struct{} // to the goroutine
 }
 
-// stateOf returns what is known of a host's channel. A host of another type than
-// *amqp.Channel, such as a pool, has a state of its own each time.
+// stateOf returns the state of a host's channel. A host that is not an *amqp.Channel, such
+// as a pool, gets a new state each time.
 func stateOf(host any) *channelState {
 	ch, ok := host.(*amqp.Channel)
 	if !ok || ch == nil {
@@ -53,7 +53,7 @@ func newChannelState() *channelState {
 // connection's reader waits beyond that.
 const listenerSize = 64
 
-// listen starts to follow what becomes of confirmed messages. It is called before the first
+// listen starts to follow the outcome of confirmed messages. It is called before the first
 // one is sent.
 func (s *channelState) listen(host Channel) {
 	s.once.Do(func() {
@@ -84,16 +84,16 @@ func (s *channelState) listen(host Channel) {
 	})
 }
 
-// listeners are what the host tells things by. One that the host does not have, or has
-// closed, is nil.
+// listeners are the host's notification channels. One that the host does not support, or
+// has closed, is nil.
 type listeners struct {
 	returns chan amqp.Return
 	closes  chan *amqp.Error
 	states  chan *amqp.StateChanged
 }
 
-// follow reads the listeners for as long as the host's channel lives. One that is not read
-// holds up all of the connection.
+// follow reads the listeners for as long as the host's channel lives. A listener that is
+// not read blocks the whole connection.
 func (s *channelState) follow(l listeners) {
 	defer close(s.ended)
 	for l.returns != nil || l.closes != nil {
@@ -112,8 +112,8 @@ func (s *channelState) follow(l listeners) {
 	}
 }
 
-// readOne reads what is there already. What the host says of closings comes first: it
-// precedes the change of state that it leads to.
+// readOne reads a pending notification. Closings come first, since they precede the change
+// of state that they lead to.
 func (s *channelState) readOne(l *listeners) bool {
 	select {
 	case e, ok := <-l.closes:
@@ -159,7 +159,7 @@ func (s *channelState) changed(l *listeners, c *amqp.StateChanged, ok bool) {
 	s.recovery.changed(c.To)
 }
 
-// readAll has everything read that the host has said until now.
+// readAll makes sure that every notification sent so far has been read.
 func (s *channelState) readAll() {
 	done := make(chan struct{})
 	select {
@@ -170,9 +170,9 @@ func (s *channelState) readAll() {
 }
 
 // take returns the return of a message that is confirmed, or nil if there was none. The
-// broker sends the return before the confirmation, and amqp091-go hands over the one before
-// the other, but to a channel that a goroutine of ours reads: so that is asked first.
-// https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
+// broker sends the return before the confirmation, and amqp091-go delivers them in that
+// order, but the return goes to a channel that our goroutine reads, which therefore has to
+// catch up first. https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
 func (s *channelState) take(id string) *amqp.Return {
 	if id == "" {
 		return nil

@@ -9,31 +9,30 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// PublishConfirmed publishes a message and waits until the broker has confirmed it.
-// The channel must be in confirm mode. The PRODUCER span covers the wait and tells
-// the outcome (mqtrace.publish.outcome).
+// PublishConfirmed publishes a message and waits until the broker has confirmed it. The
+// channel must be in confirm mode. The PRODUCER span covers the wait and records the
+// outcome (mqtrace.publish.outcome).
 //
-// The error is nil once the broker has the message, and with mandatory once a queue
-// has it. It is [ErrNacked], [ErrReturned], [ErrClosed] or [ErrNotConfirming] by
-// errors.Is, the context's own if that ended first, in which case the message may
-// still arrive, or the channel's own if the message could not be sent.
+// The error is nil if the broker has taken the message and, with mandatory, has routed it
+// to a queue. Otherwise errors.Is matches it with [ErrNacked], [ErrReturned], [ErrClosed]
+// or [ErrNotConfirming], or it is the context's error if that ended first, in which case
+// the message may still arrive, or the channel's error if the message could not be sent.
 //
 // On a connection that amqp091-go recovers, nothing is sent from the closing of the channel
-// until it is in confirm mode again: the error is ErrClosed while the channel is closed, and
-// while it is being opened the message waits, for 5 s at most. This holds as long as
-// everything that is published on the channel goes through publishers of this package.
-// amqp091-go counts what is sent meanwhile and RabbitMQ does not, and from then on takes each
-// confirmation for that of another message. Where a publisher cannot rule this out, it
-// believes no confirmation until the channel is closed the next time: the error is ErrClosed
+// until it is in confirm mode again: while the channel is closed the error is ErrClosed,
+// and while it is being reopened the message waits, for 5 s at most. This requires that
+// everything published on the channel goes through publishers of this package: amqp091-go
+// counts messages that are sent in between and RabbitMQ does not, so from then on each
+// confirmation is attributed to the wrong message. If a publisher cannot rule this out, it
+// trusts no confirmation until the channel is closed the next time: the error is ErrClosed
 // and the outcome unknown.
 //
-// A deadline of ctx ends the wait for the confirmation, not the writing to the connection,
-// which knows no context. A broker that reads nothing, as under a memory alarm, holds it up
-// once the buffers of the socket are full. To bound that too, have amqp.Config's Dial return
-// a connection whose Write sets a deadline.
+// A deadline of ctx ends the wait for the confirmation but not the write to the connection,
+// which takes no context. A broker that stops reading, as under a memory alarm, blocks the
+// write once the socket's buffers are full. To bound that too, have amqp.Config's Dial
+// return a connection whose Write sets a deadline.
 //
-// Where many messages are under way at once, [Publisher.PublishDeferred] is many
-// times faster.
+// With many messages in flight at once, [Publisher.PublishDeferred] is many times faster.
 func (p *Publisher) PublishConfirmed(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) error {
@@ -45,13 +44,13 @@ func (p *Publisher) PublishConfirmed(
 	return s.wait(ctx)
 }
 
-// PublishDeferred publishes a message and returns what to wait for its confirmation
-// with. The channel must be in confirm mode; where it is not, the message is sent all
-// the same and the error is [ErrNotConfirming]. Other errors are the channel's own
-// and mean that the message was not sent.
+// PublishDeferred publishes a message and returns a [Confirmation] to wait on. The channel
+// must be in confirm mode; if it is not, the message is sent all the same and the error is
+// [ErrNotConfirming]. Other errors are the channel's own and mean that the message was not
+// sent.
 //
-// The PRODUCER span ends when [Confirmation.Wait] returns, or when nobody holds the
-// confirmation any more.
+// The PRODUCER span ends when [Confirmation.Wait] returns, or when the confirmation is
+// garbage collected.
 func (p *Publisher) PublishDeferred(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (*Confirmation, error) {
@@ -64,24 +63,24 @@ func (p *Publisher) PublishDeferred(
 	return &Confirmation{h}, nil
 }
 
-// Confirmation is what the broker will say of one message. Get one from
-// [Publisher.PublishDeferred].
+// Confirmation stands for the broker's confirmation of one message.
+// [Publisher.PublishDeferred] returns one.
 //
 // A copy of a Confirmation is the same confirmation.
 type Confirmation struct {
 	held *held
 }
 
-// held is what all copies of a confirmation hold. When nobody holds it any more, the span
+// held is shared by all copies of a confirmation. When it becomes unreachable, the span
 // ends.
 type held struct {
 	pending *pending
 	cleanup runtime.Cleanup
 }
 
-// Wait waits until the broker has confirmed the message or ctx is done. Its error is
-// that of [Publisher.PublishConfirmed]. It may be called from several goroutines and
-// again; the span records the first outcome.
+// Wait waits until the broker has confirmed the message or ctx is done. Its error is that
+// of [Publisher.PublishConfirmed]. It may be called repeatedly and from several goroutines;
+// the span records the first outcome.
 func (c *Confirmation) Wait(ctx context.Context) error {
 	if c == nil || c.held == nil {
 		return ErrNotConfirming // of a PublishDeferred that returned an error
@@ -102,8 +101,8 @@ type pending struct {
 	publisher *Publisher
 	confirmed *amqp.DeferredConfirmation
 	at        moment // of the channel, before the message was sent
-	unknown   bool   // what is heard of it may be of another message
-	id        string // by which its return is known, empty if it is not mandatory
+	unknown   bool   // its confirmation may be that of another message
+	id        string // identifies its return, empty if it is not mandatory
 
 	ended sync.Once // the span
 
@@ -111,7 +110,7 @@ type pending struct {
 	result    error
 }
 
-// publishDeferred returns an error after having ended the span with it.
+// publishDeferred ends the span before it returns an error.
 func (p *Publisher) publishDeferred(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (_ *pending, err error) {
@@ -123,7 +122,7 @@ func (p *Publisher) publishDeferred(
 	ctx = p.start(ctx, exchange, key, &msg, &s.sending)
 	sent, returned := false, false
 	defer func() {
-		if !sent { // an error, or a panic of the channel's
+		if !sent { // an error or a panic of the channel
 			s.forgetReturn()
 			s.end(err, returned)
 		}
@@ -152,8 +151,8 @@ func (p *Publisher) publishDeferred(
 	return s, nil
 }
 
-// explain returns the error of the host with the reason why the channel was closed, if it
-// says no more than that it is.
+// explain adds the reason why the channel was closed to a host's error that says only that
+// it is closed.
 func (p *Publisher) explain(err error) error {
 	if !errors.Is(err, amqp.ErrClosed) {
 		return err
@@ -170,7 +169,7 @@ func (s *pending) wait(ctx context.Context) error {
 		case <-s.confirmed.Done():
 		case <-ctx.Done():
 			if isResolved(s.confirmed) {
-				break // both at once, and the broker's answer says more
+				break // both at once: the broker's answer says more
 			}
 			s.finish(ctx.Err(), outcomeTimeout)
 			return ctx.Err()
@@ -185,8 +184,8 @@ func (s *pending) wait(ctx context.Context) error {
 	return s.result
 }
 
-// resolve says what became of a message that is no longer pending. Of all that the
-// channel resolves as not acked, only some is a refusal.
+// resolve returns the outcome of a message that is no longer pending. Not everything that
+// the channel resolves as not acked is a refusal.
 func (s *pending) resolve() (outcome, error) {
 	p := s.publisher
 	if r := p.state.take(s.id); r != nil {
@@ -205,14 +204,14 @@ func (s *pending) resolve() (outcome, error) {
 	return outcomeNacked, ErrNacked
 }
 
-// finish ends the span, the first time.
+// finish ends the span the first time it is called.
 func (s *pending) finish(err error, o outcome) {
 	s.ended.Do(func() { s.end(err, true, publishOutcomeKey.String(string(o))) })
 }
 
-// forget ends the span of a message whose confirmation nobody has waited for. Nobody
-// has asked, so whatever it was is not a failure of the publish, and the time until
-// the garbage was collected is not its duration.
+// forget ends the span of a message whose confirmation was never waited for. Since the
+// outcome is not known, the publish has not failed, and the time until the garbage
+// collection is not its duration.
 func (s *pending) forget() {
 	o := outcomeUnconfirmed
 	if isResolved(s.confirmed) {
@@ -225,7 +224,7 @@ func (s *pending) forget() {
 
 func (s *pending) forgetReturn() { s.publisher.state.forget(s.id) }
 
-// outcome is what became of a confirmed publish.
+// outcome is the outcome of a confirmed publish.
 type outcome string
 
 const (

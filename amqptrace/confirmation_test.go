@@ -18,8 +18,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// Hundreds of messages in flight, of two publishers on one channel and a tracer
-// without ids: each confirmation tells of its own message.
+// Hundreds of messages in flight, of two publishers on one channel and a tracer without
+// ids: each confirmation is for its own message.
 func TestConfirmationsInFlight(t *testing.T) {
 	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
 		exchange, _, _ := topology(t, ch)

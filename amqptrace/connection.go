@@ -15,12 +15,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// connections has where the broker of each *amqp.Connection of [WithConnection] is. They are
-// shared like the states of channels, and for the same reason: the host has no way to take a
-// listener back.
+// connections holds the broker's address for each *amqp.Connection of [WithConnection].
+// They are shared like the states of channels, and for the same reason: the host cannot
+// remove a listener.
 var connections sync.Map // of *connection by weak.Pointer[amqp.Connection]
 
-// connection knows where the broker of an *amqp.Connection is.
+// connection holds the address of the broker of an *amqp.Connection.
 type connection struct {
 	host    weak.Pointer[amqp.Connection]
 	changes chan *amqp.StateChanged
@@ -29,17 +29,17 @@ type connection struct {
 	where atomic.Pointer[place]
 }
 
-// place is where a broker is.
+// place is the address of a broker.
 type place struct {
-	server *messaging.Server    // on every metric point, nil if it is not known
+	server *messaging.Server    // on every metric point, nil if unknown
 	span   []attribute.KeyValue // on every span
 	peer   *place               // the same without the server
 }
 
-// statesSize is how many changes of a connection's state there may be between two messages.
+// statesSize is how many state changes of a connection there may be between two messages.
 const statesSize = 16
 
-// connectionOf returns what is known of a host's connection.
+// connectionOf returns the state of a host's connection.
 func connectionOf(host *amqp.Connection) *connection {
 	key := weak.Make(host)
 	if c, ok := connections.Load(key); ok {
@@ -55,9 +55,9 @@ func connectionOf(host *amqp.Connection) *connection {
 	return c
 }
 
-// place returns where the broker is. The host may have found another one when it recovered
-// the connection. It is asked only while the connection is open: amqp091-go replaces what it
-// would report without a lock.
+// place returns the broker's address, which may change when the host recovers the
+// connection. The host is asked only while the connection is open, since amqp091-go
+// replaces the underlying connection without a lock.
 func (c *connection) place() *place {
 	if len(c.changes) > 0 {
 		c.read()
@@ -86,7 +86,7 @@ func (c *connection) look(host *amqp.Connection) {
 	address, port := splitAddr(host.RemoteAddr())
 	if address != "" {
 		server := address
-		// The name that the program has dialled is known with TLS alone.
+		// Only with TLS is the name that the program dialled known.
 		if name := host.ConnectionState().ServerName; name != "" {
 			server = name
 		}
@@ -107,8 +107,8 @@ func (c *connection) look(host *amqp.Connection) {
 
 var nowhere place
 
-// place returns where the broker is, as far as the options say. A server that the program
-// names itself counts, and is on spans and metrics already.
+// place returns the broker's address as far as the options give it. WithServer takes
+// precedence, and is on spans and metrics already.
 func (c *config) place() *place {
 	switch {
 	case c.connection == nil:
@@ -126,7 +126,7 @@ func splitAddr(addr net.Addr) (host string, port int) {
 	}
 	host, service, err := net.SplitHostPort(addr.String())
 	if err != nil {
-		return addr.String(), 0 // of another network than TCP
+		return addr.String(), 0 // not TCP
 	}
 	port, _ = strconv.Atoi(service)
 	return host, port

@@ -31,7 +31,7 @@ type Consumer struct {
 }
 
 // NewConsumer returns a consumer for the messages of a queue. The name of the queue is
-// needed because a delivery does not have it.
+// needed because a delivery does not contain it.
 func NewConsumer(queue string, opts ...Option) *Consumer {
 	c := newConfig(opts)
 	i := c.instrumentation()
@@ -54,16 +54,16 @@ func NewConsumer(queue string, opts ...Option) *Consumer {
 // message's baggage; the delivery it receives reports to the span how it was
 // settled.
 //
-// The span's parent is the message's creation context, and that is linked too. If
-// the context given to the returned function has a span already, that one is the
-// parent. See the package documentation for the trap in this.
+// The span's parent is the message's creation context, and that is linked too. If the
+// context given to the returned function has a span already, that one is the parent. See
+// the package documentation for the pitfall in this.
 //
 // The error of handle is recorded on the span and returned unchanged. Settling the
 // message stays with handle. A panic in handle ends the span and goes on up.
 //
-// A delivery is processed once: within a loop over [Consumer.Deliveries], and within another
-// handler, the span of that is the span of handle too. A delivery that is given to the
-// returned function again after handle has failed gets another span, and is counted as
+// A delivery has one process span: within a loop over [Consumer.Deliveries] or within
+// another handler, handle runs under the span of that. A delivery that is passed to the
+// returned function again after handle has failed gets another span, but is counted as
 // consumed once.
 func (c *Consumer) Handler(
 	handle func(ctx context.Context, d amqp.Delivery) error,
@@ -87,8 +87,8 @@ func (c *Consumer) Handler(
 }
 
 // start starts the span of processing d, and wraps the acknowledger of d. The process is
-// nil if the message is not traced. The span starts at a time that has passed, or now if that
-// is zero.
+// nil if the message is not traced. The span starts at the given time, or now if that is
+// zero.
 func (c *Consumer) start(ctx context.Context, d *amqp.Delivery, at time.Time) (context.Context, *process) {
 	var a arrival
 	c.inspect(ctx, d, &a)
@@ -126,8 +126,8 @@ func (c *Consumer) start(ctx context.Context, d *amqp.Delivery, at time.Time) (c
 	return &p.ctx, p
 }
 
-// route returns the attributes that the process spans of all messages with one exchange and
-// routing key have.
+// route returns the attributes common to the process spans of all messages with one
+// exchange and routing key.
 func (c *Consumer) route(n *names) []attribute.KeyValue {
 	return c.routes.Get([2]string{n.exchange, n.routingKey}, func() []attribute.KeyValue {
 		return c.appendDestination(slices.Clone(c.process.Attributes), n)

@@ -22,8 +22,8 @@ import (
 // yielded is never dropped; those still in the channel when ctx is done remain
 // there, unsettled.
 //
-// Spans are tied to their traces as with [Consumer.Handler]. [Fail] reports that
-// the body could not process its message.
+// Parents and links are as with [Consumer.Handler]. Call [Fail] if the body could not
+// process its message.
 func (c *Consumer) Deliveries(
 	ctx context.Context, deliveries <-chan amqp.Delivery,
 ) iter.Seq2[context.Context, amqp.Delivery] {
@@ -55,12 +55,11 @@ func (c *Consumer) yield(
 	return more
 }
 
-// Fail reports that the message whose span ctx belongs to could not be processed:
-// the span's status becomes Error with the text of err. It is for loops over
-// [Consumer.Deliveries]; a function given to [Consumer.Handler] or
-// [Consumer.BatchHandler] returns its error, which counts before this one. Of several
-// errors the first counts. A nil error, a context without such a span, and one whose
-// span has ended are ignored.
+// Fail reports that the message whose span ctx belongs to could not be processed: the
+// span's status becomes Error with the text of err. It is for loops over
+// [Consumer.Deliveries]; a function given to [Consumer.Handler] or [Consumer.BatchHandler]
+// returns its error, which takes precedence. The first of several errors counts. Fail does
+// nothing if err is nil, or if ctx has no such span or one that has ended.
 func Fail(ctx context.Context, err error) {
 	if ctx == nil || err == nil {
 		return

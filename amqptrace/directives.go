@@ -10,10 +10,10 @@ import (
 // metrics. They still carry the context of the caller.
 func WithoutTracing(ctx context.Context) context.Context { return messaging.WithoutTracing(ctx) }
 
-// WithoutPropagation returns a context whose messages carry no trace context, no baggage and
-// no header of this package except the mark of a confirmed mandatory message, for consumers
-// outside of your services. Such headers are removed from a message that is published
-// again. The span of the publish, of kind CLIENT, is where the trace ends.
+// WithoutPropagation returns a context whose messages carry no trace context, no baggage
+// and no header of this package except the mark of a confirmed mandatory message, for
+// consumers outside your services. Such headers are removed from a message that is
+// published again. The span of the publish, of kind CLIENT, is where the trace ends.
 func WithoutPropagation(ctx context.Context) context.Context {
 	return messaging.WithoutPropagation(ctx)
 }

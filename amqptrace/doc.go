@@ -8,16 +8,16 @@
 //	pub := amqptrace.NewPublisher(ch)
 //	err := pub.PublishWithContext(ctx, "orders", "order.created", false, false, msg)
 //
-// A [Publisher] has the channel's own signatures. Each call starts a PRODUCER span
-// "publish orders" and puts its context, W3C traceparent, tracestate and baggage
-// with the usual propagators, into a copy of msg.Headers.
+// A [Publisher] has the channel's method signatures. Each call starts a PRODUCER span
+// "publish orders" and puts its context, W3C traceparent, tracestate and baggage with the
+// usual propagators, into a copy of msg.Headers.
 //
-// On a channel in confirm mode, [Publisher.PublishConfirmed] waits for the broker's
-// answer, and [Publisher.PublishDeferred] with [Confirmation.Wait] does so for many
-// messages in flight. Their spans cover the answer and record it as
-// mqtrace.publish.outcome: acked, nacked, returned, closed, timeout, unconfirmed, or unknown
-// where the confirmation may be that of another message. The errors are [ErrNacked],
-// [ErrReturned], [ErrClosed], with the broker's reason, and [ErrNotConfirming].
+// On a channel in confirm mode, [Publisher.PublishConfirmed] waits for the broker's answer,
+// and [Publisher.PublishDeferred] with [Confirmation.Wait] does so for many messages in
+// flight. Their spans cover the answer and record it as mqtrace.publish.outcome: acked,
+// nacked, returned, closed, timeout, unconfirmed, or unknown if the confirmation may be
+// that of another message. The errors are [ErrNacked], [ErrReturned], [ErrClosed], with the
+// broker's reason, and [ErrNotConfirming].
 //
 // # Libraries around amqp091-go
 //
@@ -39,16 +39,17 @@
 // context, which the publisher put there, is always linked. The parent is the span
 // in the context that you pass, if there is one, else the creation context.
 //
-// Beware of the former: a span that is opened when the program starts and left in
-// the context of the consumer adopts every message, and all of them end up in one
-// endless trace. Give [Consumer.Deliveries] and handlers a context without a span,
-// unless you mean it. A consumer that meets such a span reports it once to OpenTelemetry's
-// error handler (otel.SetErrorHandler), and so does the first publish of a program that has
-// set no propagator. An ambient span that has ended is linked and not the parent.
+// Beware of the former: a span that is started with the program and left in the consumer's
+// context becomes the parent of every message, and all of them end up in one endless trace.
+// Give [Consumer.Deliveries] and handlers a context without a span, unless you mean it. A
+// consumer that meets such a span reports it once to OpenTelemetry's error handler
+// (otel.SetErrorHandler), and so does the first publish of a program that has set no
+// propagator. A span in the context that has ended is linked and does not become the
+// parent.
 //
-// [WithRelation] starts a trace for each message instead, or for old ones only. The
-// link to the creation context stays, and so does the baggage, which is the message's
-// or, where that has none, what the context had before.
+// [WithRelation] starts a trace for each message instead, or for old ones only. The link to
+// the creation context stays, and so does the baggage: the message's or, if it has none,
+// the context's.
 //
 // The context of a publish can exempt its message: [WithoutTracing] starts no span,
 // [WithoutPropagation] writes nothing to the headers. [AskForNewTrace] asks the consumer to
@@ -56,12 +57,12 @@
 //
 // # Untrusted producers
 //
-// Whoever can publish to a queue can name a trace, a sampling decision and baggage.
-// Consume from producers that you do not trust with
+// Anyone who can publish to a queue chooses a trace, a sampling decision and baggage. For
+// producers that you do not trust, use
 //
 //	amqptrace.NewConsumer("inbox", amqptrace.WithRelation(amqptrace.NewTrace), amqptrace.WithBaggageKeys())
 //
-// which takes only a link from them.
+// which only links to their context.
 //
 // # Requests and replies
 //
@@ -74,20 +75,20 @@
 //
 // # Settlement
 //
-// The delivery that a handler or a loop receives has a wrapped Acknowledger,
-// amqp091-go's own seam, by which d.Ack, d.Nack and d.Reject are seen. The process
-// span has the outcome as mqtrace.settlement: ack, nack, reject or requeue. It has none
-// where the handler returned before the message was settled, which may still happen.
-// A nack or a reject without requeue gives the message up and makes the span an
-// error with error.type "rejected"; a requeue does not, since the message will be
-// tried again. A settlement that comes after the span has ended gets a span of its
-// own, linked to it; [WithSettleSpans] gives each one a span.
+// The delivery that a handler or a loop receives has a wrapped Acknowledger, amqp091-go's
+// own seam, by which d.Ack, d.Nack and d.Reject are seen. The process span has the outcome
+// as mqtrace.settlement: ack, nack, reject or requeue. It is missing if the handler
+// returned before the message was settled, which may still happen. A nack or a reject
+// without requeue gives the message up and makes the span an error with error.type
+// "rejected"; a requeue does not, since the message will be tried again. A settlement that
+// comes after the span has ended gets a span of its own, linked to it; [WithSettleSpans]
+// gives each one a span.
 //
-// Deliveries of a consumer with autoAck are settled by the broker and have none either.
+// It is also missing for a consumer with autoAck, whose deliveries the broker settles.
 //
-// An ack(multiple) is noted for the delivery that it was called on, and with
-// [Consumer.BatchHandler] for all of the batch. Spans of earlier messages that it
-// settles too have ended by then, without a settlement.
+// An ack(multiple) is recorded for the delivery that it was called on, and with
+// [Consumer.BatchHandler] for the whole batch. Spans of earlier messages that it settles
+// too have ended by then, without a settlement.
 //
 // Nothing is settled on the handler's behalf. Calls on the channel itself, such as
 // ch.Ack, are not seen, and the wrapped Acknowledger is not an *amqp.Channel: code
@@ -95,45 +96,46 @@
 //
 // # Attempts
 //
-// mqtrace.attempt counts the deliveries of a message to its queue from 1. It adds up
-// the message's deaths in this queue after a rejection or at the delivery limit (x-death),
-// and, for a message marked as redelivered, the counts of a quorum queue
-// (x-acquired-count from RabbitMQ 4.3 on, x-delivery-count before), or one further attempt
-// where there are none. So it never says more than there were, and sometimes less: a classic
-// queue does not count, a quorum queue counts anew for a message that comes back by way of
-// a dead-letter exchange, and RabbitMQ 4 takes mark and counts along when it dead-letters a
-// message.
+// mqtrace.attempt counts the deliveries of a message to its queue from 1. It adds up the
+// message's deaths in this queue after a rejection or at the delivery limit (x-death), and,
+// for a message marked as redelivered, the counts of a quorum queue (x-acquired-count from
+// RabbitMQ 4.3 on, x-delivery-count before), or one further attempt if there are none. So
+// it is never too high, and sometimes too low: a classic queue does not count, a quorum
+// queue restarts its count for a message that comes back through a dead-letter exchange,
+// and RabbitMQ 4 keeps the mark and the counts when it dead-letters a message.
 //
-// A message that came by way of a dead-letter exchange has mqtrace.dead_letter.count and, for the latest eight
-// queues and reasons, .queues, .reasons, .counts and .times (of the first death there).
+// A message that came through a dead-letter exchange has mqtrace.dead_letter.count and, for
+// the latest eight pairs of queue and reason, .queues, .reasons, .counts and .times (of the
+// first death there).
 //
 // # Tests
 //
-// Package amqptest, below this one, runs an AMQP broker in the process of a test and compares
-// the spans of a message in a line each.
+// Package amqptest runs an AMQP broker in the test's process and compares the spans of a
+// message, one per line.
 //
 // # Metrics
 //
-// messaging.client.operation.duration (publish, get, and with WithSettleSpans settle)
-// and messaging.process.duration in seconds, messaging.client.sent.messages,
-// messaging.client.consumed.messages and, of our own,
+// messaging.client.operation.duration (publish, get, and with WithSettleSpans settle) and
+// messaging.process.duration in seconds, messaging.client.sent.messages,
+// messaging.client.consumed.messages and, of this package,
 // mqtrace.messages.without_context, which counts messages that came without a trace,
-// mqtrace.messages.settled, by settlement, which shows requeues without traces,
-// and with [WithQueueTime] mqtrace.queue_time in seconds. They do not depend on
-// sampling. Their attributes are the operation, the exchange or queue, the server and
-// error.type: never a routing key or a generated name. A delivery is counted as consumed
-// once, also where a wrapper tries a handler again.
+// mqtrace.messages.settled, by settlement, which shows requeues without traces, and with
+// [WithQueueTime] mqtrace.queue_time in seconds. They do not depend on sampling. Their
+// attributes are the operation, the exchange or queue, the server and error.type: never a
+// routing key or a generated name. A delivery is counted as consumed once, even if a
+// wrapper calls a handler again.
 //
 // # Errors
 //
-// Errors of the host and of handlers come back as they are. On a span they are the
-// status description. Values of error.type are the name of the AMQP reply code (such as
-// NOT_FOUND, AMQP_ and the number of an unknown one, and CHANNEL_ERROR where a channel is
-// closed and nothing is known of the reason), nacked, not_confirming, rejected, panic,
-// context.Canceled, context.DeadlineExceeded, what an ErrorType method of the error returns,
-// or else the Go type of the error. A method on a channel that the broker has closed returns
-// amqp.ErrClosed with the broker's reason, an *amqp.Error for errors.As. Malformed headers never fail a publish or a delivery:
-// a message without a usable context gets a span without a link.
+// Errors of the host and of handlers are returned unchanged. On a span they are the status
+// description. Values of error.type are the name of the AMQP reply code (such as NOT_FOUND,
+// AMQP_ and the number of an unknown one, and CHANNEL_ERROR if a channel is closed for an
+// unknown reason), nacked, not_confirming, rejected, panic, context.Canceled,
+// context.DeadlineExceeded, what an ErrorType method of the error returns, or else the Go
+// type of the error. A method on a channel that the broker has closed returns
+// amqp.ErrClosed with the broker's reason, an *amqp.Error for errors.As. Malformed headers
+// never fail a publish or a delivery: a message without a usable context gets a span
+// without a link.
 //
 // Spans follow version 1.43 of OpenTelemetry's [semantic conventions]. All attributes, metrics
 // and headers are listed in [docs/attributes.md].

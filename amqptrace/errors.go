@@ -13,7 +13,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// What can become of a confirmed publish, for errors.Is.
+// Outcomes of a confirmed publish, for errors.Is.
 var (
 	// ErrNacked means that the broker refused the message (basic.nack), as a full
 	// queue with overflow reject-publish does. It may be sent again.
@@ -23,23 +23,22 @@ var (
 	// (basic.return). The error is a [ReturnedError].
 	ErrReturned = errors.New("amqptrace: message was returned as unroutable")
 
-	// ErrClosed means that the channel was closed, or was closed and recovered,
-	// before the broker said anything, or before anybody waited to hear that it had
-	// refused the message. The broker may have the message or not. It is
-	// amqp.ErrClosed too, and where the broker said why it closed the channel, errors.As
-	// finds that as an *amqp.Error.
+	// ErrClosed means that the channel was closed, or closed and recovered, before the
+	// broker answered, or before anything waited for its refusal. The broker may or may not
+	// have the message. errors.Is also matches it with amqp.ErrClosed, and if the broker
+	// gave a reason for closing the channel, errors.As finds it as an *amqp.Error.
 	ErrClosed = fmt.Errorf("amqptrace: channel was closed before the message was confirmed: %w", amqp.ErrClosed)
 
-	// ErrNotConfirming means that the message was sent on a channel that is not in
-	// confirm mode, so nothing will ever be known of it. Do not send it again for
-	// that: call the channel's Confirm before the first publish.
+	// ErrNotConfirming means that the message was sent on a channel that is not in confirm
+	// mode, so its outcome will never be known. Do not send it again for this reason: call
+	// the channel's Confirm before the first publish.
 	ErrNotConfirming = errors.New("amqptrace: message was sent, but the channel is not in confirm mode")
 )
 
-// ReturnedError is the error of a mandatory message that came back. It is
-// [ErrReturned], and an *amqp.Error with the reply code and text.
+// ReturnedError is the error of a mandatory message that was returned. It wraps
+// [ErrReturned] and an *amqp.Error with the reply code and text.
 type ReturnedError struct {
-	// Return is what the broker sent back.
+	// Return is the message as the broker returned it, without its body.
 	Return amqp.Return
 }
 
@@ -49,7 +48,7 @@ func (e *ReturnedError) Error() string {
 	return fmt.Sprintf("%v: %d %s", ErrReturned, e.Return.ReplyCode, e.Return.ReplyText)
 }
 
-// Unwrap makes the error ErrReturned and an *amqp.Error.
+// Unwrap returns ErrReturned and an *amqp.Error.
 func (e *ReturnedError) Unwrap() []error {
 	return []error{ErrReturned, &amqp.Error{
 		Code: int(e.Return.ReplyCode), Reason: e.Return.ReplyText, Server: true,
@@ -75,9 +74,9 @@ func withReason(err error, reason *amqp.Error) error {
 // Error names the reason after the error.
 func (e *closedError) Error() string { return e.error.Error() + ": " + e.reason.Error() }
 
-// Unwrap returns the reason first if it is the broker's: errors.As finds that, and not the
-// code of amqp.ErrClosed. What the connection came to grief of is amqp091-go's own finding,
-// whose codes say less.
+// Unwrap returns the reason first if it is the broker's, so that errors.As finds it before
+// the code of amqp.ErrClosed. Connection failures are amqp091-go's own findings, whose
+// codes say less.
 func (e *closedError) Unwrap() []error {
 	if e.reason.Server {
 		return []error{e.reason, e.error}
@@ -85,13 +84,13 @@ func (e *closedError) Unwrap() []error {
 	return []error{e.error, e.reason}
 }
 
-// errUnknown is the ErrClosed of a message that was sent while the channel was recovered.
+// errUnknown is the ErrClosed of a message that was sent while the channel was being
+// recovered.
 var errUnknown = fmt.Errorf("%w, and recovered: its confirmations may be those of other messages", ErrClosed)
 
-// replyCodes are AMQP 0-9-1's names for the codes of channel and connection
-// errors, as RabbitMQ writes them in its log. The texts of these errors name
-// queues and exchanges, so they are no type.
-// https://www.rabbitmq.com/amqp-0-9-1-reference#constants
+// replyCodes are AMQP 0-9-1's names for the codes of channel and connection errors, as
+// RabbitMQ writes them in its log. The texts of these errors name queues and exchanges, so
+// they cannot serve as a type. https://www.rabbitmq.com/amqp-0-9-1-reference#constants
 var replyCodes = map[int]string{
 	amqp.ContentTooLarge:    "CONTENT_TOO_LARGE",
 	amqp.NoRoute:            "NO_ROUTE",
@@ -113,8 +112,8 @@ var replyCodes = map[int]string{
 	amqp.InternalError:      "INTERNAL_ERROR",
 }
 
-// errorType returns the error type of a span or metric point: the name of the reply
-// code for an error of AMQP's, else that of the Go type.
+// errorType returns the error type of a span or metric point: the name of the reply code
+// for an AMQP error, else the Go type.
 func errorType(err error) string { return messaging.ErrorType(err, knownType) }
 
 func knownType(err error) string {
@@ -142,8 +141,8 @@ func fail(ctx context.Context, o *messaging.Operation, span trace.Span, err erro
 	return failure
 }
 
-// withoutUser removes the names of users from what RabbitMQ says. Credentials are nothing
-// for a trace. A name may have any character in it, so all up to the last quote goes.
+// withoutUser removes user names from RabbitMQ's texts, since credentials do not belong in
+// a trace. A name may contain any character, so everything up to the last quote is removed.
 func withoutUser(text string) string {
 	for _, before := range [...]string{" for user '", " user_id property set to '"} {
 		head, tail, found := strings.Cut(text, before)

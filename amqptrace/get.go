@@ -9,14 +9,14 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// Getter is what [Consumer.Get] needs of an *amqp.Channel.
+// Getter is the part of an *amqp.Channel that [Consumer.Get] needs.
 type Getter interface {
 	Get(queue string, autoAck bool) (amqp.Delivery, bool, error)
 }
 
 var _ Getter = (*amqp.Channel)(nil)
 
-// received marks a delivery that Get has counted as consumed and decided about.
+// received marks a delivery that Get has counted as consumed and filtered.
 type received struct {
 	amqp.Acknowledger
 	decision
@@ -24,11 +24,10 @@ type received struct {
 	by *Consumer
 }
 
-// Get takes one message from the consumer's queue by the channel's method of that
-// name, with a CLIENT span "get" for the time that it took. There is no span where the
-// queue was empty, unless [WithEmptyReceives] asks for it. The error is the channel's
-// own; where it is amqp.ErrClosed because the broker has closed the channel, errors.As finds
-// the reason as an *amqp.Error.
+// Get calls the channel's Get for one message of the consumer's queue, with a CLIENT span
+// "get" around the call. There is no span if the queue was empty, unless
+// [WithEmptyReceives] is used. The error is the channel's own; if it is amqp.ErrClosed
+// because the broker closed the channel, errors.As finds the reason as an *amqp.Error.
 //
 // To process the message under a span, give it to a function that [Consumer.Handler]
 // returned.
@@ -44,11 +43,11 @@ func (c *Consumer) Get(ctx context.Context, ch Getter, autoAck bool) (d amqp.Del
 	if !ok && err == nil && !c.emptyReceives {
 		return d, ok, err
 	}
-	// The span is made after the answer, since a link to the message has to be given
-	// at its start.
+	// The span is created after the answer, since the link to the message is needed at its
+	// start.
 	var a arrival
 	c.inspect(ctx, &d, &a)
-	if ok && d.Acknowledger != nil { // else settling it is the host's own error
+	if ok && d.Acknowledger != nil { // without one, settling returns the host's error
 		d.Acknowledger = received{d.Acknowledger, a.decision, c}
 	}
 	if !a.traced {

@@ -9,7 +9,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// deadLetterAttributes are the dead-letter history for a span, nil where there is none.
+// deadLetterAttributes returns the dead-letter history for a span, nil if there is none.
 func deadLetterAttributes(h *amqphistory.History) []attribute.KeyValue {
 	if h.Count == 0 {
 		return nil

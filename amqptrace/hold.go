@@ -7,15 +7,16 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// maxHold is how long a message waits for a channel that is open, but not in the state
-// "open" again. amqp091-go needs a few round trips for that.
+// maxHold is how long a message waits for a channel that is being recovered to reach the
+// state "open", for which amqp091-go needs a few round trips.
 const (
 	maxHold  = 5 * time.Second
 	holdStep = 10 * time.Millisecond
 )
 
 // await returns when a message may be sent: at once, unless the channel is being recovered.
-// While it is closed the error is ErrClosed, and what the caller would have from the host.
+// While the channel is closed the error is ErrClosed, and the one that the host would
+// return.
 func (s *channelState) await(ctx context.Context, host Channel) (moment, error) {
 	var until time.Time
 	for {
@@ -35,7 +36,7 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 		}
 		select {
 		case <-change:
-		case <-time.After(holdStep): // the host does not say that it has failed to open it
+		case <-time.After(holdStep): // the host does not report a failure to open it
 		case <-s.ended:
 			return at, s.closedError()
 		case <-ctx.Done():
@@ -44,9 +45,9 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 	}
 }
 
-// mayBeOfAnother reports whether a message that was sent after a moment may have gone out
-// while the channel was being recovered, so that its confirmation, and those of the messages
-// after it, are taken for those of others.
+// mayBeOfAnother reports whether a message sent after the given moment may have gone out
+// while the channel was being recovered, so that its confirmation and later ones are
+// attributed to the wrong messages.
 func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
 	s.readAll()
 	if now, ok, _ := s.now(); ok && now == at || isClosed(host) {
@@ -63,8 +64,8 @@ func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirm
 	return true
 }
 
-// settleTime is more than amqp091-go needs from one step of opening or closing a channel to
-// the next, which are a few instructions.
+// settleTime is longer than amqp091-go needs from one step of opening or closing a channel
+// to the next, which is a few instructions.
 const settleTime = 10 * time.Millisecond
 
 func isResolved(c *amqp.DeferredConfirmation) bool {
@@ -76,21 +77,23 @@ func isResolved(c *amqp.DeferredConfirmation) bool {
 	}
 }
 
-// isClosed reports whether the host is closed, if it has a method for that.
+// isClosed reports whether the host says that it is closed, false if it has no method for
+// that.
 func isClosed(host any) bool {
 	h, ok := host.(interface{ IsClosed() bool })
 	return ok && h.IsClosed()
 }
 
-// closedError is ErrClosed with what is known of the reason.
+// closedError returns ErrClosed with the reason as far as it is known.
 func (s *channelState) closedError() error { return withReason(ErrClosed, s.why()) }
 
-// why is the reason why the channel was closed, nil where there is none or none is known.
+// why returns the reason why the channel was closed, nil if there is none or it is not
+// known.
 func (s *channelState) why() *amqp.Error {
 	s.readAll()
 	reason, change := s.recovery.why()
 	if change != nil {
-		// The host says that it is closed a moment before it says why.
+		// The host reports that it is closed a moment before it reports why.
 		select {
 		case <-change:
 		case <-s.ended:

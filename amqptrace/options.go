@@ -66,8 +66,8 @@ func (c *config) instrumentation() *messaging.Instrumentation {
 	return messaging.NewInstrumentation(ScopeName, c.shared, identity...)
 }
 
-// WithTracerProvider sets where spans go. A nil provider is ignored. By default,
-// the global provider is used.
+// WithTracerProvider sets the tracer provider. A nil provider is ignored. By default, the
+// global provider is used.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return optionFunc(func(c *config) {
 		if provider != nil {
@@ -76,8 +76,8 @@ func WithTracerProvider(provider trace.TracerProvider) Option {
 	})
 }
 
-// WithMeterProvider sets where metrics go. A nil provider is ignored. By default,
-// the global provider is used.
+// WithMeterProvider sets the meter provider. A nil provider is ignored. By default, the
+// global provider is used.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return optionFunc(func(c *config) {
 		if provider != nil {
@@ -86,8 +86,8 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 	})
 }
 
-// WithPropagators sets what reads and writes the context in message headers. A nil
-// propagator is ignored. By default, the global propagator is used.
+// WithPropagators sets the propagator that reads and writes the context in message headers.
+// A nil propagator is ignored. By default, the global propagator is used.
 func WithPropagators(propagators propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
 		if propagators != nil {
@@ -106,11 +106,11 @@ func WithAttributes(attributes ...attribute.KeyValue) Option {
 }
 
 // WithMessageAttributes adds the attributes that attributesOf returns for a message to its
-// spans, the links of batches included, but not to those of settlements: for instance of a
-// header that names a tenant. It is called before the span starts, so that samplers see them,
-// for every message and from many goroutines. If it panics, the attributes are missing, which
-// OpenTelemetry's error handler hears of once. A nil function is ignored. By default, spans
-// have no attributes of headers.
+// spans, the links of batches included, but not to those of settlements: for instance the
+// tenant that a header names. It is called before the span starts, so that samplers see
+// them, for every message and from many goroutines. If it panics, the attributes are
+// missing, and OpenTelemetry's error handler is called once. A nil function is ignored. By
+// default, spans have no attributes from headers.
 func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Option {
 	return optionFunc(func(c *config) {
 		if attributesOf != nil {
@@ -119,11 +119,10 @@ func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Opti
 	})
 }
 
-// Exception is a failed operation as the conventions have it in a log record: an event of
-// this name and severity number, with the attributes exception.type, exception.message and
-// exception.stacktrace. The stack is that of a call that did not return, and empty where an
-// error was returned, which has none.
-// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
+// Exception is a failed operation as the conventions describe it in a log record: an event
+// with this name and severity number and the attributes exception.type, exception.message
+// and exception.stacktrace. The stack trace is that of a panic, and empty for an error that
+// was returned. https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
 type Exception struct {
 	Event      string
 	Severity   int // 13, WARN, or for processing 17, ERROR
@@ -133,11 +132,12 @@ type Exception struct {
 }
 
 // WithExceptions calls record for each operation that has failed with an error or a panic,
-// with a context that has its span, for a log record that is correlated with it. Spans have
-// no exception events: the conventions record exceptions as logs. It is a function, and no
-// LoggerProvider, since OpenTelemetry's module for logs would be raised in every program that
-// imports this one; docs/operating.md has the few lines between them. It must not block, and
-// a panic in it is ignored. A nil function is ignored. By default, nothing is called.
+// with a context that has its span, so that a log record can be correlated with it. Spans
+// have no exception events: the conventions record exceptions as logs. The option takes a
+// function rather than a LoggerProvider because that would add OpenTelemetry's log module
+// to every program that imports this one; docs/operating.md shows how to connect the two.
+// It must not block, and a panic in it is ignored. A nil function is ignored. By default,
+// nothing is called.
 func WithExceptions(record func(context.Context, Exception)) Option {
 	return optionFunc(func(c *config) {
 		if record != nil {
@@ -146,10 +146,10 @@ func WithExceptions(record func(context.Context, Exception)) Option {
 	})
 }
 
-// WithFilter lets only messages for which filter returns true have spans and
-// metrics. The others still carry their trace on: a publisher puts the caller's
-// context into them and a consumer's handler gets the context they came with. A nil
-// filter is ignored. By default, every message is traced.
+// WithFilter limits spans and metrics to messages for which filter returns true. The others
+// still propagate their trace: a publisher puts the caller's context into them and a
+// consumer's handler gets the context they came with. A nil filter is ignored. By default,
+// every message is traced.
 func WithFilter(filter func(Message) bool) Option {
 	return optionFunc(func(c *config) {
 		if filter != nil {
@@ -158,29 +158,29 @@ func WithFilter(filter func(Message) bool) Option {
 	})
 }
 
-// WithQueueTime has publishers stamp each message with the time of its sending (the
-// header mqtrace-sent-at, in microseconds since 1970) and consumers report the time
-// from there to the start of the processing, in seconds, as the metric and span
-// attribute mqtrace.queue_time. Without a stamp the message's timestamp property is
-// used, which has whole seconds, where it is 5 s or more ago.
+// WithQueueTime makes publishers stamp each message with the time of sending (the header
+// mqtrace-sent-at, in microseconds since 1970) and consumers report the time from then to
+// the start of processing, in seconds, as the metric and span attribute mqtrace.queue_time.
+// Without a stamp, the message's timestamp property, which has whole seconds, is used if it
+// is at least 5 s old.
 //
-// The time is that since the message was published. A message that was requeued or came by
-// way of dead-letter queues has all of its time there in it; mqtrace.attempt and
-// mqtrace.dead_letter.times tell such messages apart.
+// The time counts from when the message was published, so that of a message that was
+// requeued or dead-lettered includes all its time in queues; mqtrace.attempt and
+// mqtrace.dead_letter.times identify such messages.
 //
-// The two times are of different clocks: what is reported is off by as much as those
-// of the two machines differ. A negative time is reported as 0. A producer can write
-// any time it likes, so do not decide on the age of messages from producers that are
-// not trusted. By default, nothing is stamped or reported.
+// The two times are from the clocks of two machines: the result is off by their difference.
+// A negative time is reported as 0. A producer can write any time it likes, so do not rely
+// on the age of messages from untrusted producers. By default, nothing is stamped or
+// reported.
 func WithQueueTime() Option {
 	return optionFunc(func(c *config) { c.shared.QueueTime = true })
 }
 
-// WithRelation decides for each consumed message whether its span continues the
-// trace of the message or starts one of its own: [ContinueTrace], [NewTrace],
-// [ContinueWithin] or a function of your own. The message's creation context is
-// linked and its baggage handed on in every case. A nil relation is ignored, and a
-// publisher ignores the option. By default, ContinueTrace.
+// WithRelation decides for each consumed message whether its span continues the message's
+// trace or starts a new one: [ContinueTrace], [NewTrace], [ContinueWithin] or a function of
+// your own. The message's creation context is linked and its baggage handed on in every
+// case. A nil relation is ignored, and a publisher ignores the option. By default,
+// ContinueTrace.
 func WithRelation(relation Relation) Option {
 	return optionFunc(func(c *config) {
 		if relation != nil {
@@ -189,9 +189,9 @@ func WithRelation(relation Relation) Option {
 	})
 }
 
-// WithBaggageKeys lets only the named members of the baggage pass, into messages as
-// well as out of them; none where no key is given. Baggage that the consumer's
-// context has by itself is not touched. By default, all baggage passes.
+// WithBaggageKeys passes only the named members of the baggage, into messages as well as
+// out of them; none if no key is given. Baggage that is already in the consumer's context
+// is not affected. By default, all baggage passes.
 func WithBaggageKeys(keys ...string) Option {
 	return optionFunc(func(c *config) {
 		c.shared.LimitBaggage = true
@@ -209,10 +209,11 @@ func WithServer(address string, port int) Option {
 
 // WithConnection sets the broker's address and port as [WithServer] does, on spans and
 // metrics, and adds the address and port at the other end (network.peer.address and .port)
-// and the virtual host (mqtrace.virtual_host) to spans. They are those of the connection,
-// also after amqp091-go has recovered it. The address is the name that the certificate of
-// the broker was verified for, and without TLS an IP address, since the connection does not
-// tell what was dialled. If WithServer is used too, its address and port count. A nil connection is ignored. By default, spans and metrics have none of these.
+// and the virtual host (mqtrace.virtual_host) to spans. They follow the connection when
+// amqp091-go recovers it. With TLS the address is the name that the broker's certificate
+// was verified for, else an IP address, since the connection does not expose the name that
+// was dialled. If WithServer is used too, its address and port take precedence. A nil
+// connection is ignored. By default, spans and metrics have none of these.
 func WithConnection(conn *amqp.Connection) Option {
 	return optionFunc(func(c *config) {
 		if conn != nil {
@@ -221,17 +222,16 @@ func WithConnection(conn *amqp.Connection) Option {
 	})
 }
 
-// WithSettleSpans gives each ack, nack and reject a CLIENT span of its own and a
-// point of messaging.client.operation.duration. AMQP's settlements are written and
-// not answered, so such a span adds little to the settlement that the process span
-// records, and it doubles the number of a consumer's spans. A publisher ignores the
-// option. By default, only settlements that come after their process span has ended have
-// a span.
+// WithSettleSpans gives each ack, nack and reject a CLIENT span of its own and a point of
+// messaging.client.operation.duration. AMQP settlements are not answered, so such a span
+// adds little to the settlement that the process span records, and it doubles the number of
+// a consumer's spans. A publisher ignores the option. By default, only settlements that
+// come after their process span has ended get one.
 func WithSettleSpans() Option {
 	return optionFunc(func(c *config) { c.settleSpans = true })
 }
 
-// WithEmptyReceives gives [Consumer.Get] a span also if the queue was empty. The other
+// WithEmptyReceives gives [Consumer.Get] a span even if the queue was empty. The other
 // methods of a consumer, and a publisher, ignore the option. By default, Get has a span
 // only if there was a message or an error.
 func WithEmptyReceives() Option {

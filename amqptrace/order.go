@@ -8,14 +8,14 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// An order has the messages of a batch by channel and tag, so that what a settlement is for
-// is found without a look at all of them: a consumer may settle 100,000 messages one by one.
+// An order holds the messages of a batch by channel and tag, so that those of a settlement
+// are found without scanning the batch: a consumer may settle 100,000 messages one by one.
 type order struct{ of map[any]*outstanding }
 
 // outstanding are the messages of one channel in the order of their tags.
 type outstanding struct {
 	messages []*acknowledger
-	settled  int // so many of the first ones are settled
+	settled  int // that many from the start are settled
 }
 
 func newOrder(messages []acknowledger) *order {
@@ -34,8 +34,8 @@ func newOrder(messages []acknowledger) *order {
 	return o
 }
 
-// settledBy calls f with the unsettled messages that a settlement of tag is for. The
-// delivery that it is called on may be none of them.
+// settledBy calls f with the unsettled messages that a settlement of tag covers. The
+// delivery that it is called on need not be among them.
 func (o *order) settledBy(by *acknowledger, tag uint64, multiple bool, f func(*acknowledger)) {
 	s := o.of[by.channel()]
 	if s == nil {
@@ -64,15 +64,16 @@ func covers(tag uint64, multiple bool, own uint64) bool {
 	return tag == own || multiple && (tag == 0 || tag > own)
 }
 
-// wrapped is the channel of deliveries whose acknowledger is none of the host's.
+// wrapped stands for the channel of deliveries whose acknowledger is not the host's.
 type wrapped struct {
 	acknowledger reflect.Type
 	consumerTag  string
 }
 
-// channel is a value that is the same for deliveries of one channel, without which their
-// tags cannot be compared. A user may have wrapped the host's acknowledger, each delivery's
-// in a value of its own: then those of one type and one consumer tag are of one channel.
+// channel returns a value that is the same for all deliveries of one channel, since tags
+// are comparable only within one. A user may have wrapped the host's acknowledger, with a
+// new value for each delivery: then deliveries with one acknowledger type and one consumer
+// tag count as one channel.
 func (m *acknowledger) channel() any {
 	host := root(m.host)
 	if host == nil {

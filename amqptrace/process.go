@@ -23,7 +23,7 @@ type process struct {
 	single   [1]acknowledger
 	batch    bool
 
-	// A handler may pass a delivery on to a goroutine that settles it at any time.
+	// A handler may pass a delivery to a goroutine that settles it at any time.
 	mu    sync.Mutex
 	ended bool
 	err   error  // reported by Fail
@@ -47,7 +47,7 @@ func (c *handlerContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// processOf returns the process that a context is of, or nil.
+// processOf returns the process that a context belongs to, or nil.
 func processOf(ctx context.Context) *process {
 	if ctx == nil {
 		return nil
@@ -64,12 +64,11 @@ func (p *process) fail(err error) {
 	}
 }
 
-// errDidNotReturn stands for a handler that panicked within another one.
+// errDidNotReturn is the error of a handler that panicked within another one.
 var errDidNotReturn = errors.New("did not return")
 
-// end ends the span and measures it. err is the handler's error; returned is false
-// if the handler did not return but panicked. A message that is not traced has no
-// process.
+// end ends the span and records its metrics. err is the handler's error; returned is false
+// if the handler did not return but panicked. A message that is not traced has no process.
 func (p *process) end(err error, returned bool) {
 	if p == nil {
 		return
@@ -106,8 +105,8 @@ func (p *process) end(err error, returned bool) {
 	p.span.End()
 }
 
-// settlement is how the messages were settled. Of several it is the one that says most,
-// so that a batch with one message that was given up does not pass for acked.
+// settlement returns how the messages were settled: the most severe of several settlements,
+// so that a batch with one message given up does not appear as acked.
 func (p *process) settlement() settlement {
 	s := p.messages[0].settlement
 	for i := range p.messages[1:] {
@@ -116,10 +115,10 @@ func (p *process) settlement() settlement {
 	return s
 }
 
-// note keeps a settlement that the host took, and returns links to the messages that it
-// was for if it came too late for the span. One that the host did not take leaves the
-// message unsettled: the broker delivers it again. Of several the first counts, as with
-// the broker.
+// note records a settlement that the host accepted, and returns links to its messages if it
+// came too late for the span. A settlement that the host did not accept leaves the message
+// unsettled, and the broker delivers it again. The first of several counts, as with the
+// broker.
 func (p *process) note(
 	by *acknowledger, s settlement, tag uint64, multiple bool, err error,
 ) (links []trace.Link, late bool) {
@@ -143,7 +142,7 @@ func (p *process) note(
 	return links, late
 }
 
-// unsettled links to the messages that a settlement is about to be for.
+// unsettled returns links to the messages that a settlement is about to cover.
 func (p *process) unsettled(by *acknowledger, tag uint64, multiple bool) []trace.Link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,8 +152,8 @@ func (p *process) unsettled(by *acknowledger, tag uint64, multiple bool) []trace
 }
 
 // settledBy calls f with the unsettled messages that a settlement of tag, called on the
-// delivery of by, is for. Tags restart when a channel is recovered, so a single one is only
-// ever by's own.
+// delivery of by, covers. Tags restart when a channel is recovered, so a settlement without
+// multiple covers by only.
 func (p *process) settledBy(by *acknowledger, tag uint64, multiple bool, f func(*acknowledger)) {
 	switch {
 	case !multiple && tag == by.tag || !p.batch:

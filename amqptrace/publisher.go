@@ -13,15 +13,15 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// Channel is what a [Publisher] needs of an *amqp.Channel. A pool or a wrapper of
+// Channel is the part of an *amqp.Channel that a [Publisher] needs. A pool or a wrapper of
 // channels can stand in for one.
 //
-// To tell apart what became of a confirmed message, [Publisher.PublishConfirmed] and
+// To determine the outcome of a confirmed message, [Publisher.PublishConfirmed] and
 // [Publisher.PublishDeferred] also use the channel's NotifyReturn, NotifyClose and
-// IsClosed. A channel without NotifyReturn cannot report that a message was returned,
-// and without the others a closed channel looks as if it had refused the message. All
-// publishers on one *amqp.Channel share the listeners that this takes. Those on a channel of
-// another type have listeners and a goroutine each: make one publisher for it.
+// IsClosed. Without NotifyReturn, a returned message cannot be detected, and without the
+// others a closed channel looks like a nack. All publishers on one *amqp.Channel share
+// these listeners. On a channel of another type, each publisher has listeners and a
+// goroutine of its own, so make only one.
 type Channel interface {
 	PublishWithDeferredConfirmWithContext(
 		ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
@@ -30,9 +30,8 @@ type Channel interface {
 
 var _ Channel = (*amqp.Channel)(nil)
 
-// Publisher publishes messages that carry the trace they belong to. It is safe for
-// concurrent use if its channel is, as an *amqp.Channel is. Create one with
-// [NewPublisher].
+// Publisher publishes messages that carry their trace context. It is safe for concurrent
+// use if its channel is, as an *amqp.Channel is. Create one with [NewPublisher].
 type Publisher struct {
 	config
 
@@ -44,9 +43,9 @@ type Publisher struct {
 	state *channelState
 }
 
-// NewPublisher returns a publisher on a channel. The publisher belongs to that
-// channel and costs little: make one where you open a channel. If channel is nil, nothing
-// can be published by the publisher's own methods.
+// NewPublisher returns a publisher on a channel. The publisher belongs to that channel and
+// is cheap: make one where you open a channel. If channel is nil, only
+// [Publisher.StartPublish] may be used.
 func NewPublisher(channel Channel, opts ...Option) *Publisher {
 	c := newConfig(opts)
 	i := c.instrumentation()
@@ -59,9 +58,9 @@ func NewPublisher(channel Channel, opts ...Option) *Publisher {
 	}
 }
 
-// PublishWithContext is amqp.Channel's method of that name with a PRODUCER span
-// around it. The span ends when the message has been written to the connection;
-// only a confirmation reports whether the broker has taken it.
+// PublishWithContext is amqp.Channel's PublishWithContext with a PRODUCER span around it.
+// The span ends when the message has been written to the connection; only a confirmation
+// reports whether the broker has taken it.
 //
 // The span's context goes into a copy of msg.Headers. The error is the channel's
 // own.
@@ -72,10 +71,10 @@ func (p *Publisher) PublishWithContext(
 	return err
 }
 
-// PublishWithDeferredConfirmWithContext is amqp.Channel's method of that name with
-// a PRODUCER span around it. The span ends when the message has been written to the
-// connection and does not cover the confirmation, which is the channel's own and
-// nil where the channel is not in confirm mode.
+// PublishWithDeferredConfirmWithContext is amqp.Channel's method with a PRODUCER span
+// around it. The span ends when the message has been written to the connection and does not
+// cover the confirmation, which is the channel's own, or nil if the channel is not in
+// confirm mode.
 //
 // The span's context goes into a copy of msg.Headers. The error is the channel's
 // own. On a channel that [Publisher.PublishConfirmed] or [Publisher.PublishDeferred] is used
@@ -93,7 +92,7 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	returned := false
 	defer func() { s.end(err, returned) }()
 	at := moment{}
-	watched := p.state.listening.Load() // others wait for confirmations of the channel
+	watched := p.state.listening.Load() // others wait for confirmations on the channel
 	if watched {
 		if at, err = p.state.await(ctx, p.channel); err != nil {
 			returned = true
@@ -109,11 +108,11 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	return confirmation, err
 }
 
-// sending is one publish under way.
+// sending is one publish in progress.
 type sending struct {
 	ctx        context.Context
 	publish    *messaging.Operation
-	span       trace.Span      // nil where the message is not traced
+	span       trace.Span      // nil if the message is not traced
 	caller     context.Context // of the publish
 	start      time.Time
 	point      messaging.Point
@@ -121,7 +120,7 @@ type sending struct {
 	untimed    bool // the end of the span is not that of the publish
 }
 
-// start starts the span of a publish, which is s.
+// start starts the span of the publish s.
 func (p *Publisher) start(
 	ctx context.Context, exchange, key string, msg *amqp.Publishing, s *sending,
 ) context.Context {
@@ -157,11 +156,11 @@ func (p *Publisher) start(
 	return s.ctx
 }
 
-// delayHeader is how long the exchange is to hold a message back, in milliseconds.
+// delayHeader is how long the exchange delays a message, in milliseconds.
 // https://github.com/rabbitmq/rabbitmq-delayed-message-exchange
 const delayHeader = "x-delay"
 
-// inject gives msg a copy of its headers with the span's context.
+// inject replaces the headers of msg with a copy that carries the span's context.
 func (p *Publisher) inject(ctx context.Context, s *sending, msg *amqp.Publishing) {
 	headers, replaced := carrier.Table(msg.Headers).Replace(ctx, s.directives.Propagator(p.instrumentation.Propagator))
 	if replaced && s.span != nil {
@@ -171,7 +170,7 @@ func (p *Publisher) inject(ctx context.Context, s *sending, msg *amqp.Publishing
 		msg.Headers = amqp.Table(headers)
 		return
 	}
-	// The age of a message that is delayed is never to be guessed.
+	// The age of a delayed message must not be guessed.
 	if _, delayed := msg.Headers[delayHeader]; delayed || p.shared.QueueTime {
 		headers[messaging.SentAtHeader] = messaging.SentAt(time.Now())
 	}
@@ -181,10 +180,9 @@ func (p *Publisher) inject(ctx context.Context, s *sending, msg *amqp.Publishing
 	msg.Headers = amqp.Table(headers)
 }
 
-// end ends the span with the outcome of the publish and measures it. returned is false
-// if the channel, or the propagator before it, did not return but panicked. It has to be
-// called from a closure: a deferred span.End recovers a panic and raises it again from
-// another place.
+// end ends the span with the outcome of the publish and records its metrics. returned is
+// false if the channel, or the propagator before it, panicked. It must be called from a
+// closure: a deferred span.End recovers a panic and raises it again elsewhere.
 func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	if s.span == nil {
 		return
@@ -210,7 +208,8 @@ func (s *sending) end(err error, returned bool, outcome ...attribute.KeyValue) {
 	s.span.End()
 }
 
-// route is what the spans of all messages to an exchange with one routing key have.
+// route holds what is common to the spans of all messages with one exchange and routing
+// key.
 type route struct {
 	destination messaging.Destination
 	spanName    string

@@ -7,17 +7,17 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// recovery follows whether the host's channel is closed or being recovered.
+// recovery tracks whether the host's channel is closed or being recovered.
 //
-// amqp091-go counts the messages that are sent on a channel to know which one a confirmation
-// is for, and starts again at one when it recovers the channel. RabbitMQ counts from where the
-// channel is in confirm mode again, which is a little later. A message that is sent in
-// between is counted by one of them, and from then on each confirmation is taken for that of
-// another message. amqp091-go's advice is to publish nothing until the channel is in the
-// state "open" again. So publishers of this package send nothing from a closing until then.
-// If a message may have been sent in between nevertheless, they ignore the confirmations of
-// the channel until it is closed the next time. What goes out by the channel itself
-// is not seen.
+// amqp091-go counts the messages that are sent on a channel to know which one a
+// confirmation is for, and starts again at one when it recovers the channel. RabbitMQ
+// counts from when the channel is in confirm mode again, which is a little later. A message
+// that is sent in between is counted by only one of them, and from then on each
+// confirmation is attributed to the wrong message. amqp091-go advises publishing nothing
+// until the channel is in the state "open" again, so publishers of this package send
+// nothing from a closing until then. If a message may have been sent in between
+// nevertheless, they ignore the channel's confirmations until it is closed the next time.
+// Messages published on the channel directly are not seen.
 // https://github.com/rabbitmq/amqp091-go/blob/v1.14.0/channel.go (reconnectChannel)
 type recovery struct {
 	// suspended is true from a closing until the channel is open again.
@@ -25,9 +25,9 @@ type recovery struct {
 
 	mu         sync.Mutex
 	moment     moment
-	reason     *amqp.Error   // of the last closing, nil for one that the program asked for
+	reason     *amqp.Error   // of the last closing, nil if the program closed the channel
 	gone       bool          // closed for good
-	sent       bool          // a message, before the channel's state was known
+	sent       bool          // a message was sent before the channel's state was known
 	untrusted  int           // 1 + the session whose confirmations are ignored, or 0
 	recovering bool          // a closing or a change of state was seen, and no opening since
 	next       chan struct{} // closed when any of this changes
@@ -39,7 +39,7 @@ type moment struct {
 	session  int // counts recoveries
 }
 
-// closed notes that the channel was closed, by an error or for good.
+// closed records that the channel was closed, by an error or for good.
 func (r *recovery) closed(e *amqp.Error, forGood bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,11 +49,11 @@ func (r *recovery) closed(e *amqp.Error, forGood bool) {
 	r.gone = forGood
 	r.recovering = true
 	r.moment.closings++
-	r.suspended.Store(!forGood) // what is gone answers for itself
+	r.suspended.Store(!forGood) // a channel that is gone reports its own errors
 	r.wake()
 }
 
-// wake wakes those who wait for a change.
+// wake wakes everything that waits for a change.
 func (r *recovery) wake() {
 	if r.next != nil {
 		close(r.next)
@@ -67,14 +67,14 @@ func (r *recovery) changed(to amqp.LifeCycleState) {
 	defer r.wake()
 	switch to {
 	case amqp.StateReconnecting:
-		// The host says nothing of a closing while it restores the topology.
+		// The host does not report a closing while it restores the topology.
 		r.moment.closings++
 		r.recovering = true
 		r.suspended.Store(!r.gone)
 	case amqp.StateOpen:
 		r.moment.session++
 		if !r.recovering && r.sent {
-			// It was being recovered when its first publisher met it.
+			// The channel was being recovered when its first publisher was created.
 			r.untrusted = r.moment.session + 1
 		}
 		r.recovering, r.reason = false, nil
@@ -83,8 +83,8 @@ func (r *recovery) changed(to amqp.LifeCycleState) {
 	}
 }
 
-// now is the present moment. It is not ok to send a message where the channel was closed and
-// is not open again; then change is closed at the next change.
+// now returns the present moment. ok is false if the channel was closed and is not open
+// again; change is then closed at the next change.
 func (r *recovery) now() (_ moment, ok bool, change <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,8 +95,8 @@ func (r *recovery) now() (_ moment, ok bool, change <-chan struct{}) {
 	return r.moment, false, r.nextChange()
 }
 
-// distrust makes the confirmations of the present session, or where the channel is not open
-// yet of the next one, those of any message.
+// distrust marks the confirmations of the current session as unreliable, or those of the
+// next one if the channel is not open yet.
 func (r *recovery) distrust() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,23 +106,23 @@ func (r *recovery) distrust() {
 	}
 }
 
-// trusts reports whether what the channel says of a message that was sent at a moment is of
-// that message.
+// trusts reports whether the channel's confirmation of a message that was sent at the given
+// moment can be relied on.
 func (r *recovery) trusts(at moment) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.untrusted != at.session+1
 }
 
-// closedSince reports whether the channel has been closed since a moment.
+// closedSince reports whether the channel has been closed since the given moment.
 func (r *recovery) closedSince(at moment) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.moment.closings != at.closings
 }
 
-// why is the reason of the last closing. Where there is none, change is closed when one may
-// be known; it is nil if nothing is to be expected.
+// why returns the reason of the last closing. If there is none, change is closed when one
+// may be known; it is nil if none is to be expected.
 func (r *recovery) why() (reason *amqp.Error, change <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

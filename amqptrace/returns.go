@@ -10,13 +10,13 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// returns keeps what the broker returns of a channel's confirmed mandatory messages until
-// somebody asks.
+// returns keeps the returned ones of a channel's confirmed mandatory messages until they
+// are asked for.
 //
-// A return is known by an id in the message's headers, which the broker sends back, and not
-// by its trace context: that is not unique without an SDK.
+// A return is identified by an id in the message's headers, which the broker sends back,
+// and not by its trace context, which is not unique without an SDK.
 type returns struct {
-	listens bool // false where the host cannot report returns
+	listens bool // false if the host cannot report returns
 
 	mu       sync.Mutex
 	prefix   string // of the ids: others may publish on the channel too
@@ -24,8 +24,8 @@ type returns struct {
 	expected map[string]*amqp.Return // nil until the message is returned
 }
 
-// expect marks the headers of a message that is about to be sent and returns the
-// message's id, or none where the host cannot report returns.
+// expect marks the headers of a message that is about to be sent and returns the message's
+// id, or "" if the host cannot report returns.
 func (r *returns) expect(headers amqp.Table) (id string) {
 	if !r.listens {
 		return ""
@@ -43,7 +43,7 @@ func (r *returns) expect(headers amqp.Table) (id string) {
 	return id
 }
 
-// note keeps a return that somebody will ask for.
+// note keeps a return that will be asked for.
 func (r *returns) note(ret *amqp.Return) {
 	id, _ := ret.Headers[messaging.PublishIDHeader].(string)
 	r.mu.Lock()
@@ -60,7 +60,7 @@ func (r *returns) get(id string) *amqp.Return {
 	return r.expected[id]
 }
 
-// forget drops what is kept for a message.
+// forget drops the entry of a message.
 func (r *returns) forget(id string) {
 	if id == "" {
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// Every attribute key of this package and what OpenTelemetry's page for RabbitMQ
-// says of names is in this file: 1.45 of the conventions renames some of them.
+// Every attribute key and naming rule of this package is in this file, after
+// OpenTelemetry's page for RabbitMQ: version 1.45 of the conventions renames some of them.
 // https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/
 
 var system = semconv.MessagingSystemRabbitMQ
@@ -19,8 +19,8 @@ var system = semconv.MessagingSystemRabbitMQ
 // settled the message.
 const settlementKey = attribute.Key("mqtrace.settlement")
 
-// virtualHostKey is the attribute of a span that has the virtual host of its connection. The
-// conventions have no name for it.
+// virtualHostKey is the virtual host of a span's connection. The conventions have no name
+// for it.
 const virtualHostKey = attribute.Key("mqtrace.virtual_host")
 
 // publishOutcomeKey is the attribute of a publish span that records the broker's answer.
@@ -43,8 +43,8 @@ func routingKey(key string) attribute.KeyValue {
 	return messaging.Text(semconv.MessagingRabbitMQDestinationRoutingKeyKey, key)
 }
 
-// appendTag appends the attribute of a delivery tag. RabbitMQ's begin at 1: 0 is that of a
-// delivery that did not come by a channel.
+// appendTag appends the attribute of a delivery tag. RabbitMQ's begin at 1: 0 means that
+// the delivery did not come from a channel.
 func appendTag(attributes []attribute.KeyValue, tag uint64) []attribute.KeyValue {
 	if tag == 0 {
 		return attributes
@@ -52,13 +52,12 @@ func appendTag(attributes []attribute.KeyValue, tag uint64) []attribute.KeyValue
 	return append(attributes, semconv.MessagingRabbitMQMessageDeliveryTag(int(tag)))
 }
 
-// defaultExchange is the name of a destination that has none: AMQP's default
-// exchange is the empty string.
+// defaultExchange is the destination name of AMQP's default exchange, whose own name is the
+// empty string.
 const defaultExchange = "amq.default"
 
-// destinationName joins the parts of a destination that are not empty with colons.
-// A queue that equals the routing key, as it does behind the default exchange, is
-// not named twice.
+// destinationName joins the non-empty parts of a destination with colons. A queue that
+// equals the routing key, as with the default exchange, is not named twice.
 func destinationName(exchange, key, queue string) string {
 	if queue == key {
 		queue = ""
@@ -82,8 +81,8 @@ func destinationName(exchange, key, queue string) string {
 	return name
 }
 
-// publishDestination is the part of a destination that the names of publish spans have: the
-// exchange, or what stands for the queues that a broker has named.
+// publishDestination is the part of a destination that appears in the names of publish
+// spans: the exchange, or the template of generated queue names.
 func publishDestination(exchange, key string) messaging.Destination {
 	switch template := destinationTemplate(key); {
 	case exchange != "":
@@ -95,9 +94,9 @@ func publishDestination(exchange, key string) messaging.Destination {
 	}
 }
 
-// consumeDestination is the part of a queue's name that a span's name may have.
+// consumeDestination is the part of a queue's name that may appear in a span's name.
 func consumeDestination(queue string) messaging.Destination {
-	if queue == replyQueue { // what replies are sent to is an address of it
+	if queue == replyQueue { // replies are sent to an address of it
 		return messaging.Destination{Name: replyTemplate, Template: true}
 	}
 	if template := destinationTemplate(queue); template != "" {
@@ -106,8 +105,8 @@ func consumeDestination(queue string) messaging.Destination {
 	return messaging.Destination{Name: queue}
 }
 
-// appendDestination appends the attributes of a destination that is called d in names of
-// spans. Where its full name is another one, the template is what joins the two.
+// appendDestination appends the attributes of a destination that span names call d. If its
+// full name differs, the template connects the two.
 func appendDestination(
 	attributes []attribute.KeyValue, d messaging.Destination, name, key string,
 ) []attribute.KeyValue {
@@ -127,7 +126,7 @@ func appendDestination(
 	return attributes
 }
 
-// Prefixes of names that a broker makes up, one for each declaration or request.
+// Prefixes of names that a broker generates for each declaration or request.
 var generatedPrefixes = [...]string{
 	"amq.gen-",  // queues declared without a name
 	replyPrefix, // direct reply-to addresses
@@ -139,8 +138,8 @@ const (
 	replyTemplate = replyPrefix + "*"
 )
 
-// destinationTemplate returns a name with few values for a generated name, or ""
-// where the name is a given one.
+// destinationTemplate returns a low-cardinality name for a generated name, or "" for any
+// other name.
 func destinationTemplate(name string) string {
 	if !strings.HasPrefix(name, "amq.") {
 		return ""

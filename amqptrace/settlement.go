@@ -11,9 +11,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// settlement is how a delivery was settled. Requeueing differs from giving the message
-// up, whichever method did it. A later constant says more of what went wrong than an
-// earlier one.
+// settlement is how a delivery was settled. Requeueing differs from giving the message up,
+// whichever method did it. The constants are in order of severity.
 type settlement uint8
 
 const (
@@ -61,9 +60,9 @@ func (s settlement) gaveUp() bool { return s == nackedForGood || s == rejectedFo
 
 func (s settlement) attribute() attribute.KeyValue { return settlementKey.String(s.String()) }
 
-// settlementAttributes are what SetAttributes takes, ready for use. A message that is
-// unsettled when its handler returns may be settled afterwards, and elsewhere: nothing is
-// said of it.
+// settlementAttributes are the prepared arguments of SetAttributes. A message that is
+// unsettled when its handler returns may be settled later and elsewhere, so it has no
+// attribute.
 var settlementAttributes = func() (all [rejectedForGood + 1][]attribute.KeyValue) {
 	for s := range all {
 		if settlement(s) != unsettled {
@@ -73,7 +72,7 @@ var settlementAttributes = func() (all [rejectedForGood + 1][]attribute.KeyValue
 	return all
 }()
 
-// forward settles with the host.
+// forward settles a delivery with the host.
 func (s settlement) forward(host amqp.Acknowledger, tag uint64, multiple bool) error {
 	switch s {
 	case nackedRequeue, nackedForGood:
@@ -85,9 +84,8 @@ func (s settlement) forward(host amqp.Acknowledger, tag uint64, multiple bool) e
 	}
 }
 
-// settleOperations makes the spans of settlements: of all of them with
-// WithSettleSpans, else of those that came after their process span had ended and
-// could not be noted there.
+// settleOperations creates the spans of settlements: of all with WithSettleSpans, else of
+// those that came after their process span had ended and could not be recorded there.
 type settleOperations struct {
 	ack, nack, reject *messaging.Operation
 }
@@ -143,8 +141,8 @@ func (s *settling) isLate(late bool) {
 	}
 }
 
-// end ends the span. A message that was given up after its process span had ended
-// makes this one the error. returned is false where the host panicked.
+// end ends the span. If a message was given up after its process span had ended, this span
+// has the error. returned is false if the host panicked.
 func (s *settling) end(how settlement, err error, returned bool) {
 	failure := ""
 	switch {

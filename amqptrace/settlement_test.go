@@ -98,7 +98,7 @@ func TestFirstSettlementCounts(t *testing.T) {
 	}
 }
 
-// A handler may hand its delivery to somebody who settles it later.
+// A handler may pass its delivery to a goroutine that settles it later.
 func TestSettlementAfterTheHandler(t *testing.T) {
 	for name, tt := range map[string]struct {
 		settle  func(amqp.Delivery) error

@@ -9,10 +9,10 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// StartProcess starts the CONSUMER span of a message whose processing is no call of a
-// handler, or that does not come as an amqp.Delivery: what is known of the message goes into
-// d. It is tied to its trace as by [Consumer.Handler], and the delivery's own methods report
-// to it how they settled the message.
+// StartProcess starts the CONSUMER span of a message that is not processed in a handler
+// call, or that does not come as an amqp.Delivery: then fill d with what is known about the
+// message. Parent and links are as with [Consumer.Handler], and the methods of d report to
+// the span how they settled the message.
 //
 //	ctx, p := cons.StartProcess(ctx, &d)
 //	defer p.End()
@@ -30,12 +30,12 @@ func (c *Consumer) StartProcess(ctx context.Context, d *amqp.Delivery) (context.
 	return ctx, &Processing{process: p, key: keyOf(d)}
 }
 
-// Processing is the processing of a message that [Consumer.StartProcess] has started. Its
-// methods work on nil, and where a filter has left the message alone. Settled may be called
-// from any goroutine, the others are for one.
+// Processing is the processing of a message, started by [Consumer.StartProcess]. Its
+// methods work on nil and for a message that a filter excludes. Settled may be called from
+// any goroutine, the others from one at a time.
 type Processing struct {
-	process  *process // nil where the message is not traced
-	within   bool     // the span is that of another one
+	process  *process // nil if the message is not traced
+	within   bool     // the span belongs to an enclosing process
 	key      deliveryKey
 	err      error
 	returned bool
@@ -54,10 +54,9 @@ const (
 	Reject  = Settlement(rejectedForGood)
 )
 
-// Settled notes that something else than the methods of the delivery has settled the message,
-// or is about to. The first settlement counts, and other values than the constants are
-// ignored. One that comes after End has a span of its
-// own.
+// Settled records that the message was settled, or is about to be, by other means than the
+// methods of the delivery. The first settlement counts, and values other than the constants
+// are ignored. A settlement after End gets a span of its own.
 func (p *Processing) Settled(s Settlement) {
 	if p == nil || p.process == nil || p.process.batch {
 		return
@@ -69,7 +68,7 @@ func (p *Processing) Settled(s Settlement) {
 	}
 }
 
-// Result notes the error of the processing, and returns it.
+// Result records the error of the processing and returns it.
 func (p *Processing) Result(err error) error {
 	if p != nil {
 		p.err, p.returned = err, true
@@ -77,8 +76,8 @@ func (p *Processing) Result(err error) error {
 	return err
 }
 
-// End ends the span. Without a result it is that of a call that did not return, because it
-// panicked. Only the first call counts.
+// End ends the span. If there was no result, the span records a panic. Only the first call
+// counts.
 func (p *Processing) End() {
 	if p == nil || p.process == nil || p.ended {
 		return
@@ -98,7 +97,7 @@ func (p *Processing) End() {
 	}
 }
 
-// context returns ctx, or one of the process if ctx is of none.
+// context returns ctx, or the context of the process if ctx belongs to none.
 func (p *process) context(ctx context.Context) context.Context {
 	if processOf(ctx) == p {
 		return ctx

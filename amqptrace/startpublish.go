@@ -7,10 +7,10 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// StartPublish starts the PRODUCER span of a message that something else than the
-// publisher's channel sends, such as a library around amqp091-go, and gives msg a copy of
-// its headers with the span's context. Of msg, the headers, the identifiers, the type, the
-// application and the size of the body matter. The publisher's channel may be nil.
+// StartPublish starts the PRODUCER span of a message that is not sent through the
+// publisher's channel but, for instance, by a library around amqp091-go, and replaces the
+// headers of msg with a copy that carries the span's context. It uses the headers,
+// identifiers, type, application and body size of msg. The publisher's channel may be nil.
 //
 //	ctx, sent := pub.StartPublish(ctx, "orders", "order.created", &msg)
 //	defer sent.End()
@@ -30,8 +30,8 @@ func (p *Publisher) StartPublish(
 	return ctx, s
 }
 
-// Sent is a message that [Publisher.StartPublish] has started to publish. Its methods are
-// for one goroutine. They work on nil, and where a filter has left the message alone.
+// Sent is a message that [Publisher.StartPublish] has started to publish. Its methods must
+// not be called concurrently. They work on nil and for a message that a filter excludes.
 type Sent struct {
 	sending  sending
 	err      error
@@ -39,9 +39,9 @@ type Sent struct {
 	outcome  outcome
 }
 
-// Result notes the error of what sent the message, and returns it. It is for what does not
-// wait for the broker, or cannot tell a message that was returned from one that was routed:
-// what became of the message is not known then, and the span says nothing of it.
+// Result records the error of sending the message and returns it. Use it if the sender does
+// not wait for the broker, or cannot distinguish returned messages from routed ones: the
+// outcome is then unknown, and the span has none.
 func (s *Sent) Result(err error) error {
 	if s != nil {
 		s.err, s.returned = err, true
@@ -49,8 +49,8 @@ func (s *Sent) Result(err error) error {
 	return err
 }
 
-// Confirmed is [Sent.Result] for what has waited for the broker's confirmation as well. The
-// outcome (mqtrace.publish.outcome) is acked if err is nil, else by errors.Is nacked
+// Confirmed is [Sent.Result] for a sender that has waited for the broker's confirmation.
+// The outcome (mqtrace.publish.outcome) is acked if err is nil, else, by errors.Is, nacked
 // ([ErrNacked]), returned ([ErrReturned]), closed (amqp.ErrClosed), unconfirmed
 // ([ErrNotConfirming]), timeout (the context's errors), or unknown.
 func (s *Sent) Confirmed(err error) error {
@@ -79,8 +79,8 @@ func outcomeOf(err error) outcome {
 	}
 }
 
-// End ends the span. Without a result it is that of a call that did not return, because it
-// panicked. Only the first call counts.
+// End ends the span. If there was no result, the span records a panic. Only the first call
+// counts.
 func (s *Sent) End() {
 	if s == nil {
 		return

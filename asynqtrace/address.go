@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// server is the address of a Redis, as far as it is known.
+// server is the address of a Redis server, as far as it is known.
 type server struct {
 	address string
 	port    int
@@ -28,23 +28,20 @@ func (s server) attributes() []attribute.KeyValue {
 	return known
 }
 
-// WithServer sets the address of the Redis (server.address), a host name or an IP
+// WithServer sets the address of the Redis server (server.address), a host name or an IP
 // address, and its port (server.port); a port of 0 is left out. It is needed because an
-// asynq.Client does not expose its connection. By default, spans and metrics have
-// neither.
+// asynq.Client does not expose its connection. By default, spans and metrics have neither.
 func WithServer(address string, port int) Option {
 	return optionFunc(func(c *config) { c.server = server{address, port} })
 }
 
-// WithRedis is [WithServer] with the address that asynq's own options have, and nothing
-// else of them:
+// WithRedis is [WithServer] with the address, and nothing else, from asynq's own options:
 //
 //	client := asynqtrace.NewClient(asynq.NewClient(redis), asynqtrace.WithRedis(redis))
 //
-// It is the path of a Unix domain socket, without a port, and that of a cluster if just
-// one address of it is given. Where Sentinel or one of several members of a cluster says
-// which server it is, and where the options are not of asynq's types, the option does
-// nothing.
+// For a Unix domain socket it is the path, without a port, and for a cluster the address if
+// just one is given. The option does nothing with Sentinel, with several addresses of a
+// cluster, and with options that are not of asynq's types.
 func WithRedis(redis asynq.RedisConnOpt) Option {
 	return optionFunc(func(c *config) {
 		if s := serverOf(redis); s.address != "" {
@@ -53,7 +50,7 @@ func WithRedis(redis asynq.RedisConnOpt) Option {
 	})
 }
 
-// defaultAddr is what go-redis takes for an empty address.
+// defaultAddr is what go-redis uses for an empty address.
 const defaultAddr = "localhost:6379"
 
 func serverOf(redis asynq.RedisConnOpt) server {
@@ -92,8 +89,8 @@ func seed(addrs []string) server {
 	return hostPort(addrs[0])
 }
 
-// hostPort splits an address of the form host:port. It returns no server for anything else,
-// which may be a URL with a password.
+// hostPort splits an address of the form host:port. For anything else, which may be a URL
+// with a password, it returns no server.
 func hostPort(addr string) server {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || strings.ContainsAny(host, "@/") {

@@ -12,8 +12,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// maxLinks is how many tasks of a group are linked. It is also the SDK's own default
-// limit, beyond which links are dropped without a word.
+// maxLinks is how many tasks of a group are linked. It is also the SDK's default limit,
+// beyond which links are silently dropped.
 const maxLinks = 128
 
 // aggregator is the user's group aggregator with a span around it.
@@ -22,7 +22,7 @@ type aggregator struct {
 
 	aggregate *messaging.Operation
 	spanName  string
-	queue     string // empty where the server has several: asynq does not say which
+	queue     string // empty if the server has several: asynq does not report which
 	next      asynq.GroupAggregator
 	types     taskTypes
 }
@@ -42,8 +42,8 @@ func newAggregator(cfg asynq.Config, c config, i *messaging.Instrumentation) *ag
 	}
 }
 
-// onlyQueue is the queue of a server that has just one. As in asynq, one without
-// priority does not count, and where there is none it is the default one.
+// onlyQueue returns the queue of a server that has just one. As in asynq, a queue without
+// priority does not count, and without any it is the default queue.
 func onlyQueue(queues map[string]int) string {
 	only := ""
 	for name, priority := range queues {
@@ -82,7 +82,7 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	aggregated = a.next.Aggregate(group, tasks)
 	returned = true
 	if aggregated == nil {
-		return nil // asynq has an error for it
+		return nil // asynq returns an error for it
 	}
 	s.taskType = a.types.bounded(aggregated.Type())
 	if s.span.IsRecording() {
@@ -102,8 +102,8 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	return aggregated
 }
 
-// linkReplaced links a context that the user's aggregator has put into its task, which the
-// span's own replaces, unless it is linked already: that of one of the group's tasks.
+// linkReplaced links the context that the user's aggregator put into its task, which the
+// span's own replaces, unless it is that of one of the group's tasks and linked already.
 func (a *aggregator) linkReplaced(ctx context.Context, span trace.Span, links []trace.Link, aggregated *asynq.Task) {
 	var origin messaging.Origin
 	origin.Read(ctx, carrier.Headers(aggregated.Headers()), a.instrumentation.Propagator)
@@ -124,7 +124,7 @@ func (a *aggregator) traced(tasks []*asynq.Task) []*asynq.Task {
 	return traced
 }
 
-// messageOf returns what is known of a task of a group, to which asynq gives no identifier.
+// messageOf describes a task of a group. asynq gives it no identifier.
 func (a *aggregator) messageOf(task *asynq.Task) Message {
 	m := Message{
 		Queue: a.queue, Type: task.Type(), Headers: task.Headers(), PayloadSize: len(task.Payload()),
@@ -134,8 +134,8 @@ func (a *aggregator) messageOf(task *asynq.Task) Message {
 	return m
 }
 
-// describe returns what is known of the group: attributes of the span, and a link for
-// each task that carries a context.
+// describe returns the attributes of the group's span, and a link for each task that
+// carries a context.
 func (a *aggregator) describe(
 	ctx context.Context, group string, tasks []*asynq.Task,
 ) ([]attribute.KeyValue, []trace.Link) {

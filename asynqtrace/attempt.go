@@ -9,8 +9,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// attempt is what asynq's context says about an attempt at a task. It says nothing
-// where a handler is called without a server, as in a test.
+// attempt is what asynq's context contains about an attempt at a task: nothing if a handler
+// is called without a server, as in a test.
 type attempt struct {
 	queue, taskID     string
 	retried, maxRetry int
@@ -26,7 +26,7 @@ func attemptOf(ctx context.Context) attempt {
 	return a
 }
 
-// destination is the queue, of which a server has few.
+// destination returns the queue, which has low cardinality.
 func (a attempt) destination() messaging.Destination { return messaging.Destination{Name: a.queue} }
 
 // outcome is what asynq does with the task after the attempt.
@@ -42,8 +42,8 @@ const (
 	outcomeDeadline  outcome = "deadline"  // the task's timeout or deadline passed
 )
 
-// outcome follows asynq's processor: once the context is done it no longer waits
-// for the handler, whatever that returns.
+// outcome follows asynq's processor, which no longer waits for the handler once the context
+// is done, whatever the handler returns.
 func (a attempt) outcome(ctxErr, err error, returned bool) outcome {
 	switch {
 	case errors.Is(ctxErr, context.DeadlineExceeded):
@@ -63,8 +63,8 @@ func (a attempt) outcome(ctxErr, err error, returned bool) outcome {
 	}
 }
 
-// givesUp reports whether asynq will not try the task again. What cut an attempt short
-// cannot be told from a shutdown, after which asynq does try again.
+// givesUp reports whether asynq will not try the task again. A cancelled attempt does not
+// count, since it looks like a shutdown, after which asynq does try again.
 func (a attempt) givesUp(o outcome) bool {
 	switch o {
 	case outcomeExhausted, outcomeSkipped:

@@ -93,7 +93,7 @@ func TestMessageAttributes(t *testing.T) {
 	}
 }
 
-// The tasks of a group may be of many tenants: their links tell.
+// The tasks of a group may be of many tenants, which their links show.
 func TestMessageAttributesOfGroups(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, startRedis(t))

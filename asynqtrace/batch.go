@@ -14,12 +14,12 @@ type BatchEnqueueResult struct {
 	Err      error
 }
 
-// BatchEnqueueContext is the method of that name of the asynq.Client that comes after
-// version 0.26, with what [Client.EnqueueContext] does for each of the tasks: a span of its
-// own, whose context it carries. The spans are as long as the call.
+// BatchEnqueueContext is the method of that name that asynq.Client gets after version 0.26.
+// As with [Client.EnqueueContext], each task gets a span and carries its context. Each span
+// lasts as long as the call.
 //
-// With asynq 0.26, which has no such method, the tasks are enqueued one after the other.
-// Then tasks of groups and unique tasks, which asynq refuses in a batch, are enqueued too.
+// With asynq 0.26, which has no such method, the tasks are enqueued one after the other,
+// including group tasks and unique tasks, which asynq refuses in a batch.
 func (c *Client) BatchEnqueueContext(ctx context.Context, tasks []*asynq.Task, opts ...asynq.Option) []BatchEnqueueResult {
 	if !hostHasBatches() {
 		results := make([]BatchEnqueueResult, len(tasks))
@@ -45,7 +45,7 @@ func (c *Client) BatchEnqueueContext(ctx context.Context, tasks []*asynq.Task, o
 	carrying := make([]*asynq.Task, len(tasks))
 	for i, task := range tasks {
 		if task == nil {
-			continue // asynq has an error for it
+			continue // asynq returns an error for it
 		}
 		carrying[i] = task
 		sent[i] = c.producer.send(ctx, task, opts, false)
@@ -57,11 +57,11 @@ func (c *Client) BatchEnqueueContext(ctx context.Context, tasks []*asynq.Task, o
 	return results
 }
 
-// hostBatchMethod has to be called by reflection, since the type of its results is not
-// there in every release of asynq that this package works with.
+// hostBatchMethod is called by reflection, since not every supported release of asynq has
+// the type of its results.
 const hostBatchMethod = "BatchEnqueueContext"
 
-// hostHasBatches reports whether asynq has a method as expected.
+// hostHasBatches reports whether asynq has the method with the expected signature.
 var hostHasBatches = sync.OnceValue(func() bool {
 	method, ok := reflect.TypeFor[*asynq.Client]().MethodByName(hostBatchMethod)
 	if !ok {

@@ -6,35 +6,34 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// Client is an *asynq.Client whose tasks carry the trace they belong to. It is safe
-// for concurrent use. Create one with [NewClient]. For code that wants an *asynq.Client see
-// the package documentation: the one within enqueues without a trace.
+// Client is an *asynq.Client whose tasks carry their trace context. It is safe for
+// concurrent use. Create one with [NewClient]. The embedded client enqueues without a
+// trace; for code that needs an *asynq.Client, see the package documentation.
 type Client struct {
 	*asynq.Client
 
 	producer producer
 }
 
-// NewClient returns a client that enqueues by way of client and has all of its
-// other methods.
+// NewClient returns a client that enqueues through client and has all of its other methods.
 func NewClient(client *asynq.Client, opts ...Option) *Client {
 	return &Client{Client: client, producer: newProducer(opts)}
 }
 
-// Enqueue is [Client.EnqueueContext] with the background context, which has no
-// trace: the task starts one of its own.
+// Enqueue is [Client.EnqueueContext] with the background context, so the task starts a new
+// trace.
 func (c *Client) Enqueue(task *asynq.Task, opts ...asynq.Option) (*asynq.TaskInfo, error) {
 	return c.EnqueueContext(context.Background(), task, opts...)
 }
 
-// EnqueueContext is asynq.Client's method of that name with a PRODUCER span around
-// it, a child of the span of ctx. The span's context goes into the headers of a
-// copy of the task: the task itself and its options stay as they are, so one task
-// can be enqueued many times and from many goroutines.
+// EnqueueContext is asynq.Client's EnqueueContext with a PRODUCER span around it, a child
+// of the span in ctx. The span's context goes into the headers of a copy of the task: the
+// task itself and its options stay as they are, so one task can be enqueued many times and
+// from many goroutines.
 //
-// The answer and the error are asynq's own. A task that is a duplicate or whose
-// identifier is taken was refused on the caller's request, so it does not make the
-// span an error: asynq.enqueue.outcome says duplicate or conflict.
+// The result and the error are asynq's own. A task that is a duplicate or whose identifier
+// is taken is refused at the caller's request, so the span is not an error:
+// asynq.enqueue.outcome is duplicate or conflict.
 func (c *Client) EnqueueContext(
 	ctx context.Context, task *asynq.Task, opts ...asynq.Option,
 ) (*asynq.TaskInfo, error) {

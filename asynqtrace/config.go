@@ -6,32 +6,31 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// Config returns cfg with a BaseContext, an ErrorHandler and, where cfg has one, a
-// GroupAggregator that know the traces of tasks and call those of cfg. Use it together
-// with the [Middleware] and with the same options, or with a [Worker] if there are any:
+// Config returns cfg with a BaseContext, an ErrorHandler and, if cfg has one, a
+// GroupAggregator that add the traces of tasks and call those of cfg. Use it together with
+// the [Middleware] and with the same options, or with a [Worker] if there are any:
 //
 //	srv := asynq.NewServer(redis, asynqtrace.Config(asynq.Config{…}))
 //
-// In the context that the error handler receives the span of the failed attempt is
-// current, and it has the task's baggage: what the error handler logs or starts is
-// part of the trace. asynq may call it while the handler still runs, and before it
-// archives the task, so the span may have ended or not. The context is asynq's own in
-// all else, and done after a deadline.
+// The context that the error handler receives has the failed attempt's span and the task's
+// baggage, so what it logs or starts is part of the trace. asynq may call it while the
+// handler still runs, and before it archives the task, so the span may or may not have
+// ended. In all other respects the context is asynq's own, and done after a deadline.
 //
-// A task whose deadline has passed before asynq could call its handler, of which the
-// middleware hears nothing, gets a process span with asynq.task.outcome deadline. asynq
-// calls no hook for tasks that its recoverer takes back from a worker that died.
+// A task whose deadline passes before asynq calls its handler never reaches the middleware;
+// it gets a process span with asynq.task.outcome deadline. asynq calls no hook for tasks
+// that its recoverer reclaims from a dead worker.
 //
-// Around the group aggregator there is a PRODUCER span "aggregate" with the group's
-// queue, if the server has just one. It links to what each task of the group carries,
-// up to 128 of them; asynq.group.unlinked counts the rest. The task that the aggregator
-// returns is replaced by a copy that carries the context of this span, a root: the
-// tasks of a group are of many traces.
+// Around the group aggregator there is a PRODUCER span "aggregate" with the group's queue,
+// if the server has just one. It links to the contexts of the group's tasks, up to 128 of
+// them; asynq.group.unlinked counts the rest. The task that the aggregator returns is
+// replaced with a copy that carries the context of this span, which is a root because the
+// tasks of a group belong to many traces.
 func Config(cfg asynq.Config, opts ...Option) asynq.Config {
 	return NewWorker(opts...).Config(cfg)
 }
 
-// Config is the function of that name with the options of w.
+// Config is the function [Config] with the options of w.
 func (w *Worker) Config(cfg asynq.Config) asynq.Config {
 	base := cfg.BaseContext
 	cfg.BaseContext = func() context.Context {

@@ -8,10 +8,10 @@
 //	client := asynqtrace.NewClient(asynq.NewClient(redis))
 //	info, err := client.EnqueueContext(ctx, task, asynq.Queue("emails"))
 //
-// A [Client] embeds the *asynq.Client. Each call starts a PRODUCER span "enqueue
-// emails" and puts its context, W3C traceparent, tracestate and baggage with the
-// usual propagators, into the headers of a copy of the task. Neither the task nor
-// its options are changed. A context that the task had is linked and replaced.
+// A [Client] embeds the *asynq.Client. Each call starts a PRODUCER span "enqueue emails"
+// and puts its context, W3C traceparent, tracestate and baggage with the usual propagators,
+// into the headers of a copy of the task. Neither the task nor its options are changed. A
+// context that the task already had is linked and replaced.
 //
 // The context of an enqueue can exempt its task: [WithoutTracing] starts no span,
 // [WithoutPropagation] writes nothing to the headers. [AskForNewTrace] asks the worker to
@@ -27,10 +27,10 @@
 //	}
 //
 // Pass other people's code the embedded client, client.Client, and tasks that carry their
-// context by [Inject]. The enqueue has no span then, but the trace continues. Tasks that such
-// code creates carry no context: their attempts start new traces, and
-// mqtrace.messages.without_context counts them. If the code takes a function instead, pass the
-// method value client.EnqueueContext.
+// context by [Inject]. The enqueue has no span then, but the trace continues. Tasks that
+// such code creates carry no context: their attempts start new traces and are counted by
+// mqtrace.messages.without_context. If the code takes a function instead, pass the method
+// value client.EnqueueContext.
 //
 // # Process
 //
@@ -45,19 +45,19 @@
 // always linked. The parent is the span in asynq's base context, if there is one,
 // else the context of the task.
 //
-// Beware of the former: a span that is opened when the program starts and left in the
-// base context adopts every task, and all of them end up in one endless trace. It is
-// reported once to OpenTelemetry's error handler. A span that has ended is linked and not
-// the parent.
+// Beware of the former: a span that is started with the program and left in the base
+// context becomes the parent of every task, and all of them end up in one endless trace.
+// This is reported once to OpenTelemetry's error handler. A span that has ended is linked
+// and does not become the parent.
 //
 // Every failed attempt is an error by default. With [WithErrorOnlyWhenExhausted], only an
-// attempt after which asynq gives the task up is. A middleware cannot see Config.IsFailure: an
-// attempt that this lets pass has the outcome retry, and the next one the same
-// asynq.task.retry_count.
+// attempt after which asynq gives the task up is an error. A middleware cannot see
+// Config.IsFailure: an attempt that it does not count as a failure has the outcome retry,
+// and the next one the same asynq.task.retry_count.
 //
-// An attempt that goes through a middleware twice, on a mux within a mux, has one span and
-// is counted once. A wrapper that calls the middleware again after a failure makes a span
-// for each try; messaging.client.consumed.messages counts one delivery, and
+// An attempt that passes a middleware twice, as with nested muxes, has one span and is
+// counted once. If a wrapper calls the middleware again after a failure, each try has a
+// span; messaging.client.consumed.messages counts one delivery, and
 // mqtrace.messages.settled each try, since a try cannot know whether another follows.
 //
 // # Error handler, groups, schedulers
@@ -70,14 +70,15 @@
 //	srv := asynq.NewServer(redis, asynqtrace.Config(asynq.Config{…}))
 //	sch := asynq.NewScheduler(redis, asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{…}))
 //
-// The middleware and the config of a server take the same options. A [Worker] has them once:
+// The middleware and the config of a server take the same options. With a [Worker] you pass
+// them once:
 //
 //	worker := asynqtrace.NewWorker(asynqtrace.WithQueueTime(), asynqtrace.WithRedis(redis))
 //	srv := asynq.NewServer(redis, worker.Config(asynq.Config{…}))
 //	mux.Use(worker.Middleware())
 //
-// [Inject] is for code that enqueues in other ways, and [SpanContextFromTaskInfo] leads
-// from a task that asynq's Inspector returns to its trace.
+// [Inject] is for code that enqueues in other ways, and [SpanContextFromTaskInfo] finds the
+// trace of a task that asynq's Inspector returns.
 //
 // # Metrics
 //
@@ -85,59 +86,59 @@
 // messaging.client.operation.duration, messaging.client.consumed.messages and
 // messaging.process.duration, there are mqtrace.messages.without_context,
 // mqtrace.queue_time with [WithQueueTime], and mqtrace.messages.settled, which counts
-// attempts by asynq.task.outcome: retries and exhausted tasks show there without traces.
-// Those of sending and processing have asynq.task.type, and those of processing
+// attempts by asynq.task.outcome and so shows retries and exhausted tasks without traces.
+// Metrics of sending and processing have asynq.task.type, those of processing also
 // asynq.task.outcome. The first 64 task types are distinguished; the others are _OTHER.
 //
-// [ObserveQueues] measures how many tasks asynq's queues have, by state, and for how long the
+// [ObserveQueues] measures the number of tasks in asynq's queues by state, and how long the
 // oldest has been pending.
 //
 // # Tasks delayed by hours
 //
 // A task continues its trace whenever it is processed, even a day later. That does not suit
-// tail sampling: a Collector decides about a trace some seconds after its first span, keeps or
-// drops what it has, and forgets the trace. A span that arrives hours later is judged on its
-// own, or is all that remains of a trace that was dropped. Start a new trace for such tasks,
-// linked to the first:
+// tail sampling: a Collector decides about a trace some seconds after its first span, keeps
+// or drops the spans it has, and forgets the trace. A span that arrives hours later is
+// judged on its own, or is all that remains of a trace that was dropped. Start a new trace
+// for such tasks, linked to the first:
 //
 //	asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueWithin(10 * time.Minute)))
 //
-// The age of a task is known by the header mqtrace-sent-at; asynq keeps no such time. Clients,
-// schedulers and group aggregators write it into tasks that are enqueued with asynq.ProcessIn
-// or asynq.ProcessAt, and with [WithQueueTime] into all, so that a task that has waited in a
-// long queue counts as old too. When such a task is due is mqtrace.due_time on the span of its
-// enqueue, by which a task that only waits for its time is told from one that is stuck.
+// The age of a task is known from the header mqtrace-sent-at; asynq keeps no such time.
+// Clients, schedulers and group aggregators write it into tasks that are enqueued with
+// asynq.ProcessIn or asynq.ProcessAt, and with [WithQueueTime] into all, so that a task
+// that has waited in a long queue counts as old too. The enqueue span of a delayed task has
+// its due time as mqtrace.due_time, which distinguishes a task that is not due yet from one
+// that is stuck.
 //
 // The code that enqueues a task can also say that it is not part of the request:
 //
 //	info, err := client.EnqueueContext(asynqtrace.AskForNewTrace(ctx), task)
 //	mux.Use(asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueUnlessAsked)))
 //
-// The header for it is mqtrace-new-trace with the value 1, which programs in other languages
-// can write as well.
+// It sets the header mqtrace-new-trace to 1, as programs in other languages can.
 //
 // # Upgrade workers first
 //
 // Headers came with asynq 0.26. A worker with asynq 0.25 or older processes tasks of a
-// newer client without a trace, and writes those that it retries back without headers:
-// their trace is lost for later attempts on newer workers too. Nothing else of the task
-// is. Upgrade workers before clients and schedulers.
+// newer client without a trace, and drops the headers of those that it retries: their trace
+// is lost for later attempts on newer workers too, but nothing else. Upgrade workers before
+// clients and schedulers.
 //
 // # A private field
 //
-// asynq 0.26 has no way to add headers to a task that keeps the task's options. So this
-// package copies the task and sets the private field headers of the copy, at an offset
-// that it finds by reflection and whose type it checks. If a later release of asynq has
+// asynq 0.26 has no way to add headers to a task without losing the task's options. So this
+// package copies the task and sets the private field headers of the copy, at an offset that
+// it finds by reflection after checking the field's type. If a later release of asynq has
 // no such field, the package reports that once to OpenTelemetry's error handler. Tasks are
-// then enqueued as they are, without trace context, and everything else goes on: spans of
-// enqueues and attempts are recorded, the latter in traces of their own.
+// then enqueued as they are, without trace context, and everything else keeps working:
+// spans of enqueues and attempts are recorded, the latter in traces of their own.
 //
 // # redisotel
 //
-// Do not instrument the connection that asynq uses with redisotel: an idle server sends about
-// seven commands a second, and each becomes a trace of its own. asynq makes its own connection from a RedisConnOpt, and that is not instrumented.
-// Where the two share a redis.UniversalClient, filter asynq's keys (true leaves the
-// command out):
+// Do not instrument the connection that asynq uses with redisotel: an idle server sends
+// about seven commands a second, and each becomes a trace of its own. The connection that
+// asynq makes from a RedisConnOpt is not instrumented. If you share a redis.UniversalClient
+// with asynq, filter asynq's keys (true excludes the command):
 //
 //	redisotel.InstrumentTracing(client, redisotel.WithCommandFilter(func(cmd redis.Cmder) bool {
 //		for _, arg := range cmd.Args() {
@@ -150,17 +151,17 @@
 //
 // # Privacy
 //
-// Baggage travels in the task's headers, and asynq keeps those in Redis for as long
-// as it keeps the task: archived ones for 90 days, where Asynqmon and all who may read
-// that Redis see them. Put nothing into baggage that must not be stored there, or let
-// pass only what is needed with [WithBaggageKeys]. Payloads and results are never
-// recorded; the texts of handlers' errors are, as the status of a span.
+// Baggage travels in the task's headers, and asynq keeps those in Redis for as long as it
+// keeps the task: archived ones for 90 days, where Asynqmon and anyone with access to that
+// Redis can see it. Put nothing into baggage that must not be stored there, or restrict it
+// with [WithBaggageKeys]. Payloads and results are never recorded; the texts of handlers'
+// errors are, as a span's status.
 //
 // # Errors
 //
-// Errors of asynq and of handlers come back as they are. On a span they are the status
-// description, with error.type the Go type of what asynq has wrapped, or "panic". A task
-// that is refused as a duplicate or for its identifier is no error, and neither is
+// Errors of asynq and of handlers are returned unchanged. On a span they are the status
+// description, with error.type the Go type of the error that asynq wrapped, or "panic". A
+// task refused as a duplicate or for its identifier is not an error, and neither is
 // asynq.RevokeTask. Malformed headers never fail a task.
 //
 // Spans and metrics follow version 1.43 of OpenTelemetry's [semantic conventions], with

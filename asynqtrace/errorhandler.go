@@ -30,7 +30,7 @@ func (w *Worker) failed(ctx context.Context, task *asynq.Task, err error) contex
 	}
 	a := w.arrive(ctx, task)
 	if !a.traced || ctx.Err() == nil || !h.claim() {
-		// There is no middleware, or it has not got so far yet.
+		// There is no middleware, or it has not been called yet.
 		return a.origin.Context(a.continueTrace)
 	}
 	p := process{worker: w, task: task}

@@ -24,8 +24,8 @@ func errorType(err error) string {
 	return messaging.ErrorType(cause(err), func(error) string { return "" })
 }
 
-// cause unwraps what asynq wraps around the errors of Redis and of the network. It
-// uses one type for all of them, whose name says nothing.
+// cause removes asynq's wrapper around errors of Redis and the network. asynq uses one type
+// for all of them, whose name says nothing.
 func cause(err error) error {
 	for isHostWrapper(err) {
 		inner := errors.Unwrap(err)

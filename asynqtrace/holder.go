@@ -8,9 +8,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// holder carries the context of an attempt from the middleware to the error handler,
-// which gets asynq's context and not the handler's. It is put into the base context,
-// which asynq asks for anew for each task.
+// holder carries the context of an attempt from the middleware to the error handler, which
+// gets asynq's context and not the handler's. It is part of the base context, which asynq
+// requests for each task.
 //
 // It is atomic because asynq calls the error handler while the handler may still run:
 // after a deadline, a lost lease and a cancellation.
@@ -30,7 +30,7 @@ func (h *holder) put(ctx context.Context) {
 	}
 }
 
-// claim keeps an empty holder from being claimed by another.
+// claim prevents an empty holder from being claimed twice.
 func (h *holder) claim() bool { return h != nil && h.context.CompareAndSwap(nil, &held{}) }
 
 // carryOver returns ctx with the span and the baggage that were put, if any. The span

@@ -10,13 +10,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// Inject returns a copy of task that carries the context of ctx, for a task that
-// something else than a [Client] enqueues. The copy has the options, such as queue
-// and retries, that task was made with. There is no span: the parent of the attempts
-// is the current span of ctx.
+// Inject returns a copy of task that carries the context of ctx, for a task that is not
+// enqueued by a [Client]. The copy keeps the options that task was made with, such as queue
+// and retries. There is no span: the parent of the attempts is the current span of ctx.
 //
 // A task that was made with asynq.ProcessIn or asynq.ProcessAt is stamped with the time, as
-// by a Client; those of the call that enqueues it are not known. Of the options,
+// by a Client; the options of the call that enqueues it are not known. Of the options,
 // [WithPropagators], [WithBaggageKeys] and [WithQueueTime] matter. A nil task comes back as
 // nil.
 func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
@@ -30,10 +29,10 @@ func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
 	return l.withHeaders(task, headers)
 }
 
-// SpanContextFromTaskInfo returns the context that a task carries: what the span that
-// enqueued it was, and with it the trace in which its attempts are found. It is for
-// tasks of asynq's Inspector, pending, retried or archived. It is invalid where the
-// task carries none. Of the options, [WithPropagators] matters.
+// SpanContextFromTaskInfo returns the span context that a task carries: that of the span
+// that enqueued it, whose trace contains the attempts. It is for tasks from asynq's
+// Inspector, whether pending, retried or archived. It is invalid if the task carries none.
+// Of the options, [WithPropagators] matters.
 func SpanContextFromTaskInfo(info *asynq.TaskInfo, opts ...Option) trace.SpanContext {
 	if info == nil {
 		return trace.SpanContext{}

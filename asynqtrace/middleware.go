@@ -11,15 +11,14 @@ import (
 //
 //	mux.Use(asynqtrace.Middleware(), others...)
 //
-// The context that the handler receives has the span and the task's baggage. The
-// span's parent is the context that the task was enqueued with, and that is linked
-// too, so a retry is in the same trace as the attempt before it. If asynq's base
-// context has a span, that one is the parent: leave it without.
+// The context that the handler receives has the span and the task's baggage. The span's
+// parent is the context that the task was enqueued with, and that is linked too, so a retry
+// is in the same trace as the attempt before it. If asynq's base context has a span, that
+// one is the parent, so the base context should have none.
 //
-// A middleware within another one, as on a mux that is a handler of another mux, leaves
-// the attempt to the outer one. What calls a middleware again after a failure, such as a
-// wrapper that retries, gets a span for each try and in
-// messaging.client.consumed.messages one delivery.
+// A middleware within another one, as with nested muxes, leaves the attempt to the outer
+// one. If a wrapper retries by calling the middleware again after a failure, each try has a
+// span, and messaging.client.consumed.messages counts one delivery.
 //
 // The handler's error is recorded on the span and returned unchanged. A panic ends
 // the span and goes on up to asynq.
@@ -27,7 +26,7 @@ func Middleware(opts ...Option) asynq.MiddlewareFunc {
 	return NewWorker(opts...).Middleware()
 }
 
-// Middleware is the function of that name with the options of w.
+// Middleware is the function [Middleware] with the options of w.
 func (w *Worker) Middleware() asynq.MiddlewareFunc {
 	return func(next asynq.Handler) asynq.Handler {
 		return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) (err error) {

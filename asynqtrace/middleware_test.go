@@ -200,7 +200,7 @@ func TestAmbientSpan(t *testing.T) {
 	}
 }
 
-// An ambient span that has ended is linked and not the parent.
+// A span in the context that has ended is linked and does not become the parent.
 func TestAmbientSpanThatHasEnded(t *testing.T) {
 	e := newEnv(t, startRedis(t))
 	ctx, ambient := e.request(t)

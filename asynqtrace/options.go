@@ -51,8 +51,8 @@ func (c *config) instrumentation() *messaging.Instrumentation {
 	return messaging.NewInstrumentation(ScopeName, c.shared, append(c.server.attributes(), system)...)
 }
 
-// WithTracerProvider sets where spans go. A nil provider is ignored. By default,
-// the global provider is used.
+// WithTracerProvider sets the tracer provider. A nil provider is ignored. By default, the
+// global provider is used.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return optionFunc(func(c *config) {
 		if provider != nil {
@@ -61,8 +61,8 @@ func WithTracerProvider(provider trace.TracerProvider) Option {
 	})
 }
 
-// WithMeterProvider sets where metrics go. A nil provider is ignored. By default,
-// the global provider is used.
+// WithMeterProvider sets the meter provider. A nil provider is ignored. By default, the
+// global provider is used.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return optionFunc(func(c *config) {
 		if provider != nil {
@@ -71,8 +71,8 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 	})
 }
 
-// WithPropagators sets what reads and writes the context in task headers. A nil
-// propagator is ignored. By default, the global propagator is used.
+// WithPropagators sets the propagator that reads and writes the context in task headers. A
+// nil propagator is ignored. By default, the global propagator is used.
 func WithPropagators(propagators propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
 		if propagators != nil {
@@ -90,12 +90,12 @@ func WithAttributes(attributes ...attribute.KeyValue) Option {
 	})
 }
 
-// WithMessageAttributes adds the attributes that attributesOf returns for a task to the spans
-// of its enqueue and of its attempts, and to its link in the span of a group: for instance of
-// a header that names a tenant. It is called before the span starts, so that samplers see them,
-// for every task and from many goroutines. If it panics, the attributes are missing, which
-// OpenTelemetry's error handler hears of once. A nil function is ignored. By default, spans
-// have no attributes of headers.
+// WithMessageAttributes adds the attributes that attributesOf returns for a task to the
+// spans of its enqueue and of its attempts, and to its link in the span of a group: for
+// instance the tenant that a header names. It is called before the span starts, so that
+// samplers see them, for every task and from many goroutines. If it panics, the attributes
+// are missing, and OpenTelemetry's error handler is called once. A nil function is ignored.
+// By default, spans have no attributes from headers.
 func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Option {
 	return optionFunc(func(c *config) {
 		if attributesOf != nil {
@@ -104,7 +104,7 @@ func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Opti
 	})
 }
 
-// messageAttributes asks the user's function for the attributes of a task.
+// messageAttributes returns the attributes that the user's function has for a task.
 func (c *config) messageAttributes(m Message) (attributes []attribute.KeyValue) {
 	if c.attributesOf == nil {
 		return nil
@@ -113,11 +113,10 @@ func (c *config) messageAttributes(m Message) (attributes []attribute.KeyValue) 
 	return c.attributesOf(m)
 }
 
-// Exception is a failed operation as the conventions have it in a log record: an event of
-// this name and severity number, with the attributes exception.type, exception.message and
-// exception.stacktrace. The stack is that of a call that did not return, and empty where an
-// error was returned, which has none.
-// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
+// Exception is a failed operation as the conventions describe it in a log record: an event
+// with this name and severity number and the attributes exception.type, exception.message
+// and exception.stacktrace. The stack trace is that of a panic, and empty for an error that
+// was returned. https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
 type Exception struct {
 	Event      string
 	Severity   int // 13, WARN, or for processing 17, ERROR
@@ -127,11 +126,12 @@ type Exception struct {
 }
 
 // WithExceptions calls record for each operation that has failed with an error or a panic,
-// with a context that has its span, for a log record that is correlated with it. Spans have
-// no exception events: the conventions record exceptions as logs. It is a function, and no
-// LoggerProvider, since OpenTelemetry's module for logs would be raised in every program that
-// imports this one; docs/operating.md has the few lines between them. It must not block, and
-// a panic in it is ignored. A nil function is ignored. By default, nothing is called.
+// with a context that has its span, so that a log record can be correlated with it. Spans
+// have no exception events: the conventions record exceptions as logs. The option takes a
+// function rather than a LoggerProvider because that would add OpenTelemetry's log module
+// to every program that imports this one; docs/operating.md shows how to connect the two.
+// It must not block, and a panic in it is ignored. A nil function is ignored. By default,
+// nothing is called.
 func WithExceptions(record func(context.Context, Exception)) Option {
 	return optionFunc(func(c *config) {
 		if record != nil {
@@ -140,10 +140,10 @@ func WithExceptions(record func(context.Context, Exception)) Option {
 	})
 }
 
-// WithFilter lets only tasks for which filter returns true have spans and metrics.
-// The others still carry their trace on: a client puts the caller's context into them
-// and a handler gets the context they came with. A nil filter is ignored. By default,
-// every task is traced.
+// WithFilter limits spans and metrics to tasks for which filter returns true. The others
+// still propagate their trace: a client puts the caller's context into them and a handler
+// gets the context they came with. A nil filter is ignored. By default, every task is
+// traced.
 func WithFilter(filter func(Message) bool) Option {
 	return optionFunc(func(c *config) {
 		if filter != nil {
@@ -152,25 +152,25 @@ func WithFilter(filter func(Message) bool) Option {
 	})
 }
 
-// WithQueueTime has clients, schedulers and group aggregators stamp each task with
-// the time of its enqueueing (the header mqtrace-sent-at, in microseconds since 1970)
-// and workers report the time from there to the start of the processing, in seconds,
-// as the metric and span attribute mqtrace.queue_time. A delay that was asked for, as
-// with asynq.ProcessIn, is part of it, and so is the time up to a retry. asynq itself
-// keeps no such time, so without a stamp nothing is reported.
+// WithQueueTime makes clients, schedulers and group aggregators stamp each task with the
+// time of its enqueue (the header mqtrace-sent-at, in microseconds since 1970) and workers
+// report the time from then to the start of processing, in seconds, as the metric and span
+// attribute mqtrace.queue_time. It includes a requested delay, as with asynq.ProcessIn, and
+// the time until a retry. asynq itself keeps no such time, so without a stamp nothing is
+// reported.
 //
-// The two times are of different clocks: what is reported is off by as much as those
-// of the two machines differ. A negative time is reported as 0. By default, nothing is
-// reported, and only tasks that are enqueued with a delay are stamped, for [ContinueWithin].
+// The two times are from the clocks of two machines: the result is off by their difference.
+// A negative time is reported as 0. By default, nothing is reported, and only tasks that
+// are enqueued with a delay are stamped, for [ContinueWithin].
 func WithQueueTime() Option {
 	return optionFunc(func(c *config) { c.shared.QueueTime = true })
 }
 
-// WithRelation decides for each attempt whether its span continues the trace of the
-// task or starts one of its own: [ContinueTrace], [NewTrace], [ContinueWithin],
-// [ContinueUnlessAsked] or a function of your own. The task's creation context is linked and its baggage handed
-// on in every case. A nil relation is ignored; [NewClient], [SchedulerOpts] and
-// [Inject] ignore the option. By default, ContinueTrace.
+// WithRelation decides for each attempt whether its span continues the task's trace or
+// starts a new one: [ContinueTrace], [NewTrace], [ContinueWithin], [ContinueUnlessAsked] or
+// a function of your own. The task's creation context is linked and its baggage handed on
+// in every case. A nil relation is ignored; [NewClient], [SchedulerOpts] and [Inject]
+// ignore the option. By default, ContinueTrace.
 func WithRelation(relation Relation) Option {
 	return optionFunc(func(c *config) {
 		if relation != nil {
@@ -179,9 +179,9 @@ func WithRelation(relation Relation) Option {
 	})
 }
 
-// WithBaggageKeys lets only the named members of the baggage pass, into tasks as well
-// as out of them; none where no key is given. Baggage that asynq's base context has
-// by itself is not touched. By default, all baggage passes.
+// WithBaggageKeys passes only the named members of the baggage, into tasks as well as out
+// of them; none if no key is given. Baggage that is already in asynq's base context is not
+// affected. By default, all baggage passes.
 func WithBaggageKeys(keys ...string) Option {
 	return optionFunc(func(c *config) {
 		c.shared.LimitBaggage = true

@@ -12,35 +12,35 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// process is one attempt under way.
+// process is one attempt in progress.
 type process struct {
 	worker *Worker
 	task   *asynq.Task
-	within *underWay // the attempt that this one is a part of, nil for one that asynq started
+	within *underWay // the attempt that contains this one, nil for one that asynq started
 
 	ctx      context.Context // the handler's
-	handling *underWay       // the same, nil where nothing is recorded or measured
-	span     trace.Span      // nil where the task is not traced
+	handling *underWay       // the same, nil if nothing is recorded or measured
+	span     trace.Span      // nil if the task is not traced
 	began    time.Time
 	attempt  attempt
 	route    *route
-	again    bool // the delivery has been processed before, and was counted then
+	again    bool // the delivery has been processed and counted before
 }
 
-// An arrival is what is known of a task before it is processed. It is read once.
+// An arrival is what is known about a task before it is processed. It is read once.
 type arrival struct {
 	attempt
 
 	taskType      string
 	origin        messaging.Origin
-	attributes    []attribute.KeyValue // of the user's
+	attributes    []attribute.KeyValue // the user's
 	continueTrace bool
 	traced        bool
 	age           time.Duration
-	ageKnown      bool // always false where nobody asks for it
+	ageKnown      bool // always false if nothing needs it
 }
 
-// arrive reads what is known of a task. ctx is asynq's own.
+// arrive returns what is known about a task. ctx is asynq's own.
 func (w *Worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 	headers := carrier.Headers(task.Headers())
 	a := arrival{attempt: attemptOf(ctx), taskType: task.Type()}
@@ -82,8 +82,8 @@ func (p *process) begin(ctx context.Context) {
 // start starts the span of a task that asynq has taken from its queue.
 func (p *process) start(ctx context.Context, a *arrival) {
 	w := p.worker
-	// What asynq's context has of the attempt is kept: the handler may go on after asynq
-	// has cancelled it.
+	// The attempt's values in asynq's context are kept, since the handler may go on after
+	// asynq has cancelled it.
 	p.attempt, p.began = a.attempt, w.process.Now(ctx)
 	p.again = w.failures.Again(deliveryOf(p.task, &p.attempt))
 	p.route = w.routes.get(w.process, a.queue, a.taskType)
@@ -114,8 +114,8 @@ func (p *process) start(ctx context.Context, a *arrival) {
 // asynq has taken from its queue.
 func (p *process) isFirst() bool { return p.within == nil && !p.again }
 
-// end ends the span and measures the attempt. err is the handler's error; returned is
-// false where the handler did not return but panicked.
+// end ends the span and records the attempt's metrics. err is the handler's error; returned
+// is false if the handler panicked.
 func (p *process) end(err error, returned bool) {
 	if p.span == nil {
 		return
@@ -156,7 +156,7 @@ func (p *process) measure(o outcome, failure string) {
 	}
 	p.worker.process.Done(p.ctx, p.began, point, deliveries)
 	if p.within == nil {
-		point.ErrorType = "" // of the attempt; the outcome is that of the task
+		point.ErrorType = "" // belongs to the attempt; the outcome is the task's
 		p.worker.process.Settled(p.ctx, point, 1)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// producer is what clients and schedulers have in common.
+// producer is the common part of clients and schedulers.
 type producer struct {
 	config
 
@@ -33,15 +33,15 @@ func producerOf(c config, i *messaging.Instrumentation) producer {
 	return producer{config: c, instrumentation: i, enqueue: i.Operation("enqueue", messaging.Send), routes: new(routes)}
 }
 
-// sending is one enqueue under way.
+// sending is one enqueue in progress.
 type sending struct {
 	ctx     context.Context // the task carries it
 	enqueue *messaging.Operation
-	span    trace.Span // nil where the task is not traced
+	span    trace.Span // nil if the task is not traced
 	start   time.Time
 	to      target
 
-	taskType   string // as metrics have it
+	taskType   string // as in metrics
 	directives messaging.Directives
 }
 
@@ -84,7 +84,7 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 }
 
 // headers returns a copy of the task's headers with the context of s, which was started in
-// the context caller. What the task had instead of it is linked.
+// the context caller. A context that the task had before is linked.
 func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task) map[string]string {
 	headers, replaced := p.config.headers(s.ctx, s.directives, p.instrumentation.Propagator, task, s.to.delayed())
 	if replaced && s.span != nil {
@@ -93,7 +93,7 @@ func (p *producer) headers(caller context.Context, s *sending, task *asynq.Task)
 	return headers
 }
 
-// headers also reports whether there were any of the propagator's.
+// headers also reports whether the task had any of the propagator's headers.
 func (c *config) headers(
 	ctx context.Context, d messaging.Directives, propagator propagation.TextMapPropagator, task *asynq.Task, delayed bool,
 ) (headers map[string]string, replaced bool) {
@@ -110,9 +110,9 @@ func (c *config) headers(
 	return headers, replaced
 }
 
-// end ends the span with asynq's answer and measures the enqueue. returned is false
-// where asynq did not return but panicked. It has to be called from a closure: a
-// deferred span.End recovers a panic and raises it again from another place.
+// end ends the span with asynq's answer and records the metrics of the enqueue. returned is
+// false if asynq panicked. It must be called from a closure: a deferred span.End recovers a
+// panic and raises it again elsewhere.
 func (s *sending) end(info *asynq.TaskInfo, err error, returned bool) {
 	if s.span == nil {
 		return
@@ -139,14 +139,14 @@ func (s *sending) end(info *asynq.TaskInfo, err error, returned bool) {
 	s.span.End()
 }
 
-// refused notes that asynq has not taken the task, on the caller's own request.
+// refused records that asynq refused the task at the caller's own request.
 func (s *sending) refused(outcome string) {
 	if s.span.IsRecording() {
 		s.span.SetAttributes(enqueueOutcomeKey.String(outcome))
 	}
 }
 
-// accepted adds what the options did not say.
+// accepted adds what was not known from the options.
 func (s *sending) accepted(info *asynq.TaskInfo) {
 	recording := s.span.IsRecording()
 	if s.to.queue == "" {
@@ -160,10 +160,10 @@ func (s *sending) accepted(info *asynq.TaskInfo) {
 	}
 }
 
-// defaultQueue is where asynq puts a task that names no queue.
+// defaultQueue is asynq's queue for a task that names none.
 const defaultQueue = "default"
 
-// target is where a task goes, as far as its options say.
+// target is the destination of a task as far as its options give it.
 type target struct {
 	queue, id string
 	due       time.Time // zero unless it is to be processed later
@@ -171,7 +171,7 @@ type target struct {
 
 func (t *target) delayed() bool { return !t.due.IsZero() }
 
-// targetOf reads the options that the task was made with and those of the call.
+// targetOf returns the target from the options of the task and of the call.
 func targetOf(task *asynq.Task, opts []asynq.Option, l taskLayout, layoutErr error) target {
 	var to target
 	if layoutErr == nil {
@@ -182,8 +182,8 @@ func targetOf(task *asynq.Task, opts []asynq.Option, l taskLayout, layoutErr err
 	return to
 }
 
-// The types of the options that asynq goes by. It passes over options of other types,
-// whatever their Type method answers.
+// The option types that asynq uses. It ignores options of other types, whatever their Type
+// method returns.
 var (
 	queueOption     = reflect.TypeOf(asynq.Queue(""))
 	taskIDOption    = reflect.TypeOf(asynq.TaskID(""))
@@ -191,7 +191,7 @@ var (
 	processAtOption = reflect.TypeOf(asynq.ProcessAt(time.Time{}))
 )
 
-// read reads options, of which, as in asynq, the last counts.
+// read reads options. As in asynq, the last one counts.
 func (t *target) read(opts []asynq.Option) {
 	for _, o := range opts {
 		switch reflect.TypeOf(o) {

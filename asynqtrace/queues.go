@@ -16,21 +16,21 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// ObserveQueues measures asynq's queues, all that the inspector knows, at each collection
-// of metrics until the registration it returns is unregistered:
+// ObserveQueues measures all queues that the inspector knows, at each collection of metrics
+// until the returned registration is unregistered:
 //
 //   - mqtrace.asynq.queue.size, the number of tasks by asynq.task.state: active, pending,
 //     aggregating, scheduled, retry, archived and completed;
-//   - mqtrace.asynq.queue.oldest_age, the time in seconds for which the oldest of the pending
-//     tasks has been pending, 0 where there is none. It does not contain the time that a task
-//     was scheduled for.
+//   - mqtrace.asynq.queue.oldest_age, how long the oldest pending task has been pending, in
+//     seconds, 0 if there is none. The time that a task was scheduled for is not included.
 //
-// Both have the name of the queue as messaging.destination.name. One process should measure
-// them, not each worker: all see the same. For each queue asynq asks Redis twice.
+// Both have the name of the queue as messaging.destination.name. Measure them in one
+// process rather than in each worker, since all see the same. asynq sends Redis two
+// requests for each queue.
 //
-// A collection waits for Redis for two seconds at most, or until its context is done. Then,
-// or if Redis answers with an error, it has no measurement of these and all of the others,
-// and OpenTelemetry's error handler hears why. The inspector must not be closed before the
+// A collection waits for Redis for two seconds at most, or until its context is done. If it
+// fails, these two metrics are missing from the collection, all others are not, and
+// OpenTelemetry's error handler gets the error. The inspector must not be closed before the
 // registration is unregistered. Of the options, [WithMeterProvider], [WithServer] and
 // [WithRedis] matter.
 func ObserveQueues(inspector *asynq.Inspector, opts ...Option) (metric.Registration, error) {
@@ -60,7 +60,7 @@ func ObserveQueues(inspector *asynq.Inspector, opts ...Option) (metric.Registrat
 	return registration, nil
 }
 
-// queues are those of an inspector.
+// queues measures the queues of an inspector.
 type queues struct {
 	inspector *asynq.Inspector
 	identity  []attribute.KeyValue
@@ -69,14 +69,14 @@ type queues struct {
 	reading   atomic.Bool
 }
 
-// queuesTimeout is how long a collection waits for Redis: not as long as go-redis, which
-// tries several times. Meanwhile the SDK creates no instruments.
+// queuesTimeout is how long a collection waits for Redis, shorter than go-redis, which
+// retries: meanwhile the SDK cannot create instruments.
 const queuesTimeout = 2 * time.Second
 
 var errStillReading = errors.New("asynqtrace: Redis has not answered the last collection yet")
 
-// observe never fails: the SDK's periodic reader does not export what it has collected of
-// all the program if one callback does.
+// observe never fails: the SDK's periodic reader exports nothing at all if one callback
+// fails.
 func (q *queues) observe(ctx context.Context, o metric.Observer) error {
 	infos, err := q.read(ctx)
 	if err != nil {
@@ -102,8 +102,8 @@ func (q *queues) of(queue string, state asynq.TaskState) metric.MeasurementOptio
 		messaging.DestinationName(queue), taskStateKey.String(state.String()))...))
 }
 
-// read asks Redis from a goroutine of its own, since asynq's inspector knows no context.
-// However long that takes there is one of them: another collection does not wait for it.
+// read queries Redis in a goroutine, since asynq's inspector takes no context. There is at
+// most one, however long it takes: another collection does not wait for it.
 func (q *queues) read(ctx context.Context) ([]*asynq.QueueInfo, error) {
 	if !q.reading.CompareAndSwap(false, true) {
 		return nil, errStillReading
@@ -128,7 +128,7 @@ func (q *queues) read(ctx context.Context) ([]*asynq.QueueInfo, error) {
 	}
 }
 
-// ask returns what it could learn, and what kept it from learning more.
+// ask returns the results so far and the error that prevented more.
 func (q *queues) ask(ctx context.Context) ([]*asynq.QueueInfo, error) {
 	names, err := q.inspector.Queues()
 	if err != nil {
@@ -137,7 +137,7 @@ func (q *queues) ask(ctx context.Context) ([]*asynq.QueueInfo, error) {
 	var infos []*asynq.QueueInfo
 	for _, name := range names {
 		if ctx.Err() != nil {
-			break // nobody waits for it
+			break // nothing waits for it
 		}
 		info, err := q.inspector.GetQueueInfo(name)
 		if err == nil {
@@ -146,11 +146,11 @@ func (q *queues) ask(ctx context.Context) ([]*asynq.QueueInfo, error) {
 			return infos, fmt.Errorf("asynqtrace: inspect a queue: %w", err)
 		}
 	}
-	return infos, nil //nolint:nilerr // that of a queue that has been deleted
+	return infos, nil //nolint:nilerr // the queue has been deleted
 }
 
-// isDeleted reports whether a queue is no longer there. asynq's error for one is of a type
-// that it keeps to itself.
+// isDeleted reports whether a queue no longer exists. asynq's error for that has an
+// unexported type.
 func (q *queues) isDeleted(name string) bool {
 	names, err := q.inspector.Queues()
 	return err == nil && !slices.Contains(names, name)

@@ -9,14 +9,15 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// route is what all spans of an operation have that are for one queue and one type of task.
+// route holds what is common to the spans of an operation for one queue and one type of
+// task.
 type route struct {
 	spanName   string
 	attributes []attribute.KeyValue
-	taskType   string // as metrics have it
+	taskType   string // as in metrics
 }
 
-// routes are those of an operation. The zero value is ready for use. It is safe for
+// routes are the routes of an operation. The zero value is ready for use. It is safe for
 // concurrent use.
 type routes struct {
 	known messaging.Cache[[2]string, *route] // by queue and type
@@ -33,14 +34,14 @@ func (r *routes) get(o *messaging.Operation, queue, taskType string) *route {
 	})
 }
 
-// maxTaskTypes is how many types of task metrics distinguish. Programs have fewer, unless
-// they put an identifier into the type, and then each would be a time series of its own.
+// maxTaskTypes is how many task types metrics distinguish. Programs have fewer, unless they
+// put an identifier into the type, which would make each a time series of its own.
 const maxTaskTypes = 64
 
-// otherTaskTypes stands for the types beyond.
+// otherTaskTypes stands for all further types.
 const otherTaskTypes = "_OTHER"
 
-// taskTypes are the types of task that metrics distinguish: the first ones that are seen.
+// taskTypes are the task types that metrics distinguish: the first ones seen.
 type taskTypes struct {
 	mu    sync.Mutex
 	known map[string]bool

@@ -6,22 +6,22 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// SchedulerOpts returns a copy of host, which may be nil, whose hooks give each tick
-// of a Scheduler or a PeriodicTaskManager a trace of its own: a PRODUCER span, a root,
-// whose context the task carries. The hooks of host are called as before, the first with
-// a copy of the task, since other ticks may be enqueueing the task itself:
+// SchedulerOpts returns a copy of host, which may be nil, whose hooks give each tick of a
+// Scheduler or a PeriodicTaskManager a trace of its own, with a PRODUCER span as root whose
+// context the task carries. The hooks of host are called as before, the first with a copy
+// of the task, since other ticks may be enqueueing the task itself:
 //
 //	sch := asynq.NewScheduler(redis, asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{…}))
 //
 // asynq enqueues one task value at each tick. So the task carries the context of a tick
 // only while it is being enqueued. A tick that begins before an earlier one of the same
-// task value has ended, because entries share the task or Redis is slow, does not wait:
-// its task carries the context of the earlier tick. Its own span says so with
-// asynq.scheduler.overlapping, and links to the span whose context the task carries.
+// task value has ended, because entries share the task or Redis is slow, does not wait: its
+// task carries the context of the earlier tick. Its own span has
+// asynq.scheduler.overlapping and links to the earlier tick's span.
 //
-// Two schedulers, or a scheduler and a [Client], must not share a task: they know nothing
-// of each other's ticks. Nor may the hooks of the returned options be replaced; set them
-// on host.
+// Two schedulers, or a scheduler and a [Client], must not share a task, since they do not
+// know about each other's ticks. Do not replace hooks of the returned options; set them on
+// host.
 func SchedulerOpts(host *asynq.SchedulerOpts, opts ...Option) *asynq.SchedulerOpts {
 	var cp asynq.SchedulerOpts
 	if host != nil {
@@ -34,8 +34,8 @@ func SchedulerOpts(host *asynq.SchedulerOpts, opts ...Option) *asynq.SchedulerOp
 	return &cp
 }
 
-// schedule follows the ticks of a scheduler. asynq calls its methods from the goroutine
-// of the tick, of which there are as many as ticks are due.
+// schedule follows the ticks of a scheduler. asynq calls its methods from the tick's
+// goroutine, one for each tick that is due.
 type schedule struct {
 	producer
 
@@ -50,7 +50,7 @@ func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
 		s.host.PreEnqueueFunc(own, opts)
 	}
 	if task == nil {
-		return // asynq has an error for it
+		return // asynq returns an error for it
 	}
 	t := &tick{sending: s.send(context.Background(), own, opts, true), task: task, opts: opts}
 	if _, err := layout(); err == nil {
@@ -59,8 +59,8 @@ func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
 	s.ticks.add(t)
 }
 
-// after is called whether the task was enqueued or not. In the latter case nothing says
-// which task it was, until failed is called.
+// after is called whether or not the task was enqueued. If it was not, the task is unknown
+// until failed is called.
 func (s *schedule) after(info *asynq.TaskInfo, err error) {
 	if info != nil {
 		if t := s.ticks.enqueued(info); t != nil {
@@ -73,8 +73,8 @@ func (s *schedule) after(info *asynq.TaskInfo, err error) {
 	}
 }
 
-// failed is called after after. The tick ends after the user's handler has been called,
-// so that the task does not change while that looks at it.
+// failed is called after after. The tick ends after the call of the user's handler, so that
+// the task does not change while the handler uses it.
 func (s *schedule) failed(task *asynq.Task, opts []asynq.Option, err error) {
 	t := s.ticks.failed(task, opts)
 	if t != nil {

@@ -23,8 +23,8 @@ const (
 	// writes it.
 	taskStateKey = attribute.Key("asynq.task.state")
 
-	// enqueueOutcomeKey is on the span of an enqueue that asynq refused on the
-	// caller's request, with one of the two values.
+	// enqueueOutcomeKey is on the span of an enqueue that asynq refused at the caller's
+	// request, with one of these two values.
 	enqueueOutcomeKey = attribute.Key("asynq.enqueue.outcome")
 	enqueueDuplicate  = "duplicate"
 	enqueueConflict   = "conflict"

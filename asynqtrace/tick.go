@@ -9,13 +9,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// tick is one enqueue of a scheduler under way.
+// tick is one enqueue of a scheduler in progress.
 type tick struct {
 	sending
 
 	task     *asynq.Task
 	opts     []asynq.Option
-	headers  map[string]string // for the task to carry, nil where its own are left alone
+	headers  map[string]string // for the task to carry, nil if its own are kept
 	carrying *carrying
 	answered bool // asynq has called the hook that reports how the enqueue ended
 }
@@ -23,14 +23,13 @@ type tick struct {
 // carrying is a task whose headers are replaced while ticks enqueue it.
 type carrying struct {
 	ticks   int
-	own     map[string]string // what the task had, and gets back
-	headers map[string]string // what it has, those of first
+	own     map[string]string // the task's original headers, restored afterwards
+	headers map[string]string // its current headers, those of first
 	first   *tick
 }
 
-// ticks are those of a scheduler under way, in the order in which they began. The lock is
-// held for what is done here and never while anything of the user's, of asynq's or of an
-// SDK's is called.
+// ticks are a scheduler's ticks in progress, in the order in which they began. The lock is
+// never held during calls to the user's code, asynq or an SDK.
 //
 // The goroutine of a tick reads the headers of its task, without a lock, from add to
 // remove. So they are set and restored only while no tick of the task is under way.
@@ -40,7 +39,7 @@ type ticks struct {
 	tasks    map[*asynq.Task]*carrying
 }
 
-// own returns a copy of the task with the headers that are its own.
+// own returns a copy of the task with its own headers.
 func (t *ticks) own(task *asynq.Task) *asynq.Task {
 	l, err := layout()
 	if task == nil || err != nil {
@@ -55,7 +54,7 @@ func (t *ticks) own(task *asynq.Task) *asynq.Task {
 	return l.withHeaders(task, headers)
 }
 
-// add has the task carry the context of the tick, or that of an earlier tick which is
+// add makes the task carry the context of the tick, or that of an earlier tick that is
 // still enqueueing it.
 func (t *ticks) add(tick *tick) {
 	if first := t.carry(tick); first != tick && tick.span != nil {
@@ -110,10 +109,9 @@ func (t *ticks) remove(tick *tick) {
 }
 
 // enqueued returns the tick that asynq answers with info, nil if there is none. asynq's
-// answer has the very map of headers that the task carries. Which one of several ticks
-// of a task it is for can only be told by queue and identifier. Where these are the same
-// too it is the oldest: then the results of two ticks may be exchanged, both of them of
-// the same task.
+// answer contains the same map of headers that the task carries. Several ticks of a task
+// differ only by queue and identifier. If these are equal too, the oldest is returned: then
+// the results of two ticks of the same task may be swapped.
 func (t *ticks) enqueued(info *asynq.TaskInfo) *tick {
 	carries := func(tick *tick) bool { return tick.carrying != nil && sameMap(tick.carrying.headers, info.Headers) }
 	like := func(tick *tick) int {
@@ -128,7 +126,7 @@ func (t *ticks) enqueued(info *asynq.TaskInfo) *tick {
 }
 
 // failed returns the tick whose enqueue failed, nil if there is none. Ticks with the same
-// task and options are of one entry.
+// task and options belong to one entry.
 func (t *ticks) failed(task *asynq.Task, opts []asynq.Option) *tick {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,9 +138,9 @@ func (t *ticks) failed(task *asynq.Task, opts []asynq.Option) *tick {
 	})
 }
 
-// answer returns, of the ticks that may be meant and that asynq has not answered yet, the
-// likeliest one, of several the oldest. It never returns nil where a tick may be meant: the
-// number of ticks of a task is right even where two of them are taken for each other.
+// answer returns the best match among the candidate ticks that asynq has not answered yet,
+// the oldest of several. It never returns nil if there is a candidate, so that the number
+// of ticks of a task is right even if two of them are confused.
 func (t *ticks) answer(may func(*tick) bool, likely func(*tick) int) *tick {
 	var best *tick
 	most := -1
@@ -160,7 +158,7 @@ func (t *ticks) answer(may func(*tick) bool, likely func(*tick) int) *tick {
 	return best
 }
 
-// likeness is that of an option, which may not be known, and what asynq says.
+// likeness compares an option, which may be unknown, with asynq's answer.
 func likeness(option, said string) int {
 	switch option {
 	case said:

@@ -15,7 +15,7 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// silentRedis is a Redis that takes commands and does not answer until it is told to fail.
+// silentRedis is a Redis that accepts commands and does not answer until fail is closed.
 type silentRedis struct {
 	redis.UniversalClient
 

@@ -8,19 +8,19 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// underWay is the context of a handler. By it, a middleware within another one knows that
-// the attempt has its span.
+// underWay is the context of a handler. It shows a nested middleware that the attempt
+// already has a span.
 type underWay struct {
 	context.Context //nolint:containedctx // it is one
 
 	taskType string
-	room     [1]attribute.KeyValue // for what the attempt ends with
+	room     [1]attribute.KeyValue // for the attempt's outcome
 }
 
 var _ context.Context = (*underWay)(nil)
 
-// attemptKey is the key of what a context has about an attempt: an *underWay in that of
-// a handler, a *holder in asynq's own.
+// attemptKey is the context key for an attempt: an *underWay in a handler's context, a
+// *holder in asynq's own.
 type attemptKey struct{}
 
 // Value implements [context.Context].
@@ -31,8 +31,8 @@ func (u *underWay) Value(key any) any {
 	return u.Context.Value(key)
 }
 
-// attemptIn returns the attempt that ctx is of, if its handler is being called, or else
-// where to put it. Either may be nil, and all methods of both work on that.
+// attemptIn returns the attempt of ctx if its handler is being called, else the holder to
+// put it into. Either may be nil; the methods of both work on nil.
 func attemptIn(ctx context.Context) (*underWay, *holder) {
 	switch of := ctx.Value(attemptKey{}).(type) {
 	case *underWay:
@@ -44,9 +44,9 @@ func attemptIn(ctx context.Context) (*underWay, *holder) {
 	}
 }
 
-// isOf reports whether the attempt is one at the task: at the same, or at one of the same
-// type, as that of a wrapper which has decrypted its payload. A handler that calls another
-// one with a task of another type starts something of its own.
+// isOf reports whether the attempt is at the task: at the same one, or at one of the same
+// type, as from a wrapper that has decrypted its payload. A handler that calls another one
+// with a task of another type starts a new attempt.
 func (u *underWay) isOf(task *asynq.Task) bool { return u != nil && u.taskType == task.Type() }
 
 // one returns a slice of the attribute without allocating it.
@@ -55,10 +55,9 @@ func (u *underWay) one(a attribute.KeyValue) []attribute.KeyValue {
 	return u.room[:]
 }
 
-// A delivery is a task that asynq has taken from its queue. It has a new value for each
-// time that it does so. Of that there is the address only, so that tasks that have failed
-// are not kept: identifier and count tell it from another task that comes to be at the
-// same address.
+// A delivery identifies a task that asynq has taken from its queue: each time, asynq
+// creates a new *asynq.Task. Only its address is kept, so that failed tasks can be
+// collected; identifier and count distinguish it from a later task at the same address.
 type delivery struct {
 	task    uintptr
 	id      string
@@ -66,5 +65,5 @@ type delivery struct {
 }
 
 func deliveryOf(task *asynq.Task, a *attempt) delivery {
-	return delivery{uintptr(unsafe.Pointer(task)), a.taskID, a.retried} //nolint:gosec // never made a pointer again
+	return delivery{uintptr(unsafe.Pointer(task)), a.taskID, a.retried} //nolint:gosec // never converted back to a pointer
 }

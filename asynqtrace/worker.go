@@ -2,8 +2,8 @@ package asynqtrace
 
 import "github.com/mqtrace/mqtrace/internal/messaging"
 
-// A Worker is the tracing of an asynq server: a middleware and a config that have the
-// same options. It is safe for concurrent use. Create one with [NewWorker].
+// A Worker traces an asynq server: it has a middleware and a config with the same options.
+// It is safe for concurrent use. Create one with [NewWorker].
 type Worker struct {
 	config
 
@@ -13,8 +13,8 @@ type Worker struct {
 	failures        messaging.Retries[delivery]
 }
 
-// NewWorker returns the tracing of a server, in place of [Middleware] and [Config] with
-// the same options each:
+// NewWorker returns a worker, in place of [Middleware] and [Config] with the same options
+// each:
 //
 //	worker := asynqtrace.NewWorker(asynqtrace.WithQueueTime())
 //	srv := asynq.NewServer(redis, worker.Config(asynq.Config{…}))

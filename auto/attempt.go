@@ -159,7 +159,7 @@ func (a *attempt) isSettled() {
 	}
 }
 
-// isClosed ends the span of a message that nobody can settle any more.
+// isClosed ends the span of a message that can no longer be settled.
 func (a *attempt) isClosed() {
 	if a.isTaken.Load() {
 		a.isSettled()

@@ -97,7 +97,7 @@ func (f *flight) before(tag uint64) (attempts []*attempt) {
 	return attempts
 }
 
-// close ends what nobody can settle any more.
+// close ends the spans of messages that can no longer be settled.
 func (f *flight) close() {
 	f.closed.Store(true)
 	for _, a := range f.before(0) {

@@ -1,4 +1,4 @@
-// Package carrier moves OpenTelemetry context in and out of message headers.
+// Package carrier moves OpenTelemetry context into and out of message headers.
 //
 // It covers three shapes:
 //
@@ -14,9 +14,9 @@
 //	msg.Headers = amqp.Table(carrier.Table(msg.Headers).Inject(ctx, propagator))
 //	ctx = carrier.Table(d.Headers).Extract(ctx, propagator)
 //
-// Inject never writes to the map that it is given. An amqp.Publishing is passed
-// by value but shares its header map with every copy of it, so an instrumentation
-// that writes to the map changes messages that other goroutines are sending.
+// Inject never writes to its receiver. An amqp.Publishing is passed by value but shares its
+// header map with every copy of it, so an instrumentation that writes to the map changes
+// messages that other goroutines are sending.
 //
 // [Table] and [Headers] are also a [propagation.TextMapCarrier], for code that
 // holds a propagator and wants a carrier.
@@ -36,7 +36,7 @@
 // Baggage beyond the limits of [W3C Baggage], 64 members or 8192 bytes, is cut
 // after the last member that fits, when written and when read.
 //
-// The package knows OpenTelemetry's propagation API and no broker.
+// The package depends on OpenTelemetry's propagation API and on no broker.
 //
 // [W3C Baggage]: https://www.w3.org/TR/baggage/#limits
 package carrier

@@ -12,36 +12,36 @@ type Headers map[string]string
 
 var _ propagation.TextMapCarrier = Headers{}
 
-// Inject returns a copy of h that carries the context of ctx as propagator
-// writes it. Whatever h held under the propagator's fields, in any letter case,
-// is left out of the copy. h itself is not changed and may be nil. A nil
-// propagator stands for OpenTelemetry's global one.
+// Inject returns a copy of h that carries the context of ctx as propagator writes it.
+// Existing values of the propagator's fields, in any letter case, are left out of the copy.
+// h itself is not changed and may be nil. If propagator is nil, OpenTelemetry's global one
+// is used.
 func (h Headers) Inject(ctx context.Context, propagator propagation.TextMapPropagator) Headers {
 	out, _ := inject(ctx, h, propagator)
 	return out
 }
 
-// Replace is [Headers.Inject], and reports whether h held anything under the propagator's fields: a
-// message that was sent before, or that a program gave a context of its own.
+// Replace is [Headers.Inject] and reports whether h had any of the propagator's fields, as
+// a message has that was sent before or that a program gave a context.
 func (h Headers) Replace(ctx context.Context, propagator propagation.TextMapPropagator) (out Headers, replaced bool) {
 	return inject(ctx, h, propagator)
 }
 
-// Extract returns ctx with the context that h carries, as propagator reads it.
-// Where h carries nothing usable ctx comes back as it was. A nil propagator
-// stands for OpenTelemetry's global one.
+// Extract returns ctx with the context that h carries, as propagator reads it. If h carries
+// nothing usable, Extract returns ctx unchanged. If propagator is nil, OpenTelemetry's
+// global one is used.
 func (h Headers) Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context {
 	return extract(ctx, h, propagator)
 }
 
-// Get returns the value under key, which matches in any letter case, without
-// surrounding spaces and tabs. It is empty where there is none, or where keys
-// that differ in letter case only hold different values.
+// Get returns the value under key, which matches in any letter case, without surrounding
+// spaces and tabs. It is empty if there is none, or if keys that differ only in letter case
+// hold different values.
 func (h Headers) Get(key string) string { return get(h, key) }
 
-// Set stores value under key and removes keys that differ from it in letter case
-// only. Unlike [Headers.Inject] it writes to h. A nil Headers cannot hold a
-// value: Set does nothing on it.
+// Set stores value under key and removes keys that differ from it only in letter case.
+// Unlike [Headers.Inject] it writes to h. A nil Headers cannot hold a value: Set does
+// nothing on it.
 func (h Headers) Set(key, value string) {
 	set(h, key, value)
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // inject returns a copy of m that carries the context of ctx as p writes it and nothing
-// else under p's fields, and whether m had anything there. A nil p stands for OpenTelemetry's
-// global propagator.
+// else under p's fields, and reports whether m had any of them. If p is nil,
+// OpenTelemetry's global propagator is used.
 func inject[M ~map[string]V, V any](ctx context.Context, m M, p propagation.TextMapPropagator) (out M, replaced bool) {
 	ctx, p = orDefaults(ctx, p)
 	fields := p.Fields()
@@ -32,8 +32,8 @@ func inject[M ~map[string]V, V any](ctx context.Context, m M, p propagation.Text
 	return out, replaced
 }
 
-// orDefaults replaces a nil propagator by the global one and a nil context by one that a
-// propagator can work with.
+// orDefaults replaces a nil propagator with the global one and a nil context with the
+// background context.
 func orDefaults(
 	ctx context.Context, p propagation.TextMapPropagator,
 ) (context.Context, propagation.TextMapPropagator) {
@@ -46,9 +46,9 @@ func orDefaults(
 	return ctx, p
 }
 
-// isField reports whether key is one of fields, in any letter case, directly or in
-// the form that RabbitMQ gives to an AMQP 1.0 annotation. The latter would be
-// translated back for an AMQP 1.0 consumer and mislead it.
+// isField reports whether key is one of fields, in any letter case, directly or in the form
+// that RabbitMQ gives to an AMQP 1.0 annotation, which would be translated back for an AMQP
+// 1.0 consumer and mislead it.
 func isField(key string, fields []string) bool {
 	for _, f := range fields {
 		switch len(key) {
@@ -65,7 +65,8 @@ func isField(key string, fields []string) bool {
 	return false
 }
 
-// writer is what a propagator writes to: a map without any of the propagator's fields.
+// writer is the carrier that a propagator writes to: a map without any of the propagator's
+// fields.
 type writer[V any] map[string]V
 
 var _ propagation.TextMapCarrier = writer[any]{}
@@ -82,8 +83,8 @@ func (w writer[V]) Set(key, value string) {
 	put(w, key, value)
 }
 
-// set stores value under key and removes keys that differ from it in letter case only.
-// It does nothing on a nil map.
+// set stores value under key and removes keys that differ from it only in letter case. It
+// does nothing on a nil map.
 func set[V any](m map[string]V, key, value string) {
 	if m == nil {
 		return
@@ -93,7 +94,7 @@ func set[V any](m map[string]V, key, value string) {
 	put(m, key, value)
 }
 
-// put stores what of value is within the limits, if there is any.
+// put stores the part of value that is within the limits, if any.
 func put[V any](m map[string]V, key, value string) {
 	if cut := limit(key, value); cut != "" || value == "" {
 		m[key] = any(cut).(V) //nolint:forcetypeassert // V is string or any

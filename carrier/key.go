@@ -1,7 +1,7 @@
 package carrier
 
-// annotation is what RabbitMQ 4 puts before the name of an AMQP 1.0 message
-// annotation when it hands the message to an AMQP 0-9-1 consumer.
+// annotation is the prefix that RabbitMQ 4 adds to the name of an AMQP 1.0 message
+// annotation for an AMQP 0-9-1 consumer.
 const annotation = "x-opt-"
 
 func isAnnotation(key, field string) bool {

@@ -13,7 +13,7 @@ const (
 // limit cuts a baggage value after the last member that fits. Other fields are
 // returned as they are.
 func limit(key, value string) string {
-	// With no more bytes than members are allowed there cannot be too many.
+	// A value with no more bytes than the allowed members cannot have too many.
 	if len(value) <= maxBaggageMembers || !equalFold(key, baggage) {
 		return value
 	}

@@ -14,8 +14,8 @@ const (
 	baggage     = "baggage"
 )
 
-// extract returns ctx with the context that m carries, as p reads it, or ctx as it was
-// where m carries none. A nil p stands for OpenTelemetry's global propagator.
+// extract returns ctx with the context that m carries, as p reads it, or ctx unchanged if m
+// carries none. If p is nil, OpenTelemetry's global propagator is used.
 func extract[V any](ctx context.Context, m map[string]V, p propagation.TextMapPropagator) context.Context {
 	if len(m) == 0 {
 		return ctx
@@ -29,13 +29,13 @@ func extract[V any](ctx context.Context, m map[string]V, p propagation.TextMapPr
 	return p.Extract(ctx, r)
 }
 
-// maxPlain bounds the headers that are searched anew for each key. A propagator may ask for
-// as many keys as there are headers.
+// maxPlain bounds the number of headers that are searched again for each key: a propagator
+// may ask for as many keys as there are headers.
 const maxPlain = 32
 
 // isPlain reports whether the W3C fields that m has, if any, are written as their
 // specifications say, in lower case and as text that needs no trimming and no cutting. In
-// nearly every message they are, and then no reader has to be allocated.
+// nearly every message they are, and no reader has to be allocated.
 func isPlain[V any](m map[string]V) bool {
 	for k, v := range m {
 		switch len(k) {
@@ -52,13 +52,13 @@ func isPlain[V any](m map[string]V) bool {
 				}
 			}
 		case len(annotation + traceparent), len(annotation + tracestate), len(annotation + baggage):
-			return false // perhaps an annotation
+			return false // may be an annotation
 		}
 	}
 	return true
 }
 
-// plain is what a propagator reads a plain map from.
+// plain is the carrier that a propagator reads a plain map from.
 type plain[V any] map[string]V
 
 var _ propagation.TextMapCarrier = plain[any]{}
@@ -78,8 +78,9 @@ func (m plain[V]) Get(key string) string {
 	}
 }
 
-// reader is what a propagator reads any other map from. It holds the W3C fields, so that
-// one walk over the map, which their letter case needs, serves all of them.
+// reader is the carrier that a propagator reads any other map from. It holds the W3C
+// fields, so that one walk over the map, needed because keys match in any letter case,
+// serves all of them.
 type reader[V any] struct {
 	headers map[string]V
 	w3c     w3cFields
@@ -114,16 +115,16 @@ func (r *reader[V]) Get(key string) string {
 	return ""
 }
 
-// w3cFields is what a map holds of the W3C fields.
+// w3cFields are the values of the W3C fields in a map.
 type w3cFields struct {
 	traceparent, tracestate, baggage field
 }
 
-// readW3C reads the plain fields and, for what is not among them, the annotations:
-// programs set baggage as a property of the message where their middleware annotates
-// it with the trace. A tracestate belongs to its own traceparent and is never mixed.
+// readW3C reads the plain fields and, for missing ones, the annotations: a program may set
+// baggage as a message property while its middleware annotates the message with the trace.
+// A tracestate belongs to its traceparent, so the two are never mixed.
 //
-// A map of headers is walked for every message, so there is one walk for all fields.
+// The headers of every message are walked, so one walk serves all fields.
 func readW3C[V any](w *w3cFields, m map[string]V) {
 	annotated := false
 	for k, v := range m {
@@ -161,7 +162,7 @@ func readAnnotations[V any](m map[string]V) w3cFields {
 	return w
 }
 
-// of is the field that a key is, or nil.
+// of returns the field of a key, or nil.
 func (w *w3cFields) of(key string) *field {
 	switch key {
 	case traceparent:
@@ -243,8 +244,8 @@ func (f *field) get() string {
 	return f.value
 }
 
-// text returns a header's value if it is text, else "". Spaces and tabs around a value
-// are not part of it, by W3C Trace Context.
+// text returns a header's value if it is text, else "". By W3C Trace Context, surrounding
+// spaces and tabs are not part of a value.
 func text[V any](v V) string {
 	switch s := any(v).(type) {
 	case string:
@@ -256,8 +257,8 @@ func text[V any](v V) string {
 	}
 }
 
-// trim looks before it calls: strings.Trim works out the set of characters each time,
-// and nearly no value has one of them.
+// trim checks first because strings.Trim builds its cutset each time, and hardly any value
+// needs trimming.
 func trim(s string) string {
 	if !hasBlanks(s) {
 		return s

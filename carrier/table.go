@@ -15,38 +15,36 @@ type Table map[string]any
 
 var _ propagation.TextMapCarrier = Table{}
 
-// Inject returns a copy of t that carries the context of ctx as propagator
-// writes it. Whatever t held under the propagator's fields, in any letter case,
-// is left out of the copy, so that a republished message carries nothing stale.
-// t itself is not changed and may be nil. A nil propagator stands for
-// OpenTelemetry's global one.
+// Inject returns a copy of t that carries the context of ctx as propagator writes it.
+// Existing values of the propagator's fields, in any letter case, are left out of the copy,
+// so that a republished message carries nothing stale. t itself is not changed and may be
+// nil. If propagator is nil, OpenTelemetry's global one is used.
 func (t Table) Inject(ctx context.Context, propagator propagation.TextMapPropagator) Table {
 	out, _ := inject(ctx, t, propagator)
 	return out
 }
 
-// Replace is [Table.Inject], and reports whether t held anything under the propagator's fields: a
-// message that was sent before, or that a program gave a context of its own.
+// Replace is [Table.Inject] and reports whether t had any of the propagator's fields, as a
+// message has that was sent before or that a program gave a context.
 func (t Table) Replace(ctx context.Context, propagator propagation.TextMapPropagator) (out Table, replaced bool) {
 	return inject(ctx, t, propagator)
 }
 
-// Extract returns ctx with the context that t carries, as propagator reads it.
-// Where t carries nothing usable ctx comes back as it was. A nil propagator
-// stands for OpenTelemetry's global one.
+// Extract returns ctx with the context that t carries, as propagator reads it. If t carries
+// nothing usable, Extract returns ctx unchanged. If propagator is nil, OpenTelemetry's
+// global one is used.
 func (t Table) Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context {
 	return extract(ctx, t, propagator)
 }
 
-// Get returns the value under key, which matches in any letter case, without
-// surrounding spaces and tabs. It is empty where there is none, where it is
-// neither a string nor a []byte, or where keys that differ in letter case only
-// hold different values.
+// Get returns the value under key, which matches in any letter case, without surrounding
+// spaces and tabs. It is empty if there is none, if it is neither a string nor a []byte, or
+// if keys that differ only in letter case hold different values.
 func (t Table) Get(key string) string { return get(t, key) }
 
-// Set stores value under key and removes keys that differ from it in letter case
-// only. Unlike [Table.Inject] it writes to t. A nil Table cannot hold a value:
-// Set does nothing on it.
+// Set stores value under key and removes keys that differ from it only in letter case.
+// Unlike [Table.Inject] it writes to t. A nil Table cannot hold a value: Set does nothing
+// on it.
 func (t Table) Set(key, value string) {
 	set(t, key, value)
 }

@@ -14,8 +14,8 @@ import (
 //
 //	{"baggage":"tenant.id=t1","traceparent":"00-…-01"}
 //
-// for a row of an outbox table or the metadata of a job. It returns "" where there is
-// nothing to carry. A nil propagator stands for OpenTelemetry's global one.
+// for a row of an outbox table or the metadata of a job. It returns "" if there is nothing
+// to carry. If propagator is nil, OpenTelemetry's global one is used.
 func InjectText(ctx context.Context, propagator propagation.TextMapPropagator) string {
 	h := Headers(nil).Inject(ctx, propagator)
 	if len(h) == 0 {
@@ -28,11 +28,10 @@ func InjectText(ctx context.Context, propagator propagation.TextMapPropagator) s
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// ExtractText returns ctx with the context that text carries, which [InjectText] has
-// written, or another program that keeps the fields in a JSON object. Members of the
-// object that are not strings are ignored. ExtractText returns ctx unchanged if text is
-// not a JSON object or carries nothing usable. A nil propagator stands for
-// OpenTelemetry's global one.
+// ExtractText returns ctx with the context that text carries, as written by [InjectText] or
+// by another program that keeps the fields in a JSON object. Members of the object that are
+// not strings are ignored. ExtractText returns ctx unchanged if text is not a JSON object
+// or carries nothing usable. If propagator is nil, OpenTelemetry's global one is used.
 func ExtractText(ctx context.Context, propagator propagation.TextMapPropagator, text string) context.Context {
 	if text == "" {
 		return ctx

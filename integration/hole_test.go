@@ -35,6 +35,6 @@ func newHole(t *testing.T) (addr string) {
 	return listener.Addr().String()
 }
 
-// closed is an address that nobody listens at. A port that was open a moment ago may be
+// closed is an address on which nothing listens. A port that was open a moment ago may be
 // another test's by now.
 const closed = "127.0.0.1:1"

@@ -8,7 +8,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// TB is what this package needs of a test. [testing.TB] has it.
+// TB is the part of [testing.TB] that this package needs.
 type TB interface {
 	Helper()
 	Cleanup(f func())
@@ -16,15 +16,15 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Broker is a running broker. Its methods may be called from any goroutine, except that those
-// that can fail the test have to be called from the test's own.
+// Broker is a running broker. Its methods may be called from any goroutine, except that
+// those that can fail the test must be called from the test's own.
 type Broker struct {
 	t      TB
 	broker *amqpbroker.Broker
 	clock  *amqpbroker.Clock
 }
 
-// Option sets up a [Broker].
+// Option configures a [Broker].
 type Option interface{ apply(*config) }
 
 type config struct{ stopped bool }
@@ -33,8 +33,8 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// WithStoppedClock has the broker's time go on only by [Broker.Advance], so that no message
-// expires because the machine was busy. By default, it goes on by itself as well.
+// WithStoppedClock stops the broker's clock except for [Broker.Advance], so that no message
+// expires because the machine was busy. By default, the clock runs.
 func WithStoppedClock() Option {
 	return optionFunc(func(c *config) { c.stopped = true })
 }
@@ -89,7 +89,7 @@ func (b *Broker) open() (*amqp.Connection, *amqp.Channel) {
 	return conn, ch
 }
 
-// do calls f with a channel of its own, and fails the test where f fails.
+// do calls f with a new channel, and fails the test if f fails.
 func (b *Broker) do(f func(*amqp.Channel) error) {
 	b.t.Helper()
 	conn, ch := b.open()
@@ -99,8 +99,8 @@ func (b *Broker) do(f func(*amqp.Channel) error) {
 	}
 }
 
-// DeclareQueue declares a durable queue. Its type and limits are in args, as for
-// [amqp.Channel.QueueDeclare].
+// DeclareQueue declares a durable queue. The type and limits of the queue are in args, as
+// for [amqp.Channel.QueueDeclare].
 func (b *Broker) DeclareQueue(name string, args amqp.Table) {
 	b.t.Helper()
 	b.do(func(ch *amqp.Channel) error {
@@ -121,8 +121,9 @@ func (b *Broker) BindQueue(queue, key, exchange string) {
 	b.do(func(ch *amqp.Channel) error { return ch.QueueBind(queue, key, exchange, false, nil) })
 }
 
-// CutConnections ends every connection without a word, as a network that fails does. Queues
-// and messages stay, exclusive queues aside, and clients may connect again.
+// CutConnections drops every connection without closing it properly, as a network failure
+// does. Queues and messages stay, except for exclusive queues, and clients may connect
+// again.
 func (b *Broker) CutConnections() { b.broker.CutConnections() }
 
 // BlockPublishers raises a resource alarm: a connection that publishes gets connection.blocked
@@ -133,14 +134,14 @@ func (b *Broker) BlockPublishers(reason string) { b.broker.BlockPublishers(reaso
 // UnblockPublishers ends the alarm.
 func (b *Broker) UnblockPublishers() { b.broker.UnblockPublishers() }
 
-// RefuseConfirms has every message that is published in confirm mode dropped and answered
-// with a nack, until it is called with false.
+// RefuseConfirms makes the broker drop and nack every message published in confirm mode,
+// until it is called with false.
 func (b *Broker) RefuseConfirms(refuse bool) { b.broker.RefuseConfirms(refuse) }
 
-// DelayConfirms has confirms sent only d after the message was taken, by the broker's clock;
-// with 0 at once again.
+// DelayConfirms delays each confirm until d after the message was accepted, by the broker's
+// clock. A delay of 0 sends confirms at once again.
 func (b *Broker) DelayConfirms(d time.Duration) { b.broker.DelayConfirms(d) }
 
-// Advance puts the broker's clock forward. What is due meanwhile, such as TTLs and delayed
-// confirms, is done when it returns.
+// Advance moves the broker's clock forward. Everything that falls due, such as TTLs and
+// delayed confirms, has happened when it returns.
 func (b *Broker) Advance(d time.Duration) { b.broker.Advance(b.clock, d) }

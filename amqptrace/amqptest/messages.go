@@ -8,13 +8,13 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// patience is how long what is expected may take on a machine that does other things too.
+// patience is how long to wait for an expected result, generous enough for a busy machine.
 var patience = 20 * time.Second
 
-// pause is the time between two looks.
+// pause is the polling interval.
 const pause = 2 * time.Millisecond
 
-// Message is one that a queue holds, as it would be delivered.
+// Message is a message in a queue, as it would be delivered.
 type Message struct {
 	amqp.Publishing
 
@@ -27,9 +27,9 @@ type Message struct {
 // Queues returns the names of the queues, in order.
 func (b *Broker) Queues() []string { return b.broker.Queues() }
 
-// Messages returns what a queue holds, and takes nothing: what consumers have and have not
-// settled, then what waits, in the order in which it would be delivered. A queue that does
-// not exist holds nothing.
+// Messages returns the messages in a queue without consuming them: first the unsettled ones
+// that consumers hold, then the waiting ones in the order of their delivery. A queue that
+// does not exist has none.
 func (b *Broker) Messages(queue string) []Message {
 	held, _ := b.broker.Messages(queue)
 	messages := make([]Message, len(held))
@@ -39,9 +39,9 @@ func (b *Broker) Messages(queue string) []Message {
 	return messages
 }
 
-// WaitMessages waits until a queue holds n messages, those that consumers have not settled
-// included, and returns them. Where that does not happen within 20 seconds, the test fails.
-// With n = 0 it waits until all is settled.
+// WaitMessages waits until a queue holds n messages, including those that consumers have
+// not settled, and returns them. If that does not happen within 20 seconds, the test fails.
+// With n = 0 it waits until all messages are settled.
 func (b *Broker) WaitMessages(queue string, n int) []Message {
 	b.t.Helper()
 	var messages []Message

@@ -12,7 +12,7 @@ import (
 type Span struct{ sdktrace.ReadOnlySpan }
 
 // Attr returns the value of an attribute as a Go value: string, int64, float64, bool or a
-// slice of one of them. It returns nil where there is none.
+// slice of one of them. It returns nil if there is none.
 func (s Span) Attr(key string) any {
 	for _, kv := range s.Attributes() {
 		if kv.Key == attribute.Key(key) {
@@ -22,9 +22,9 @@ func (s Span) Attr(key string) any {
 	return nil
 }
 
-// Outcome returns what became of the message: of a publish span mqtrace.publish.outcome, such
-// as "acked", of a process span mqtrace.settlement, such as "requeue", of an asynq task's
-// asynq.task.outcome, such as "retry". It returns "" where the span does not say.
+// Outcome returns what became of the message: of a publish span mqtrace.publish.outcome,
+// such as "acked", of a process span mqtrace.settlement, such as "requeue", of an asynq
+// task's asynq.task.outcome, such as "retry". It returns "" if the span has none.
 func (s Span) Outcome() string {
 	for _, key := range []string{"mqtrace.publish.outcome", "mqtrace.settlement", "asynq.task.outcome"} {
 		if outcome, ok := s.Attr(key).(string); ok {
@@ -34,7 +34,7 @@ func (s Span) Outcome() string {
 	return ""
 }
 
-// ErrorType returns error.type of a span that has failed, and "" of one that has not.
+// ErrorType returns the error.type of a span that has failed, else "".
 func (s Span) ErrorType() string {
 	if s.Status().Code != codes.Error {
 		return ""
@@ -45,8 +45,8 @@ func (s Span) ErrorType() string {
 	return "error"
 }
 
-// String returns the name, the outcome and the error type as far as there are any:
-// "process billing nack error=rejected".
+// String returns the name and, if present, the outcome and the error type: "process billing
+// nack error=rejected".
 func (s Span) String() string {
 	text := s.Name()
 	if outcome := s.Outcome(); outcome != "" {
@@ -65,8 +65,8 @@ func (s Span) LinksTo(other Span) bool {
 	})
 }
 
-// Describe writes each span as a line, as [Span.String] does. To one that is in another trace
-// than the first it adds "(linked)" if it links to a span before it, or else "(apart)".
+// Describe writes one line per span, as [Span.String] does. If a span is in another trace
+// than the first, it adds "(linked)" if the span links to an earlier one, else "(apart)".
 func Describe(spans []Span) []string {
 	lines := make([]string, len(spans))
 	for i, s := range spans {

@@ -32,16 +32,17 @@ func Record(t TB) *Recorder {
 	return r
 }
 
-// Options returns the options by which a publisher or consumer uses the recorder, and W3C
-// trace context and baggage.
+// Options returns the options that make a publisher or consumer use the recorder and
+// propagate W3C trace context and baggage.
 func (r *Recorder) Options() []amqptrace.Option {
 	return []amqptrace.Option{amqptrace.WithTracerProvider(r.provider), amqptrace.WithPropagators(propagator)}
 }
 
-// SetGlobal makes the recorder OpenTelemetry's global tracer provider, and W3C trace context
-// and baggage its propagators, until the test ends. Tests that call it must not run in
-// parallel. A tracer, or a provider, that the program took from OpenTelemetry before the first
-// call stays with the recorder of that call: so have publishers and consumers made in the test.
+// SetGlobal makes the recorder OpenTelemetry's global tracer provider, and W3C trace
+// context and baggage its propagators, until the test ends. Tests that call it must not run
+// in parallel. A tracer or provider that the program got from OpenTelemetry before the
+// first call stays bound to the recorder of that call, so create publishers and consumers
+// in the test.
 func (r *Recorder) SetGlobal() {
 	provider, propagators := otel.GetTracerProvider(), otel.GetTextMapPropagator()
 	otel.SetTracerProvider(r.provider)
@@ -63,8 +64,8 @@ func (r *Recorder) Start(ctx context.Context, name string) (context.Context, tra
 // Spans returns the spans that have ended, in the order in which they started.
 func (r *Recorder) Spans() []Span { return r.all(func(Span) bool { return true }) }
 
-// Message returns the spans of one message, those of its publish, of each attempt to process
-// it and so on, by its message id.
+// Message returns the spans of the message with the given id: those of its publish, of each
+// attempt to process it and so on.
 func (r *Recorder) Message(id string) []Span {
 	return r.all(func(s Span) bool { return s.Attr("messaging.message.id") == id })
 }
@@ -86,21 +87,23 @@ func (r *Recorder) all(wanted func(Span) bool) []Span {
 	return spans
 }
 
-// WantMessage waits until as many spans of the message with that id have ended as there are
-// lines, and fails the test where they differ. A line is as [Describe] writes it, for instance
+// WantMessage waits until as many spans of the message with the given id have ended as
+// there are lines, and fails the test if they differ from the lines. The format is that of
+// [Describe], for instance
 //
 //	publish orders acked
 //	process billing requeue
 //	process billing ack
 //
-// which says that all of them are in one trace: another one shows as "(linked)" or "(apart)".
+// which also requires all of them to be in one trace: a span of another one shows as
+// "(linked)" or "(apart)".
 func (r *Recorder) WantMessage(id string, lines ...string) {
 	r.t.Helper()
 	r.want("the message "+id, lines, func() []Span { return r.Message(id) })
 }
 
-// WantTrace is [Recorder.WantMessage] for the spans of the trace that ctx is in, for messages
-// without an id and for what else is in the trace. The caller's span has to have ended.
+// WantTrace is [Recorder.WantMessage] for all spans of the trace that ctx is in, such as
+// those of messages without an id. The caller's span must have ended.
 func (r *Recorder) WantTrace(ctx context.Context, lines ...string) {
 	r.t.Helper()
 	r.want("the trace", lines, func() []Span { return r.Trace(ctx) })

@@ -1,8 +1,8 @@
-// Package asynqredis reads the address of asynq's Redis from one string, as an
-// environment variable holds it, and removes a queue with everything that asynq
-// keeps of it, for tests that share a Redis.
+// Package asynqredis parses the address of asynq's Redis from one string, as in an
+// environment variable, and deletes a queue with everything that asynq keeps for it, for
+// tests that share a Redis.
 //
-// It is part of this module because it needs nothing that asynq does not. Package
+// It is part of this module because it has no dependencies beyond asynq's. Package
 // asynqtrace does not use it.
 package asynqredis
 
@@ -17,12 +17,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrAddress means that an address cannot be read. It does not quote the address, which
-// may hold a password.
+// ErrAddress means that an address cannot be parsed. Its text does not quote the address,
+// which may contain a password.
 var ErrAddress = errors.New("neither host:port nor a valid redis:// URL")
 
-// Parse reads host:port, or a redis:// or rediss:// URL where there is a user, a
-// password, a database number or TLS. The error is [ErrAddress].
+// Parse parses host:port, or a redis:// or rediss:// URL for a user, a password, a database
+// number or TLS. The error is [ErrAddress].
 //
 // The URL is read by go-redis, because asynq.ParseRedisURI ignores the user.
 func Parse(text string) (asynq.RedisClientOpt, error) {
@@ -42,8 +42,8 @@ func Parse(text string) (asynq.RedisClientOpt, error) {
 	}, nil
 }
 
-// NewClient returns a client that tries once and stops when its caller's context ends,
-// where asynq's own client retries for longer than anyone watches a terminal.
+// NewClient returns a client that tries once and stops when its caller's context ends;
+// asynq's own client retries for longer than a user at a terminal would wait.
 func NewClient(opt asynq.RedisClientOpt) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Network: opt.Network, Addr: opt.Addr, Username: opt.Username, Password: opt.Password, DB: opt.DB, TLSConfig: opt.TLSConfig,
@@ -52,8 +52,8 @@ func NewClient(opt asynq.RedisClientOpt) *redis.Client {
 	})
 }
 
-// DeleteQueue removes a queue and what asynq's Inspector would leave behind: its
-// statistics, which asynq keeps for 90 days, and its locks.
+// DeleteQueue deletes a queue and what asynq's Inspector leaves behind: its statistics,
+// which asynq keeps for 90 days, and its locks.
 func DeleteQueue(ctx context.Context, opt asynq.RedisClientOpt, queue string) error {
 	client := NewClient(opt)
 	defer client.Close()

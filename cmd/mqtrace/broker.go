@@ -17,10 +17,11 @@ func brokerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "broker",
 		Usage: "serve an AMQP 0-9-1 broker for demos and tests",
-		Description: `Answers as RabbitMQ does, in memory: nothing is kept on disk, and what is not
-consumed is gone when it stops. The user is guest, with the password guest. Clients
-declare exchanges and queues, as on RabbitMQ; -bind and -queue make some at the start,
-for the other commands to be tried on. Prints its URL, for MQTRACE_AMQP_URL or -amqp.
+		Description: `Answers as RabbitMQ does, in memory: nothing is kept on disk, and messages that are
+not consumed are lost when it stops. The user is guest, with the password guest.
+Clients declare exchanges and queues, as on RabbitMQ; -bind and -queue declare some at
+the start, to try the other commands on. Prints its URL, for MQTRACE_AMQP_URL or
+-amqp.
 
 Examples:
    mqtrace broker                          on port 5672 of this machine
@@ -28,14 +29,14 @@ Examples:
    mqtrace broker -bind orders:order.created:orders -queue probe`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:5672", Usage: "listen on `HOST:PORT`"},
-			&cli.BoolFlag{Name: "allow-remote", Usage: "let the address be one that other machines can reach"},
-			&cli.StringSliceFlag{Name: "queue", Usage: "make a `QUEUE`"},
+			&cli.BoolFlag{Name: "allow-remote", Usage: "permit an address that other machines can reach"},
+			&cli.StringSliceFlag{Name: "queue", Usage: "declare `QUEUE`"},
 			&cli.StringSliceFlag{
-				Name: "bind", Usage: "make a topic exchange and a queue, and bind them: `EXCHANGE:KEY:QUEUE`",
+				Name: "bind", Usage: "declare a topic exchange and a queue, and bind them: `EXCHANGE:KEY:QUEUE`",
 				Validator: checkBindings,
 			},
 		},
-		DisableSliceFlagSeparator: true, // keys may have commas
+		DisableSliceFlagSeparator: true, // keys may contain commas
 		Action:                    serveBroker,
 	}
 }
@@ -52,10 +53,10 @@ func serveBroker(ctx context.Context, c *cli.Command) error {
 	}
 	b, err := amqpbroker.Listen(c.String("listen"), opts...)
 	if errors.Is(err, amqpbroker.ErrNotLoopback) {
-		return fmt.Errorf("%q is not an address of this machine alone; -allow-remote permits it: %w", c.String("listen"), errUsage)
+		return fmt.Errorf("%q is not a loopback address; -allow-remote permits it: %w", c.String("listen"), errUsage)
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; -listen 127.0.0.1:0 takes a free port", err)
+		return fmt.Errorf("%w; -listen 127.0.0.1:0 picks a free port", err)
 	}
 	if err != nil {
 		return err
@@ -73,13 +74,13 @@ func serveBroker(ctx context.Context, c *cli.Command) error {
 func checkBindings(bindings []string) error {
 	for _, text := range bindings {
 		if _, _, _, ok := splitBinding(text); !ok {
-			return fmt.Errorf("%q is not EXCHANGE:KEY:QUEUE", text)
+			return fmt.Errorf("%q is not of the form EXCHANGE:KEY:QUEUE", text)
 		}
 	}
 	return nil
 }
 
-// splitBinding cuts at the first colon and at the last: a key may have some.
+// splitBinding cuts at the first and at the last colon, since a key may contain colons.
 func splitBinding(text string) (exchange, key, queue string, ok bool) {
 	exchange, rest, _ := strings.Cut(text, ":")
 	at := strings.LastIndex(rest, ":")
@@ -89,7 +90,7 @@ func splitBinding(text string) (exchange, key, queue string, ok bool) {
 	return exchange, rest[:at], rest[at+1:], true
 }
 
-// furnish makes queues and bindings, as any client would.
+// furnish declares queues and bindings, as any client would.
 func furnish(url string, queues, bindings []string) error {
 	if len(queues) == 0 && len(bindings) == 0 {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// description is what mqtrace -h says of all of its commands.
+// description is the text of mqtrace -h about all commands.
 const description = `Each command has its own help with examples: mqtrace peek amqp -h.
 Flags may be written with one hyphen or two.
 
@@ -26,7 +26,7 @@ TLS:
       the name in the server's certificate, each optional; rediss:// takes the same.
    Without cacertfile, and for https:// URLs, the system's CAs are trusted;
       SSL_CERT_FILE=CA.pem replaces them on Linux.
-   Spans to https:// go by OTEL_EXPORTER_OTLP_CERTIFICATE, and by
+   Spans sent to https:// use OTEL_EXPORTER_OTLP_CERTIFICATE,
       OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY.
 
 Exit codes:
@@ -78,7 +78,7 @@ func flagText(f cli.Flag) string {
 	return b.String()
 }
 
-// defaultText is empty for what goes without saying.
+// defaultText is empty for obvious defaults.
 func defaultText(f cli.DocGenerationFlag) string {
 	if !f.IsDefaultVisible() {
 		return ""
@@ -91,7 +91,7 @@ func defaultText(f cli.DocGenerationFlag) string {
 	}
 }
 
-// helpOf names the help of the command that args call.
+// helpOf returns the help command line for the command in args.
 func helpOf(app *cli.Command, args []string) string {
 	path := []string{app.Name}
 	for _, arg := range args[min(1, len(args)):] {

@@ -1,4 +1,4 @@
-// Command mqtrace is the tool beside the packages. `mqtrace -h` lists what it does.
+// Command mqtrace is the command-line tool. `mqtrace -h` lists its commands.
 //
 //	go install github.com/mqtrace/mqtrace/cmd/mqtrace@latest
 //
@@ -32,14 +32,14 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
-	// The second signal ends the process the hard way.
+	// The second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	quiet()
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 
-// endings are the signals that end a command in good order. A terminal that is closed
-// and a lost ssh session send SIGHUP, which nohup has ignored.
+// endings are the signals that end a command gracefully. A terminal that is closed and a
+// lost ssh session send SIGHUP, which nohup has ignored.
 func endings() []os.Signal {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -48,9 +48,9 @@ func endings() []os.Signal {
 	return signals
 }
 
-// quiet keeps libraries from printing on their own. What goes wrong in them comes back
-// as an error, what OpenTelemetry's exporter prints may hold credentials from its
-// environment variables, and baggage that cannot be read is no error of the tool's.
+// quiet keeps libraries from printing. Their failures are returned as errors,
+// OpenTelemetry's exporter may print credentials from its environment variables, and
+// unreadable baggage is not an error of the tool.
 func quiet() {
 	redis.SetLogger(discard{})
 	setZero(otel.SetLogger)
@@ -72,9 +72,9 @@ func setZero[T any](set func(T)) {
 var errUsage = errors.New("see mqtrace -h")
 
 // errDamaged is the error of a probe whose context did not survive.
-var errDamaged = errors.New("the trace context has not survived")
+var errDamaged = errors.New("the trace context did not survive")
 
-// errInterrupted is the error of a command that a signal kept from its work.
+// errInterrupted is the error of a command that a signal interrupted.
 var errInterrupted = errors.New("interrupted")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode int) {
@@ -127,15 +127,15 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 	return app
 }
 
-// groupCommand has commands of its own and does nothing by itself.
+// groupCommand only has subcommands.
 func groupCommand(name, usage, description string, commands ...*cli.Command) *cli.Command {
 	return &cli.Command{Name: name, Usage: usage, Description: description, Commands: commands, Action: showHelp}
 }
 
-// showHelp is the action of a command that needs another one behind it.
+// showHelp is the action of a command that requires a subcommand.
 func showHelp(_ context.Context, c *cli.Command) error {
 	if c.Args().Present() {
-		return fmt.Errorf("there is no command %q, %w", c.Args().First(), errUsage)
+		return fmt.Errorf("unknown command %q, %w", c.Args().First(), errUsage)
 	}
 	if c.Root() == c {
 		return cli.ShowAppHelp(c)
@@ -156,20 +156,20 @@ func setUsageErrors(c *cli.Command) {
 // onlyArgument returns the one argument of a command.
 func onlyArgument(c *cli.Command, name string) (string, error) {
 	if c.Args().Len() != 1 || c.Args().First() == "" {
-		return "", fmt.Errorf("one argument is needed, %s, %w", name, errUsage)
+		return "", fmt.Errorf("expected one argument, %s, %w", name, errUsage)
 	}
 	return c.Args().First(), nil
 }
 
-// positive checks a number.
 func positive(n int) error {
 	if n <= 0 {
-		return errors.New("must be above 0")
+		return errors.New("must be greater than 0")
 	}
 	return nil
 }
 
-// version is that of the module, as `go install` and `go build` in a clone record it.
+// version returns the module's version, as `go install` and `go build` in a clone record
+// it.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
@@ -177,7 +177,7 @@ func version() string {
 	return "(devel)"
 }
 
-// versionText is what -version says, for bug reports.
+// versionText is the output of -version, for bug reports.
 func versionText() string {
 	return fmt.Sprintf("%s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

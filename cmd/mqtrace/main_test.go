@@ -49,7 +49,7 @@ func TestUsage(t *testing.T) {
 		"help":             {[]string{"-h"}, 0, "broker", ""},
 		"help of broker":   {[]string{"broker", "-h"}, 0, "-listen 127.0.0.1:0", ""},
 		"version":          {[]string{"-v"}, 0, "mqtrace version", ""},
-		"unknown command":  {[]string{"nope"}, exitUsage, "", `there is no command "nope"`},
+		"unknown command":  {[]string{"nope"}, exitUsage, "", `unknown command "nope"`},
 		"unknown flag":     {[]string{"broker", "-x"}, exitUsage, "", "-x"},
 		"argument":         {[]string{"broker", "x"}, exitUsage, "", `"x"`},
 		"not on loopback":  {[]string{"broker", "-listen", "0.0.0.0:0"}, exitUsage, "", "-allow-remote"},
@@ -107,16 +107,16 @@ func TestBrokerWithQueues(t *testing.T) {
 	if out := ok(t, "peek", "amqp", "-amqp", url, "orders"); !strings.Contains(out, "3 of 3 messages") {
 		t.Error(out)
 	}
-	fails(t, exitFailed, "address already in use; -listen 127.0.0.1:0 takes a free port", "broker", "-listen", strings.Trim(url[strings.Index(url, "@")+1:], "/"))
-	fails(t, exitFailed, "address already in use; -addr 127.0.0.1:0 takes a free port", "view", "-addr", strings.Trim(url[strings.Index(url, "@")+1:], "/"))
+	fails(t, exitFailed, "address already in use; -listen 127.0.0.1:0 picks a free port", "broker", "-listen", strings.Trim(url[strings.Index(url, "@")+1:], "/"))
+	fails(t, exitFailed, "address already in use; -addr 127.0.0.1:0 picks a free port", "view", "-addr", strings.Trim(url[strings.Index(url, "@")+1:], "/"))
 	fails(t, exitFailed, `send to exchange "nope" with key "k": the broker says NOT_FOUND - no exchange 'nope' in vhost '/' (404)`,
 		"send", "amqp", "-amqp", url, "-exchange", "nope", "-key", "k")
 	cancel()
 	if c := <-code; c != 0 {
 		t.Errorf("exit code %d", c)
 	}
-	fails(t, exitUsage, `"orders:x" is not EXCHANGE:KEY:QUEUE`, "broker", "-bind", "orders:x")
-	fails(t, exitUsage, `":k:q" is not EXCHANGE:KEY:QUEUE`, "broker", "-bind", ":k:q")
+	fails(t, exitUsage, `"orders:x" is not of the form EXCHANGE:KEY:QUEUE`, "broker", "-bind", "orders:x")
+	fails(t, exitUsage, `":k:q" is not of the form EXCHANGE:KEY:QUEUE`, "broker", "-bind", ":k:q")
 	fails(t, exitFailed, `exchange "amq.x": the broker says ACCESS_REFUSED`, "broker", "-listen", "127.0.0.1:0", "-bind", "amq.x:k:q")
 }
 

@@ -35,7 +35,7 @@ func TestPasswordsThatNeedEscaping(t *testing.T) {
 func TestSendRefusesWhatCannotBeExported(t *testing.T) {
 	for text, env := range map[string][2]string{
 		"OTLP over gRPC is not built in": {"http://127.0.0.1:4317", "grpc"},
-		"OTEL_EXPORTER_OTLP_ENDPOINT is not a valid http:// URL: it is written http://localhost:4318": {"localhost:4318", ""},
+		"OTEL_EXPORTER_OTLP_ENDPOINT is not a valid http:// URL, such as http://localhost:4318": {"localhost:4318", ""},
 	} {
 		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", env[0])
 		t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", env[1])

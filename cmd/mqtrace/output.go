@@ -34,7 +34,7 @@ func outputFlag() cli.Flag {
 	}
 }
 
-// printJSON writes a document for scripts and for people who look at it.
+// printJSON writes an indented document.
 func printJSON(c *cli.Command, document any) error {
 	encoder := json.NewEncoder(jsonOut(c))
 	encoder.SetEscapeHTML(false)
@@ -47,7 +47,7 @@ func jsonOut(c *cli.Command) io.Writer { return escape.NewWriter(c.Root().Writer
 
 func isJSON(c *cli.Command) bool { return c.String("o") == outputJSON }
 
-// treeOptions suit what the output goes to. It has colour on a terminal only.
+// treeOptions suit the output: colour is used on a terminal only.
 func treeOptions(c *cli.Command) terminal.Options {
 	if f, ok := c.Root().Writer.(*os.File); ok {
 		return terminal.OptionsFor(f)
@@ -63,29 +63,29 @@ func stdin(c *cli.Command) io.Reader {
 	return os.Stdin
 }
 
-// plainWidth is that of an output that is no file.
+// plainWidth is the width of an output that is not a file.
 const plainWidth = 100
 
 // traceURLFlag is -trace-url, of every command that names traces.
 func traceURLFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name:  "trace-url",
-		Usage: "link to each trace by this `TEMPLATE`, with {trace_id} and, if wanted, {span_id} in it",
+		Usage: "link to each trace with this `TEMPLATE`, which contains {trace_id} and optionally {span_id}",
 		Validator: func(template string) error {
 			if template != "" && !strings.Contains(template, "{trace_id}") {
-				return errors.New("must have {trace_id} in it")
+				return errors.New("must contain {trace_id}")
 			}
 			return nil
 		},
 	}
 }
 
-// warnf reports what does not keep the command from its work.
+// warnf reports a problem that does not stop the command.
 func warnf(c *cli.Command, format string, args ...any) {
 	fmt.Fprintln(c.Root().ErrWriter, "mqtrace: warning:", printable(fmt.Sprintf(format, args...)))
 }
 
-// printable keeps what a server or a message says from driving the terminal.
+// printable keeps text from servers and messages from controlling the terminal.
 func printable(text string) string {
 	const maxLine = 2048
 	lines := strings.Split(text, "\n")

@@ -21,9 +21,9 @@ import (
 
 func peekCommand() *cli.Command {
 	return groupCommand("peek", "show the messages of a queue with their traces, without consuming them",
-		`Tells of each message which trace it belongs to, its age, its attempts and its
+		`Shows for each message which trace it belongs to, its age, its attempts and its
 dead-letter history, and of all of them how many carry no or bad context.
-Bodies are shown with -body only, and no more than their beginning.
+The beginning of each body is shown only with -body.
 
 Examples:
    mqtrace peek amqp orders
@@ -98,14 +98,14 @@ const defaultPeek = 20
 // maxNamed is how many queues an error names.
 const maxNamed = 20
 
-// giveBackTime is how long an interrupted peek may take to give its messages back. After it
-// the end of the connection does so.
+// giveBackTime is how long an interrupted peek may take to return its messages. After that,
+// closing the connection does.
 const giveBackTime = 2 * time.Second
 
 func peekFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{
-			Name: "n", Value: defaultPeek, Usage: "show at most `N` messages, of each state where there are several",
+			Name: "n", Value: defaultPeek, Usage: "show at most `N` messages, or N of each state if there are several",
 			Validator: positive,
 		},
 		&cli.BoolFlag{Name: "body", Usage: fmt.Sprintf("show the first %d bytes of each body too, which may be private", peek.MaxBody)},
@@ -126,7 +126,7 @@ func stateFlag() cli.Flag {
 		Validator: func(states []string) error {
 			for _, s := range states {
 				if !slices.Contains(peek.States(), s) {
-					return fmt.Errorf("%q is none of %s", s, strings.Join(peek.States(), ", "))
+					return fmt.Errorf("%q is not one of %s", s, strings.Join(peek.States(), ", "))
 				}
 			}
 			return nil
@@ -140,7 +140,7 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if n := c.Int("n"); c.Bool("quorum") && n > peek.MaxConsumed {
-		return fmt.Errorf("-n %d: with -quorum at most %d, %w", n, peek.MaxConsumed, errUsage)
+		return fmt.Errorf("-n %d: must be at most %d with -quorum, %w", n, peek.MaxConsumed, errUsage)
 	}
 	opts := peekOptions(c)
 	opts.Done = ctx.Done()
@@ -159,8 +159,8 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if n := source.Consumers(); n > 0 {
 		warnf(c, "queue %q has %s, not given these messages meanwhile", queue, textfmt.Count(n, "consumer"))
 	}
-	// What is printed is kept until the messages are given back: a pager may take any time
-	// to read it, and they would be held as long.
+	// The output is buffered until the messages are returned: a pager may read slowly, and
+	// they would be held as long.
 	var kept bytes.Buffer
 	err = peek.Print(&kept, source, c.Int("n"), peekFormat(c, peek.SystemRabbitMQ, queue))
 	if _, printed := peekOut(c).Write(kept.Bytes()); err == nil {
@@ -172,7 +172,8 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	return peekError(queue, err)
 }
 
-// queueType returns a function that asks the management API, or nil where it is not known.
+// queueType returns a function that queries the management API, or nil if its address is
+// not known.
 func queueType(ctx context.Context, c *cli.Command, queue string) (func() (string, error), error) {
 	uri, err := amqp.ParseURI(c.String("amqp"))
 	if err != nil || c.String("management") == "" {
@@ -195,7 +196,7 @@ func peekError(queue string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, peek.ErrQuorum):
-		return fmt.Errorf("queue %q was not read: %w; -quorum reads it, %w", queue, err, errUsage)
+		return fmt.Errorf("queue %q was not read: %w; -quorum reads it anyway, %w", queue, err, errUsage)
 	case errors.Is(err, peek.ErrKind):
 		return fmt.Errorf("queue %q was not read: %w; -quorum reads it as a quorum queue, %w", queue, err, errUsage)
 	case errors.Is(err, peek.ErrNoQueue):

@@ -280,7 +280,7 @@ func TestPeekAsksTheManagementAPI(t *testing.T) {
 		}
 		defer func() { _, _ = ch.QueueDelete(queue, false, false, false) }()
 		peek := []string{"peek", "amqp", "-amqp", url, queue}
-		fails(t, exitUsage, "cannot be found out", peek...)
+		fails(t, exitUsage, "cannot be determined", peek...)
 		for kind, want := range map[string]int{"classic": 0, "quorum": exitUsage, "unheard-of": exitUsage} {
 			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if !strings.HasSuffix(r.URL.EscapedPath(), "/"+queue) {
@@ -292,7 +292,7 @@ func TestPeekAsksTheManagementAPI(t *testing.T) {
 				t.Errorf("of type %s: exit code %d, %s", kind, r.code, r.stderr)
 			}
 			api.Close()
-			fails(t, exitUsage, "cannot be found out", append(peek, "-management", api.URL)...)
+			fails(t, exitUsage, "cannot be determined", append(peek, "-management", api.URL)...)
 		}
 		fails(t, exitUsage, "-management is not a valid", append(peek, "-management", "http://u:geheim@h:x")...)
 	})

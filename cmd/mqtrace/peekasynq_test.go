@@ -39,7 +39,7 @@ func TestPeekAsynq(t *testing.T) {
 		golden(t, "peek-asynq.json", stable(ok(t, append(args, "-o", "json", "-state", "retry,archived", "-baggage-values")...)))
 		golden(t, "peek-asynq-limit", stable(ok(t, append(args, "-n", "1", "-state", "pending,scheduled")...)))
 		fails(t, exitFailed, "there is no queue", "peek", "asynq", "-redis", addr, queue+"-none")
-		fails(t, exitUsage, `"dead" is none of`, append(args, "-state", "dead")...)
+		fails(t, exitUsage, `"dead" is not one of`, append(args, "-state", "dead")...)
 	})
 }
 

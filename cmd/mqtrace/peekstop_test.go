@@ -46,8 +46,8 @@ func TestPeekInterrupted(t *testing.T) {
 	})
 }
 
-// hearing is for the tool to hear of a signal while nobody reads what it prints, so that it
-// cannot get to its end before.
+// hearing lets the tool get a signal while its output is not read, so that it cannot end
+// before.
 const hearing = 500 * time.Millisecond
 
 // interrupt runs the tool until it has begun to print messages, and then sends the

@@ -16,9 +16,9 @@ const defaultProbeTimeout = 10 * time.Second
 
 func probeCommand() *cli.Command {
 	return groupCommand("probe", "send a marked message and see whether its trace context arrives",
-		`Sends traceparent, tracestate and baggage with values that are valid and that careless
-middlemen break, and says of each what arrived: unchanged, continued by a service on
-the way, changed, of another AMQP type, or lost. Exits 0 only if all survived, 3 if not,
+		`Sends traceparent, tracestate and baggage with valid values that careless intermediaries
+break, and reports for each what arrived: unchanged, continued by a service on the way,
+changed, of another AMQP type, or lost. Exits 0 only if all survived, 3 if not,
 and 1 if the probe could not be sent.
 
 Examples:
@@ -97,11 +97,11 @@ const maxVia = 16
 
 func checkVia(via []string) error {
 	if len(via) > maxVia {
-		return fmt.Errorf("at most %d", maxVia)
+		return fmt.Errorf("may be given at most %d times", maxVia)
 	}
 	for _, v := range via {
 		if exchange, _, ok := strings.Cut(v, ":"); !ok || exchange == "" {
-			return fmt.Errorf("%q is not EXCHANGE:KEY", v)
+			return fmt.Errorf("%q is not of the form EXCHANGE:KEY", v)
 		}
 	}
 	return nil
@@ -109,7 +109,7 @@ func checkVia(via []string) error {
 
 func checkProbeTimeout(d time.Duration) error {
 	if d < time.Millisecond || d > time.Hour {
-		return errors.New("from 1ms to 1h")
+		return errors.New("must be from 1ms to 1h")
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func probeAMQP(ctx context.Context, c *cli.Command) error {
 	defer conn.Close()
 	result, err := probe.AMQP(ctx, conn, route)
 	if errors.Is(err, probe.ErrBusy) {
-		return fmt.Errorf("%w; -temporary looks at what the exchange hands out", err)
+		return fmt.Errorf("%w; -temporary probes only the exchange", err)
 	}
 	return printProbe(c, result, err)
 }
@@ -141,9 +141,9 @@ func probeRoute(c *cli.Command) (probe.Route, error) {
 	case c.Args().Present():
 		return r, fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
 	case temporary == (r.Queue != ""):
-		return r, fmt.Errorf("one of -queue and -temporary is needed, %w", errUsage)
+		return r, fmt.Errorf("exactly one of -queue and -temporary is required, %w", errUsage)
 	case temporary && r.From.Exchange == "":
-		return r, fmt.Errorf("-temporary needs an -exchange: nothing can be bound to the default one, %w", errUsage)
+		return r, fmt.Errorf("-temporary requires -exchange: queues cannot be bound to the default exchange, %w", errUsage)
 	case r.From.Exchange == "" && r.From.Key == "":
 		r.From.Key = r.Queue
 	}
@@ -165,7 +165,7 @@ func probeAsynq(ctx context.Context, c *cli.Command) error {
 	defer client.Close()
 	result, err := probe.Asynq(ctx, client, c.String("queue"), c.Bool("live"))
 	if errors.Is(err, probe.ErrBusy) {
-		return fmt.Errorf("%w; -live sends all the same", err)
+		return fmt.Errorf("%w; -live probes it anyway", err)
 	}
 	return printProbe(c, result, err)
 }

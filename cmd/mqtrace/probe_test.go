@@ -29,7 +29,7 @@ func TestProbeAMQP(t *testing.T) {
 
 		r := tool(t, "probe", "amqp", "-amqp", url, "-key", queue+"-none", "-queue", queue)
 		golden(t, "probe-amqp-unroutable", probeNames(r.stdout, queue))
-		if r.code != exitDamaged || !strings.Contains(r.stderr, "has not survived: unroutable") {
+		if r.code != exitDamaged || !strings.Contains(r.stderr, "did not survive: unroutable") {
 			t.Errorf("exit code %d, %s", r.code, r.stderr)
 		}
 	})
@@ -62,7 +62,7 @@ func TestProbeAMQPDamaged(t *testing.T) {
 		for format, name := range map[string]string{"text": "probe-amqp-damaged", "json": "probe-amqp-damaged.json"} {
 			r := tool(t, "probe", "amqp", "-amqp", url, "-key", first, "-queue", queue, "-o", format)
 			golden(t, name, probeNames(r.stdout, queue))
-			if r.code != exitDamaged || !strings.Contains(r.stderr, "has not survived: damaged") {
+			if r.code != exitDamaged || !strings.Contains(r.stderr, "did not survive: damaged") {
 				t.Errorf("exit code %d, %s", r.code, r.stderr)
 			}
 		}
@@ -72,9 +72,9 @@ func TestProbeAMQPDamaged(t *testing.T) {
 func TestProbeAMQPUsage(t *testing.T) {
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
 		for _, args := range [][]string{
-			{"one of -queue and -temporary"},
-			{"one of -queue and -temporary", "-temporary", "-queue", "q"},
-			{"-temporary needs an -exchange", "-temporary", "-key", "k"},
+			{"exactly one of -queue and -temporary"},
+			{"exactly one of -queue and -temporary", "-temporary", "-queue", "q"},
+			{"-temporary requires -exchange", "-temporary", "-key", "k"},
 			{"EXCHANGE:KEY", "-queue", "q", "-via", "x"},
 			{"EXCHANGE:KEY", "-queue", "q", "-via", ":k"},
 			{"at most 16", "-queue", "q", "-via", strings.Repeat("x:k,", 16) + "x:k"},
@@ -89,7 +89,7 @@ func TestProbeAMQPUsage(t *testing.T) {
 		queue := newQueue(t, ch, nil)
 		fill(t, ch, queue, amqp.Publishing{})
 		fails(t, exitFailed, "has 1 message and 0 consumers", "probe", "amqp", "-amqp", url, "-queue", queue)
-		fails(t, exitFailed, "-temporary looks", "probe", "amqp", "-amqp", url, "-queue", queue)
+		fails(t, exitFailed, "-temporary probes", "probe", "amqp", "-amqp", url, "-queue", queue)
 	})
 }
 

@@ -26,11 +26,11 @@ func queuesCommand() *cli.Command {
 		Name:      "queues",
 		Usage:     "list the queues that traces went through, and what waits in them",
 		ArgsUsage: "[FILE|URL]",
-		Description: `Lists each queue that traces name, those of the view at -view or at URL, or of FILE: how
-many messages nothing has consumed, since when and of which tenants, messages a minute,
-how long they wait and are processed, failures, retries and dead letters, who publishes
-and who consumes. The queue that waits longest comes first. A message to be processed
-later counts as waiting once it is due.
+		Description: `Lists each queue in the traces of the view at -view or at URL, or in FILE: messages
+that nothing has consumed, since when and of which tenants, messages a minute, waiting
+and processing times, failures, retries and dead letters, publishers and consumers.
+The queue that waits longest comes first. A message to be processed later counts as
+waiting once it is due.
 
 With -management or -redis, the broker's own depth and consumers are shown too.
 WAITING counts messages whose publish was traced; DEPTH counts all.
@@ -62,7 +62,7 @@ type listedQueue struct {
 
 func listQueues(ctx context.Context, c *cli.Command) error {
 	if c.Args().Len() > 1 {
-		return fmt.Errorf("one argument at most, FILE or URL, %w", errUsage)
+		return fmt.Errorf("expected at most one argument, FILE or URL, %w", errUsage)
 	}
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
@@ -84,7 +84,7 @@ func listQueues(ctx context.Context, c *cli.Command) error {
 		}{found.At, list, found.Edges})
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(c.Root().Writer, "No queues yet: no span says that it sent or processed a message.")
+		fmt.Fprintln(c.Root().Writer, "No queues yet: no span sends or processes a message.")
 		return nil
 	}
 	writeQueues(c, list, found.At)
@@ -102,7 +102,7 @@ func findQueues(ctx context.Context, c *cli.Command, source string) (queues.Over
 	}
 	found, err := remote.Queues(ctx)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		err = fmt.Errorf("%w; -view says which mqtrace view has the traces", err)
+		err = fmt.Errorf("%w; name the mqtrace view that has the traces with -view", err)
 	}
 	return found, err
 }
@@ -131,8 +131,8 @@ func brokerStates(ctx context.Context, c *cli.Command) (map[string]livequeue.Sta
 	return states, nil
 }
 
-// beside puts the broker's word beside each queue, and adds queues that have something in
-// them and that no trace names.
+// beside adds the broker's figures to each queue, and adds non-empty queues that no trace
+// names.
 func beside(found []queues.Queue, states map[string]livequeue.State) []listedQueue {
 	list := make([]listedQueue, 0, len(found))
 	for _, q := range found {
@@ -161,7 +161,7 @@ func waitingFor(q listedQueue, at time.Time) time.Duration {
 	return max(1, at.Sub(*q.WaitingSince))
 }
 
-// writeQueues writes a table, and below it what waits.
+// writeQueues writes a table, and below it the waiting messages.
 func writeQueues(c *cli.Command, list []listedQueue, at time.Time) {
 	rows := [][]string{{"QUEUE", "WAITING", "FOR", "DEPTH", "CONSUMERS", "MSG/MIN", "P50", "P95", "LONGEST", "TOOK", "FAILED", "RETRIED", "DEAD", "FROM -> TO"}}
 	for _, q := range list {
@@ -234,7 +234,7 @@ func names(list []string) string {
 	return text
 }
 
-// waitingLine says what a person on call asks first.
+// waitingLine answers the first questions of a person on call.
 func waitingLine(q listedQueue, at time.Time) string {
 	since := q.WaitingSince.Local().Format(time.TimeOnly) //nolint:gosmopolitan // people read their own clocks
 	line := fmt.Sprintf("\n%s: %s not consumed, the first since %s (%s)", textfmt.Printable(q.Name, maxQueueName),

@@ -76,8 +76,8 @@ func TestQueuesErrors(t *testing.T) {
 		!strings.Contains(r.stderr, "401") || strings.Contains(r.stderr, "falsch") {
 		t.Errorf("exit code %d, %s", r.code, r.stderr)
 	}
-	fails(t, exitFailed, "connection refused; -view says which", "queues", "-view", "http://127.0.0.1:1")
-	fails(t, exitUsage, "one argument at most", "queues", "a", "b")
+	fails(t, exitFailed, "connection refused; name the mqtrace view", "queues", "-view", "http://127.0.0.1:1")
+	fails(t, exitUsage, "expected at most one argument", "queues", "a", "b")
 	if got := ok(t, "queues", writeFile(t, "{}")); !strings.Contains(got, "No queues yet") {
 		t.Errorf("%s", got)
 	}

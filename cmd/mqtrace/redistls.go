@@ -9,9 +9,9 @@ import (
 	"os"
 )
 
-// redisTLS is what a rediss:// URL says of certificates, by the parameters that an amqps://
-// URL has for it. Redis's own clients have none, and Redis asks for a client's certificate
-// by default.
+// redisTLS holds the certificate parameters of a rediss:// URL, which are those of an
+// amqps:// URL. Redis's own clients have none, and Redis requests a client certificate by
+// default.
 type redisTLS struct{ ca, cert, key, name string }
 
 // cutRedisTLS returns the URL without these parameters, which the parser does not know.
@@ -45,14 +45,14 @@ func (r redisTLS) apply(config *tls.Config) error {
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return errors.New("cacertfile: there is no certificate in it")
+			return errors.New("cacertfile: no certificate found")
 		}
 	}
 	if r.cert == "" && r.key == "" {
 		return nil
 	}
 	if r.cert == "" || r.key == "" {
-		return errors.New("certfile and keyfile need each other")
+		return errors.New("certfile and keyfile must be given together")
 	}
 	pair, err := tls.LoadX509KeyPair(r.cert, r.key)
 	if err != nil {

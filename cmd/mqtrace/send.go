@@ -33,7 +33,7 @@ Examples:
 func sendFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "body", Usage: "send `TEXT`"},
-		&cli.StringFlag{Name: "file", Usage: "send what is in `FILE`, - for the standard input"},
+		&cli.StringFlag{Name: "file", Usage: "send the contents of `FILE`, - for standard input"},
 		&cli.StringSliceFlag{Name: "H", Usage: "add a header, `NAME=VALUE`"},
 		&cli.DurationFlag{
 			Name: "wait", Value: defaultWait, Usage: "give up after this `TIME`, such as 500ms",
@@ -48,12 +48,12 @@ const defaultWait = 10 * time.Second
 
 func positiveTime(d time.Duration) error {
 	if d <= 0 {
-		return errors.New("must be above 0")
+		return errors.New("must be greater than 0")
 	}
 	return nil
 }
 
-// sent is what is printed of a message. Its JSON names are documented.
+// sent is the output about a message. Its JSON names are documented.
 type sent struct {
 	System    string `json:"system"`
 	Exchange  string `json:"exchange,omitempty"`
@@ -72,8 +72,8 @@ type sent struct {
 	Link      string `json:"link,omitempty"`
 }
 
-// traced runs what sends a message, within the environment's trace, and ends the
-// telemetry, which never makes it fail.
+// traced runs f, which sends a message, within the environment's trace, and shuts down the
+// telemetry, whose errors are only warnings.
 func traced(
 	ctx context.Context, c *cli.Command, what *sent,
 	work func(ctx context.Context, provider trace.TracerProvider) (trace.SpanContext, error),
@@ -134,7 +134,7 @@ func printSent(c *cli.Command, s *sent, text string) error {
 // body reads -body or -file.
 func body(c *cli.Command) ([]byte, error) {
 	if c.IsSet("body") && c.IsSet("file") {
-		return nil, fmt.Errorf("-body and -file exclude each other, %w", errUsage)
+		return nil, fmt.Errorf("-body and -file cannot be used together, %w", errUsage)
 	}
 	if !c.IsSet("file") {
 		return []byte(c.String("body")), nil
@@ -146,13 +146,13 @@ func body(c *cli.Command) ([]byte, error) {
 	return text, nil
 }
 
-// headers reads -H. Those of the trace are the environment's to say.
+// headers reads -H. Trace headers come from the environment only.
 func headers(c *cli.Command) (map[string]string, error) {
 	out := make(map[string]string)
 	for _, text := range c.StringSlice("H") {
 		name, value, found := strings.Cut(text, "=")
 		if !found || name == "" {
-			return nil, fmt.Errorf("-H %q is not NAME=VALUE, %w", text, errUsage)
+			return nil, fmt.Errorf("-H %q is not of the form NAME=VALUE, %w", text, errUsage)
 		}
 		switch strings.ToLower(name) {
 		case "traceparent", "tracestate", "baggage":

@@ -110,7 +110,7 @@ func TestSendBody(t *testing.T) {
 			}
 		}
 		fails(t, exitFailed, "no such file", append(args, file+"-none")...)
-		fails(t, exitUsage, "exclude each other", append(args, file, "-body", "x")...)
+		fails(t, exitUsage, "cannot be used together", append(args, file, "-body", "x")...)
 	})
 }
 
@@ -135,7 +135,7 @@ func TestSendAsynq(t *testing.T) {
 		fails(t, exitFailed, "not enqueued: task ID conflicts", send("-task-id", "welcome-1")...)
 		ok(t, send("-unique", "1h", "-body", "once")...)
 		fails(t, exitFailed, "not enqueued: task already exists", send("-unique", "1h", "-body", "once")...)
-		fails(t, exitUsage, "is below 0", send("-timeout", "-1s")...)
+		fails(t, exitUsage, "is negative", send("-timeout", "-1s")...)
 	})
 }
 
@@ -178,17 +178,17 @@ func TestSendTelemetry(t *testing.T) {
 
 func TestSendUsage(t *testing.T) {
 	for want, args := range map[string][]string{
-		"names no queue":              {"amqp"},
-		`unexpected argument "x"`:     {"amqp", "-key", "k", "x"},
-		"is not NAME=VALUE":           {"amqp", "-key", "k", "-H", "x"},
-		"set TRACEPARENT in the":      {"amqp", "-key", "k", "-H", "traceparent=x"},
-		"longer than 255":             {"amqp", "-key", strings.Repeat("k", 256)},
-		"is in the past":              {"amqp", "-key", "k", "-expiration", "-1s"},
-		"must be above 0":             {"asynq", "t", "-wait", "0s"},
-		"must have {trace_id}":        {"asynq", "t", "-trace-url", "http://x"},
-		"one argument is needed":      {"asynq"},
-		"-amqp is not a valid amqp":   {"amqp", "-key", "k", "-amqp", "amqp://u:geh%zzeim@h"},
-		"-redis is neither host:port": {"asynq", "t", "-redis", "redis://u:geh%zzeim@h"},
+		"-key or -exchange is required": {"amqp"},
+		`unexpected argument "x"`:       {"amqp", "-key", "k", "x"},
+		"is not of the form NAME=VALUE": {"amqp", "-key", "k", "-H", "x"},
+		"set TRACEPARENT in the":        {"amqp", "-key", "k", "-H", "traceparent=x"},
+		"longer than 255":               {"amqp", "-key", strings.Repeat("k", 256)},
+		"is in the past":                {"amqp", "-key", "k", "-expiration", "-1s"},
+		"must be greater than 0":        {"asynq", "t", "-wait", "0s"},
+		"must contain {trace_id}":       {"asynq", "t", "-trace-url", "http://x"},
+		"expected one argument":         {"asynq"},
+		"-amqp is not a valid amqp":     {"amqp", "-key", "k", "-amqp", "amqp://u:geh%zzeim@h"},
+		"-redis is neither host:port":   {"asynq", "t", "-redis", "redis://u:geh%zzeim@h"},
 	} {
 		r := tool(t, append([]string{"send"}, args...)...)
 		if r.code != exitUsage || !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, "zzeim") {

@@ -34,16 +34,16 @@ Examples:
 			&cli.StringFlag{Name: "key", Usage: "publish with routing `KEY`"},
 			&cli.BoolFlag{Name: "mandatory", Value: true, Usage: "fail if no queue takes the message"},
 			&cli.BoolFlag{Name: "confirm", Value: true, Usage: "wait until the broker has the message"},
-			&cli.BoolFlag{Name: "persistent", Usage: "have the message survive a restart of the broker"},
+			&cli.BoolFlag{Name: "persistent", Usage: "keep the message when the broker restarts"},
 			&cli.DurationFlag{Name: "expiration", Usage: "let the message expire after `TIME`, to the millisecond"},
 			&cli.Uint8Flag{Name: "priority", Usage: "give the message a `PRIORITY`, 0 to 255"},
-			&cli.StringFlag{Name: "content-type", Usage: "say that the body is of `TYPE`, such as application/json"},
-			&cli.StringFlag{Name: "content-encoding", Usage: "say that the body is in `ENCODING`, such as gzip"},
+			&cli.StringFlag{Name: "content-type", Usage: "set the body's content `TYPE`, such as application/json"},
+			&cli.StringFlag{Name: "content-encoding", Usage: "set the body's content `ENCODING`, such as gzip"},
 			&cli.StringFlag{Name: "correlation-id", Usage: "give the message a correlation `ID`"},
 			&cli.StringFlag{Name: "reply-to", Usage: "ask for replies at `ADDRESS`"},
 			&cli.StringFlag{Name: "message-id", Usage: "give the message an `ID`"},
-			&cli.StringFlag{Name: "type", Usage: "say that the message is of `TYPE`"},
-			&cli.StringFlag{Name: "app-id", Usage: "say that the message is from application `ID`"},
+			&cli.StringFlag{Name: "type", Usage: "set the message's `TYPE`"},
+			&cli.StringFlag{Name: "app-id", Usage: "set the application `ID`"},
 		}, sendFlags()...),
 		Action: sendAMQP,
 	}
@@ -54,7 +54,7 @@ func sendAMQP(ctx context.Context, c *cli.Command) error {
 		return fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
 	}
 	if c.String("exchange") == "" && c.String("key") == "" {
-		return fmt.Errorf("-key names no queue and -exchange no exchange, %w", errUsage)
+		return fmt.Errorf("-key or -exchange is required, %w", errUsage)
 	}
 	msg, err := publishing(c)
 	if err != nil {
@@ -101,7 +101,7 @@ func sendError(ctx context.Context, m send.Message, err error) error {
 	}
 }
 
-// maxShort is how long AMQP's short strings are at most, in bytes.
+// maxShort is the maximum length of AMQP's short strings, in bytes.
 const maxShort = 255
 
 func publishing(c *cli.Command) (amqp.Publishing, error) {

@@ -19,7 +19,7 @@ func sendAsynqCommand() *cli.Command {
 		Name:      "asynq",
 		Usage:     "enqueue a task with asynq",
 		ArgsUsage: "TYPE",
-		Description: `Enqueues a task of the type. Times are such as 30s, 5m or 12h. Workers older than
+		Description: `Enqueues a task of the type. Times are written as 30s, 5m or 12h. Workers older than
 asynq 0.26 process the task without its trace.
 
 Examples:
@@ -35,11 +35,11 @@ Examples:
 			&cli.DurationFlag{Name: "unique", Usage: "fail if such a task was enqueued less than `TIME` ago"},
 			&cli.DurationFlag{Name: "timeout", Usage: "stop an attempt after `TIME` (by default, 30m)"},
 			&cli.TimestampFlag{
-				Name: "deadline", Usage: "stop all attempts at a `MOMENT`, such as 2006-01-02T15:04:05Z",
+				Name: "deadline", Usage: "stop all attempts at `MOMENT`, such as 2006-01-02T15:04:05Z",
 				Config: cli.TimestampConfig{Layouts: []string{time.RFC3339}},
 			},
 			&cli.DurationFlag{Name: "retention", Usage: "keep the task for `TIME` after it was processed"},
-			&cli.StringFlag{Name: "group", Usage: "have the task aggregated with others of `GROUP`"},
+			&cli.StringFlag{Name: "group", Usage: "aggregate the task with others of `GROUP`"},
 		}, sendFlags()...),
 		Action: sendAsynq,
 	}
@@ -99,7 +99,7 @@ func newTask(c *cli.Command) (*asynq.Task, error) {
 			continue
 		}
 		if c.Duration(name) < 0 {
-			return nil, fmt.Errorf("-%s %v is below 0, %w", name, c.Duration(name), errUsage)
+			return nil, fmt.Errorf("-%s %v is negative, %w", name, c.Duration(name), errUsage)
 		}
 		opts = append(opts, option(c.Duration(name)))
 	}

@@ -18,12 +18,11 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 )
 
-// dialTimeout is as long as RabbitMQ waits for a client's introduction, and what Redis has
-// to answer in, too.
+// dialTimeout is as long as RabbitMQ's handshake timeout, and applies to Redis too.
 const dialTimeout = 10 * time.Second
 
-// amqpFlag and redisFlag say where the servers are. Their environment variables are
-// those of the examples. A URL holds a password, so none is ever printed.
+// amqpFlag and redisFlag are the addresses of the servers. Their environment variables are
+// those of the examples. A URL contains a password, so none is ever printed.
 func amqpFlag() cli.Flag {
 	return &cli.StringFlag{ //nolint:gosec // the password is the broker's own default
 		Name: "amqp", Value: "amqp://guest:guest@localhost:5672/", HideDefault: true,
@@ -51,13 +50,13 @@ func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 	properties.SetClientConnectionName("mqtrace " + c.Name)
 	conn, err := amqp.DialConfig(rawURL, amqp.Config{Properties: properties, Dial: amqp.DefaultDial(dialTimeout)})
 	if err != nil {
-		return nil, fmt.Errorf("connect to RabbitMQ at %s (-amqp or MQTRACE_AMQP_URL says where): %w",
+		return nil, fmt.Errorf("connect to RabbitMQ at %s (set by -amqp or MQTRACE_AMQP_URL): %w",
 			net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
 	}
 	return conn, nil
 }
 
-// managementFlag says where RabbitMQ's management API is.
+// managementFlag is the address of RabbitMQ's management API.
 func managementFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "management", Usage: "the `URL` of RabbitMQ's management API, with user and password if they are not those of -amqp",
@@ -65,7 +64,7 @@ func managementFlag() cli.Flag {
 	}
 }
 
-// managementURL reads managementFlag. Without a user of its own it has that of -amqp.
+// managementURL reads managementFlag. If it has no user, that of -amqp is used.
 func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
 	u, err := url.Parse(c.String("management"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -78,8 +77,8 @@ func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
 	return u, nil
 }
 
-// needsEscaping reports whether a URL has an @ behind its host: then a password with /, ?
-// or # in it ends too early, and the rest of it passes for a host, a port or a path.
+// needsEscaping reports whether a URL has an @ after its host: then a password that
+// contains /, ? or # ends too early, and its rest is taken for a host, a port or a path.
 func needsEscaping(rawURL string) bool {
 	_, rest, ok := strings.Cut(rawURL, "://")
 	if !ok {
@@ -127,7 +126,7 @@ func dialRedis(ctx context.Context, c *cli.Command) (redis.UniversalClient, erro
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {
 		_ = client.Close()
-		return nil, fmt.Errorf("connect to Redis at %s (-redis or MQTRACE_REDIS_ADDR says where): %w", opt.Addr, err)
+		return nil, fmt.Errorf("connect to Redis at %s (set by -redis or MQTRACE_REDIS_ADDR): %w", opt.Addr, err)
 	}
 	return client, nil
 }
@@ -138,8 +137,8 @@ type prompt struct{ conn *amqp.Connection }
 
 func (p prompt) Close() error { return p.conn.CloseDeadline(time.Now().Add(time.Second)) }
 
-// closeAfter closes a connection some time after ctx has ended, for a command that gives
-// something back then, and returns what closes it before.
+// closeAfter closes a connection some time after ctx has ended, for a command that returns
+// messages then. The returned function closes it earlier.
 func closeAfter(ctx context.Context, grace time.Duration, conn io.Closer) func() {
 	stop := context.AfterFunc(ctx, func() {
 		time.AfterFunc(grace, func() { _ = conn.Close() })
@@ -150,8 +149,8 @@ func closeAfter(ctx context.Context, grace time.Duration, conn io.Closer) func()
 	}
 }
 
-// closeWith closes a connection when ctx ends, which unblocks who waits for it, and
-// returns what closes it before.
+// closeWith closes a connection when ctx ends, which unblocks pending calls. The returned
+// function closes it earlier.
 func closeWith(ctx context.Context, conn io.Closer) func() {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	return func() {

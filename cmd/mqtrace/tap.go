@@ -16,8 +16,8 @@ import (
 const (
 	defaultTapRate     = 1000
 	defaultTapInterval = 10 * time.Second
-	switchTimeout      = time.Minute     // for rabbitmqctl, which takes a second or two where nothing else runs
-	firstTimeout       = 5 * time.Second // for the first that comes from a firehose just turned on
+	switchTimeout      = time.Minute     // for rabbitmqctl, which takes a second or two on an idle machine
+	firstTimeout       = 5 * time.Second // for the first record of a firehose just turned on
 	shutdownTimeout    = 10 * time.Second
 )
 
@@ -56,11 +56,11 @@ Examples:
 			amqpFlag(),
 			&cli.StringFlag{Name: "endpoint", Usage: "send spans to the OTLP/HTTP receiver at `URL`"},
 			&cli.StringFlag{Name: "service", Value: "rabbitmq", Usage: "call the broker `NAME` (service.name)"},
-			&cli.StringSliceFlag{Name: "bind", Value: []string{"#"}, Usage: "take what matches `KEY`: publish.EXCHANGE, deliver.QUEUE"},
+			&cli.StringSliceFlag{Name: "bind", Value: []string{"#"}, Usage: "tap what matches `KEY`: publish.EXCHANGE, deliver.QUEUE"},
 			&cli.BoolFlag{Name: "roots", Usage: "make traces of messages without trace context, too"},
 			&cli.IntFlag{Name: "max-rate", Value: defaultTapRate, Usage: "make at most `N` spans a second, and count the rest", Validator: positive},
 			&cli.DurationFlag{Name: "interval", Value: defaultTapInterval, Usage: "print statistics every `DURATION`; 0 for at the end only", Validator: notNegative},
-			&cli.DurationFlag{Name: "for", Usage: "end after `DURATION`, counted from when it listens; 0 for never", Validator: notNegative},
+			&cli.DurationFlag{Name: "for", Usage: "end after listening for `DURATION`; 0 for never", Validator: notNegative},
 			&cli.BoolFlag{Name: "turn-on", Usage: "turn the firehose on, and off again at the end"},
 			managementFlag(),
 			outputFlag(),
@@ -71,7 +71,7 @@ Examples:
 
 func notNegative(d time.Duration) error {
 	if d < 0 {
-		return errors.New("must not be below 0")
+		return errors.New("must not be negative")
 	}
 	return nil
 }
@@ -96,8 +96,8 @@ func runTap(ctx context.Context, c *cli.Command) error {
 	return errors.Join(err, printTap(c, processor.Count(*stats)))
 }
 
-// listen runs a tap until the time is up or somebody ends it, neither of which is an
-// error. There are no statistics where there was no tap.
+// listen runs a tap until the time is up or it is interrupted, neither of which is an
+// error. Without a tap there are no statistics.
 func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Config) (*tap.Stats, error) {
 	conn, err := dialAMQP(c)
 	if err != nil {
@@ -120,8 +120,8 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 	return &stats, errors.Join(err, off())
 }
 
-// runFor runs a tap for a time that begins here and not earlier, since rabbitmqctl takes a
-// second or two.
+// runFor runs a tap for a time that begins here, since rabbitmqctl takes a second or two
+// before.
 func runFor(ctx context.Context, t *tap.Tap, d time.Duration) error {
 	if d == 0 {
 		return t.Run(ctx)
@@ -156,7 +156,7 @@ func printTap(c *cli.Command, s tap.Stats) error {
 	return nil
 }
 
-// firehoseSwitch returns nil where the firehose is not to be turned on.
+// firehoseSwitch returns nil if the firehose is not to be turned on.
 func firehoseSwitch(c *cli.Command) (tap.Switch, error) {
 	uri, err := amqp.ParseURI(c.String("amqp"))
 	switch {
@@ -171,7 +171,7 @@ func firehoseSwitch(c *cli.Command) (tap.Switch, error) {
 		}
 		return tap.Management{URL: u, VHost: uri.Vhost}, nil
 	case !isLoopback(uri.Host):
-		return nil, fmt.Errorf("-turn-on needs -management: rabbitmqctl speaks to this machine's RabbitMQ, and -amqp names another, %w", errUsage)
+		return nil, fmt.Errorf("-turn-on requires -management: rabbitmqctl controls this machine's RabbitMQ, and -amqp names another, %w", errUsage)
 	}
 	return tap.Control{Command: []string{"rabbitmqctl"}, VHost: uri.Vhost}, nil
 }

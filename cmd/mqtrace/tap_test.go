@@ -111,14 +111,14 @@ func describe(tr spans.Trace) string {
 func TestTapUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{`argument "x"`, "x"},
-		{"must be above 0", "-max-rate", "0"},
-		{"must not be below 0", "-interval", "-1s"},
+		{"must be greater than 0", "-max-rate", "0"},
+		{"must not be negative", "-interval", "-1s"},
 		{"-amqp is not a valid", "-amqp", "http://u:geheim@h"},
 		{"-amqp is not a valid", "-turn-on", "-amqp", "http://u:geheim@h"},
 		{"-endpoint is not a valid", "-endpoint", "u:geheim@h:1"},
 		{"-endpoint is not a valid", "-endpoint", "http://u:geheim@h:x"},
 		{"-management is not a valid", "-turn-on", "-management", "http://u:geheim@h:x"},
-		{"-turn-on needs -management", "-turn-on", "-amqp", "amqp://u:geheim@rabbit.example"},
+		{"-turn-on requires -management", "-turn-on", "-amqp", "amqp://u:geheim@rabbit.example"},
 	} {
 		r := tool(t, append([]string{"tap"}, args[1:]...)...)
 		if r.code != exitUsage || !strings.Contains(r.stderr, args[0]) || strings.Contains(r.stderr, "geheim") {
@@ -171,7 +171,7 @@ func TestTapOff(t *testing.T) {
 			cmd := process(t, append([]string{"tap", "-amqp", s.URL, "-turn-on", "-management", deaf.URL}, more...)...)
 			waits.Go(func() {
 				out, _ := cmd.CombinedOutput()
-				if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(string(out), "is it another RabbitMQ's?") {
+				if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(string(out), "does it belong to another RabbitMQ?") {
 					t.Errorf("%q: exit code %d: %s", more, code, out)
 				}
 			})

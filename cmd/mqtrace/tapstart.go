@@ -26,8 +26,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// ensureOn turns the firehose on where that is asked for and not done yet. What it
-// returns turns it off again, if it was turned on here.
+// ensureOn turns the firehose on if requested and not done yet. The returned function turns
+// it off again if it was turned on here.
 func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap.Tap, firehose tap.Switch) (off func() error, err error) {
 	off = func() error { return nil }
 	on, err := t.On(ctx)
@@ -42,16 +42,16 @@ func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap
 		warnf(c, "the firehose of virtual host %q is off, and nothing comes until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
 		return off, nil
 	}
-	// Joined after the firehose was looked at: who turned it on was there before.
+	// Join only after checking the firehose: whoever turned it on joined before.
 	presence, shared := join(c, conn)
 	if on && !shared {
 		leave(presence)
 		return off, nil
 	}
-	// A reader of standard error that goes away must not end the process before the
-	// firehose is off: without this, SIGPIPE would.
+	// Without this, SIGPIPE from a closed standard error would end the process before the
+	// firehose is off.
 	signal.Ignore(syscall.SIGPIPE)
-	// It may be on even where turning it on fails.
+	// It may be on even if turning it on fails.
 	off = func() error {
 		if n := leave(presence); n > 0 {
 			fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: leaving the firehose on for %s, the last of which turns it off\n", textfmt.Count(n, "other tap"))
@@ -65,8 +65,8 @@ func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap
 	return turnOn(ctx, c, vhost, t, firehose, off)
 }
 
-// join makes the tap one of those that answer for the firehose, and reports whether there
-// are others. Without the permission for that, it is as if there were none.
+// join registers the tap with those that control the firehose, and reports whether there
+// are others. Without the permission for that, it reports none.
 func join(c *cli.Command, conn *amqp.Connection) (p *tap.Presence, shared bool) {
 	p, err := tap.Join(conn)
 	if err != nil {
@@ -77,7 +77,7 @@ func join(c *cli.Command, conn *amqp.Connection) (p *tap.Presence, shared bool) 
 	return p, err == nil && others > 0
 }
 
-// leave returns how many others answer for the firehose.
+// leave returns how many others control the firehose.
 func leave(p *tap.Presence) (others int) {
 	if p == nil {
 		return 0
@@ -89,7 +89,7 @@ func leave(p *tap.Presence) (others int) {
 	return others
 }
 
-// turnOn turns the firehose on and waits for what comes from it. It returns off, unless
+// turnOn turns the firehose on and waits for its first record. It returns off, unless
 // nothing was turned on.
 func turnOn(ctx context.Context, c *cli.Command, vhost string, t *tap.Tap, firehose tap.Switch, off func() error) (func() error, error) {
 	fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: turning on the firehose of virtual host %s: "+
@@ -98,7 +98,7 @@ func turnOn(ctx context.Context, c *cli.Command, vhost string, t *tap.Tap, fireh
 	defer cancel()
 	if err := firehose.Set(setting, true); err != nil {
 		if tap.NotAsked(err) {
-			off = func() error { return nil } // and the place goes with the connection
+			off = func() error { return nil } // the registration ends with the connection
 		}
 		return off, fmt.Errorf("turn the firehose on: %w", err)
 	}
@@ -106,7 +106,7 @@ func turnOn(ctx context.Context, c *cli.Command, vhost string, t *tap.Tap, fireh
 	defer cancel()
 	if err := t.AwaitOn(waiting); err != nil {
 		if ctx.Err() == nil && waiting.Err() != nil {
-			err = errors.New("it was turned on, and nothing comes from it: is it another RabbitMQ's?")
+			err = errors.New("it was turned on, but nothing arrives from it: does it belong to another RabbitMQ?")
 		}
 		return off, err
 	}
@@ -130,7 +130,7 @@ func isLoopback(host string) bool {
 
 const defaultEndpoint = "http://localhost:4318"
 
-// tapProvider exports to the endpoint that the flag, else the environment names.
+// tapProvider exports to the endpoint in the flag, else in the environment.
 func tapProvider(ctx context.Context, c *cli.Command) (*tap.Processor, *sdktrace.TracerProvider, error) {
 	opts, err := endpointOptions(c.String("endpoint"))
 	if err != nil {
@@ -157,8 +157,8 @@ func tapProvider(ctx context.Context, c *cli.Command) (*tap.Processor, *sdktrace
 	return processor, provider, nil
 }
 
-// endpointOptions also checks what the environment says, which the exporter would only
-// log, passwords included.
+// endpointOptions also checks the environment, whose errors the exporter would only log,
+// passwords included.
 func endpointOptions(endpoint string) ([]otlptracehttp.Option, error) {
 	variable := "-endpoint"
 	if endpoint == "" {
@@ -195,7 +195,7 @@ func withoutPassword(err error) string { return userinfo.ReplaceAllString(err.Er
 
 var userinfo = regexp.MustCompile(`//[^/@\s]*@`)
 
-// shutdownProvider exports what waits.
+// shutdownProvider exports the remaining spans.
 func shutdownProvider(ctx context.Context, provider *sdktrace.TracerProvider) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()

@@ -86,8 +86,8 @@ func TestRediss(t *testing.T) {
 		"unknown authority":          rediss(plain),
 		"certificate is valid for":   rediss(plain, ca, "server_name_indication=other.example"),
 		"connect to Redis":           rediss(strict, ca),
-		"need each other":            rediss(strict, ca, "certfile="+p.cert),
-		"no certificate in it":       rediss(strict, "cacertfile="+p.key),
+		"must be given together":     rediss(strict, ca, "certfile="+p.cert),
+		"no certificate found":       rediss(strict, "cacertfile="+p.key),
 		"no such file":               rediss(strict, "cacertfile="+filepath.Join(t.TempDir(), "none.pem")),
 		"private key does not match": rediss(strict, ca, "certfile="+p.cert, "keyfile="+newPKI(t).key),
 	} {

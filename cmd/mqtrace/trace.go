@@ -94,8 +94,8 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 	return writeTraces(c, traces, elsewhere)
 }
 
-// whereElse returns what other traces say about the messages of a trace: a view knows, else
-// those that were read do.
+// whereElse returns what other traces say about the messages of a trace: those of a view,
+// else those that were read.
 func whereElse(ctx context.Context, remote *tracesource.Remote, traces []spans.Trace) func(trace.TraceID) tree.Elsewhere {
 	known := tree.ElsewhereIn(traces)
 	return func(id trace.TraceID) tree.Elsewhere {
@@ -107,7 +107,7 @@ func whereElse(ctx context.Context, remote *tracesource.Remote, traces []spans.T
 	}
 }
 
-// readTraces also says how many traces there are, and which server has them, if one does.
+// readTraces also returns how many traces there are, and the server that has them, if any.
 func readTraces(
 	ctx context.Context, c *cli.Command, source string, id trace.TraceID,
 ) (traces []spans.Trace, found int, remote *tracesource.Remote, err error) {
@@ -126,7 +126,7 @@ func readTraces(
 	case notID == nil && len(source) == len(asked)*2:
 		traces, found, remote, err = fetchTraces(ctx, c, c.String("view"), asked)
 		if errors.Is(err, syscall.ECONNREFUSED) {
-			err = fmt.Errorf("%w; -view says which mqtrace view, or Jaeger, has the trace", err)
+			err = fmt.Errorf("%w; name the mqtrace view or Jaeger that has the trace with -view", err)
 		}
 		return traces, found, remote, err
 	case shortID.MatchString(source) && !exists(source):
@@ -156,7 +156,7 @@ func isURL(source string) bool {
 	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
 }
 
-// sourceName is how an error names a source, which may have a password in it.
+// sourceName is a source's name in errors, without the password that it may contain.
 func sourceName(source string) string {
 	if !isURL(source) {
 		return fmt.Sprintf("%q", source)

@@ -19,10 +19,10 @@ import (
 const (
 	defaultViewMiB = 128
 	maxViewMiB     = 64 << 10
-	// spansPerMiB is for spans of a kilobyte, which those with few attributes are.
+	// spansPerMiB assumes spans of a kilobyte, typical with few attributes.
 	spansPerMiB  = 1024
 	viewShutdown = 2 * time.Second
-	// baseMemory is for the requests and answers under way, in bytes.
+	// baseMemory is for requests and answers in progress, in bytes.
 	baseMemory = 64 << 20
 )
 
@@ -49,12 +49,12 @@ Examples:
    mqtrace view -allow-remote -addr :4318  for other machines too`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:4318", Usage: "listen on `HOST:PORT`"},
-			&cli.BoolFlag{Name: "allow-remote", Usage: "let the address be one that other machines can reach"},
+			&cli.BoolFlag{Name: "allow-remote", Usage: "permit an address that other machines can reach"},
 			&cli.IntFlag{
 				Name: "max-memory", Value: defaultViewMiB, Usage: "keep `MIB` of spans; the program takes up to about three times that, or GOMEMLIMIT",
 				Validator: func(mib int) error {
 					if mib < 1 || mib > maxViewMiB {
-						return fmt.Errorf("-max-memory %d: from 1 to %d", mib, maxViewMiB)
+						return fmt.Errorf("-max-memory %d: must be from 1 to %d", mib, maxViewMiB)
 					}
 					return nil
 				},
@@ -81,10 +81,10 @@ func view(ctx context.Context, c *cli.Command) error {
 	}
 	server, err := traceview.Listen(c.String("addr"), store, opts...)
 	if errors.Is(err, traceview.ErrNotLoopback) {
-		return fmt.Errorf("%q is not an address of this machine alone; -allow-remote permits it: %w", c.String("addr"), errUsage)
+		return fmt.Errorf("%q is not a loopback address; -allow-remote permits it: %w", c.String("addr"), errUsage)
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; -addr 127.0.0.1:0 takes a free port", err)
+		return fmt.Errorf("%w; -addr 127.0.0.1:0 picks a free port", err)
 	}
 	if err != nil {
 		return err
@@ -95,12 +95,12 @@ func view(ctx context.Context, c *cli.Command) error {
 	<-ctx.Done()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), viewShutdown)
 	defer cancel()
-	_ = server.Shutdown(stopping) // What has not ended by then is cut off.
+	_ = server.Shutdown(stopping) // Requests that have not ended by then are cut off.
 	return server.Close()
 }
 
-// limitMemory makes the garbage collector work harder before the program takes more than
-// the help of -max-memory says. It returns what undoes that.
+// limitMemory makes the garbage collector work harder before the program exceeds the memory
+// named in the help of -max-memory. The returned function undoes that.
 func limitMemory(mib int) (undo func()) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return func() {} // the user's own
@@ -129,10 +129,10 @@ func openTraces(c *cli.Command, store *traceview.Store, path string) error {
 		warnf(c, "%s: spans left out: %d, beyond what fits in memory", path, dropped)
 	}
 	if info, err := f.Stat(); err == nil && result.Spans == 0 && info.Size() > int64(store.Limits().Bytes) {
-		return fmt.Errorf("%s is larger than -max-memory, and has no spans in it", path)
+		return fmt.Errorf("%s contains no spans and is larger than -max-memory", path)
 	}
 	if result.Spans == 0 {
-		warnf(c, "%s has no spans in it", path)
+		warnf(c, "%s contains no spans", path)
 	}
 	return nil
 }

@@ -118,8 +118,8 @@ func TestViewUsage(t *testing.T) {
 // What of a file is left out is said.
 func TestViewSaysWhatItLeavesOut(t *testing.T) {
 	for text, content := range map[string]string{
-		"has no spans in it": `{}`,
-		"spans left out: 1":  `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"without ids"}]}]}]}`,
+		"contains no spans": `{}`,
+		"spans left out: 1": `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"without ids"}]}]}]}`,
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		r, w := io.Pipe()

@@ -19,8 +19,8 @@ func loopArguments(retry string) amqp.Table {
 	return amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": retry}
 }
 
-// pauseArguments are those of the retry queue, which nobody consumes from: after a while
-// the message goes back to the work queue.
+// pauseArguments are those of the retry queue, which has no consumer: after a while the
+// message goes back to the work queue.
 func pauseArguments(work string) amqp.Table {
 	return amqp.Table{
 		amqp.QueueMessageTTLArg:     retryAfter.Milliseconds(),
@@ -54,9 +54,9 @@ func retryLoop(
 	return nil
 }
 
-// park puts the message where somebody will look at it. It is acknowledged only when it
-// is there. Its headers have the history of its deaths; the publisher puts the present
-// trace context into a copy of them.
+// park publishes the message to the parking queue, for people to look at. It is
+// acknowledged only once it is there. Its headers have the history of its deaths; the
+// publisher puts the present trace context into a copy of them.
 func park(ctx context.Context, pub *amqptrace.Publisher, queue string, d amqp.Delivery) error {
 	err := pub.PublishConfirmed(ctx, "", queue, true, false, amqp.Publishing{
 		Headers: d.Headers, DeliveryMode: d.DeliveryMode, MessageId: d.MessageId, Body: d.Body,

@@ -112,7 +112,7 @@ func declare(s *showcase.Stage, ch *amqp.Channel) (queues, error) {
 		"parcels":        loopArguments(q.retry),
 		"parcels.retry":  pauseArguments(q.parcels),
 		"parcels.parked": nil,
-		// A quorum queue counts deliveries. A classic one only tells the first from others.
+		// A quorum queue counts deliveries. A classic one only marks redeliveries.
 		"labels": {amqp.QueueTypeArg: amqp.QueueTypeQuorum},
 	} {
 		if _, err := s.Queue(ch, name, args); err != nil {

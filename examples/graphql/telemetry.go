@@ -18,8 +18,8 @@ func copyTenant() sdktrace.TracerProviderOption {
 	}))
 }
 
-// newClient returns a client whose calls have spans, except for the feature flags, which are
-// asked for at every order and are never what somebody looks for. No trace goes there either.
+// newClient returns a client whose calls have spans, except those for feature flags, which
+// every order makes and nobody looks for. They carry no trace context either.
 func newClient(provider trace.TracerProvider) *http.Client {
 	return &http.Client{Transport: otelhttp.NewTransport(&http.Transport{DisableKeepAlives: true},
 		otelhttp.WithTracerProvider(provider),

@@ -76,11 +76,11 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var opts options
 	flags := flag.NewFlagSet("order-notification", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&opts.part, "run", "", "run one `service` alone: order, notification or email")
+	flags.StringVar(&opts.part, "run", "", "run one `service` alone: order, must be notification or email")
 	flags.BoolVar(&opts.serve, "serve", false, "keep all services up and show the traces of what you send, here and on a web page")
-	flags.Func("without", "with -serve, leave a `service` to be run by itself: notification or email; may be repeated", func(text string) error {
+	flags.Func("without", "with -serve, do not run this `service`, so that it can be run by itself: notification or email; may be repeated", func(text string) error {
 		if part := shop.Part(text); part != shop.Notification && part != shop.Email {
-			return errors.New("notification or email")
+			return errors.New("must be notification or email")
 		}
 		opts.without = append(opts.without, shop.Part(text))
 		return nil
@@ -96,9 +96,9 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	case flags.NArg() > 0:
 		problem = fmt.Sprintf("unexpected argument %q", flags.Arg(0))
 	case opts.part != "" && !known:
-		problem = fmt.Sprintf("there is no service %q: order, notification or email", opts.part)
+		problem = fmt.Sprintf("unknown service %q: must be order, notification or email", opts.part)
 	case opts.part != "" && opts.serve:
-		problem = "-run and -serve exclude each other"
+		problem = "-run and -serve cannot be used together"
 	case opts.without != nil && !opts.serve:
 		problem = "-without goes with -serve"
 	default:

@@ -100,7 +100,7 @@ func (c *client) receive(ctx context.Context) error {
 		c.mu.Lock()
 		if caller, ok := c.waiting[d.CorrelationId]; ok {
 			caller <- d.Body
-			delete(c.waiting, d.CorrelationId) // A second reply has nobody waiting.
+			delete(c.waiting, d.CorrelationId) // Nothing waits for a second reply.
 		}
 		c.mu.Unlock()
 	}

@@ -41,7 +41,7 @@ func realURL(t *testing.T) string {
 
 var uniqueNumber atomic.Int64
 
-// unique is a name that nobody else on the server uses.
+// unique returns a name that nothing else on the server uses.
 func unique(kind string) string {
 	return fmt.Sprintf("mqtrace-test-%d-%d-%s", os.Getpid(), uniqueNumber.Add(1), kind)
 }

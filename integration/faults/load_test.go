@@ -179,7 +179,7 @@ func (l *load) compare() {
 			l.t.Errorf("%d spans say %q, the program saw %d", got, what, want)
 		}
 	}
-	// Of a forgotten confirmation the span says what is known, which nobody was told.
+	// The span of a forgotten confirmation records what is known.
 	forgotten := l.spans.count("publish unconfirmed")
 	for _, what := range []string{"publish acked", "publish nacked", "publish returned", "publish closed"} {
 		more := l.spans.count(what) - l.ledger.count(what)

@@ -116,7 +116,7 @@ func (n *neighbours) publish(publisher *amqptrace.Publisher, exchange, key, body
 	return span.SpanContext()
 }
 
-// sendPoison publishes order events that nobody can read.
+// sendPoison publishes unreadable order events.
 func (n *neighbours) sendPoison(many int) {
 	publisher := amqptrace.NewPublisher(n.channel, n.options()...)
 	for range many {

@@ -153,7 +153,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // nextPort is below those that the kernel gives to connections.
 var nextPort atomic.Int32
 
-// freeAddr is an address that nobody listens on, another one each time.
+// freeAddr returns an address on which nothing listens, a new one each time.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	nextPort.CompareAndSwap(0, 20_000+int32(os.Getpid()%40)*100)

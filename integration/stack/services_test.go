@@ -28,7 +28,7 @@ import (
 // trace.
 const emailRetry = decisionWait + 4*time.Second
 
-// redisDatabase is one that nobody else uses by default.
+// redisDatabase is a database that nothing else uses by default.
 const redisDatabase = "11"
 
 var binary string

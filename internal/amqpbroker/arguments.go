@@ -9,8 +9,8 @@ import (
 // maxTimer is the longest time RabbitMQ takes, in milliseconds: ten years.
 const maxTimer = 10 * 365 * 24 * 60 * 60 * 1000
 
-// typeArguments are the x-arguments of queue.declare that a type of queue knows. They are
-// the ones that a second declaration must repeat, and they are compared in this order
+// typeArguments are the x-arguments of queue.declare that a queue type supports. A second
+// declaration must repeat them, and they are compared in this order
 // (https://www.rabbitmq.com/docs/queues#optional-arguments).
 var typeArguments = map[string][]string{
 	"classic": {
@@ -59,7 +59,7 @@ var queueArguments = []argument{
 	{"x-delivery-limit", setDeliveryLimit},
 }
 
-// number is an integer from low to high, kept where at says unless that is nil.
+// number checks an integer from low to high, and stores it through at unless that is nil.
 func number(low, high int64, at func(*queueTraits) *int64) func(*queueTraits, table, field) string {
 	return func(t *queueTraits, _ table, f field) string {
 		n, ok := f.integer()
@@ -84,7 +84,7 @@ func number(low, high int64, at func(*queueTraits) *int64) func(*queueTraits, ta
 
 func wrongType(f field) string { return fmt.Sprintf("{unacceptable_type,%s}", typeName(f.kind)) }
 
-// text reads a string argument with f, which says what is wrong with it.
+// text reads a string argument with f, which returns what is wrong with it.
 func text(read func(t *queueTraits, s string) string) func(*queueTraits, table, field) string {
 	return func(t *queueTraits, _ table, f field) string {
 		s, ok := f.text()
@@ -102,7 +102,7 @@ func name(at func(*queueTraits) **string) func(*queueTraits, table, field) strin
 	})
 }
 
-// oneOf is a string that has no meaning here, but must be one of those.
+// oneOf checks a string that has no effect here but must be one of these.
 func oneOf(problem string, known ...string) func(*queueTraits, table, field) string {
 	return text(func(_ *queueTraits, s string) string {
 		if !slices.Contains(known, s) {
@@ -133,7 +133,7 @@ func setOverflow(t *queueTraits, s string) string {
 	return ""
 }
 
-// setVersion takes what has no meaning here: nothing is ever on disk.
+// setVersion accepts a value without effect: nothing is ever on disk.
 func setVersion(t *queueTraits, args table, f field) string {
 	var version int64
 	problem := number(0, math.MaxInt64, func(*queueTraits) *int64 { return &version })(t, args, f)
@@ -151,7 +151,7 @@ func setSingleActive(t *queueTraits, _ table, f field) string {
 	return ""
 }
 
-// setDeliveryLimit passes over what is no integer.
+// setDeliveryLimit ignores values that are not integers.
 func setDeliveryLimit(t *queueTraits, _ table, f field) string {
 	if n, ok := f.integer(); ok {
 		t.deliveryLimit = n

@@ -18,10 +18,10 @@ const (
 	defaultCloseGrace       = 2 * time.Second
 )
 
-// ErrNotLoopback is what Listen gives for an address that others could reach.
+// ErrNotLoopback is the error of Listen for an address that other machines can reach.
 var ErrNotLoopback = errors.New("amqpbroker: not a loopback address")
 
-// Option sets up a Broker.
+// Option configures a Broker.
 type Option func(*config)
 
 type config struct {
@@ -171,7 +171,7 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// Kill cuts every connection without a word, as a crash does, and ends.
+// Kill drops every connection without closing it properly, as a crash does, and ends.
 func (b *Broker) Kill() { b.stop(false) }
 
 func (b *Broker) stop(graceful bool) {

@@ -34,7 +34,7 @@ const (
 	channelClosing // channel.close was sent
 )
 
-// content is a basic.publish of which header or body are still to come.
+// content is a basic.publish whose header or body has not arrived yet.
 type content struct {
 	publish publishArgs
 	header  bool // the header is there
@@ -86,7 +86,7 @@ func (ch *channel) method(payload []byte) error {
 	return ch.resolve(ch.carryOut(id, d), id)
 }
 
-// carryOut does what a method without content asks for.
+// carryOut executes a method without content.
 func (ch *channel) carryOut(id methodID, d *decoder) error {
 	switch {
 	case id == channelClose:
@@ -114,7 +114,7 @@ func (ch *channel) carryOut(id methodID, d *decoder) error {
 	return err
 }
 
-// errUndecodable is what an operation gives where its arguments were malformed.
+// errUndecodable is the error of an operation with malformed arguments.
 var errUndecodable = errors.New("amqpbroker: malformed arguments")
 
 // resolve closes the channel where err is a channel exception. Any other error is
@@ -174,8 +174,8 @@ func (ch *channel) remove() {
 	delete(ch.conn.channels, ch.id)
 }
 
-// end takes the channel out of the broker's state: consumers go, and what was not
-// acknowledged returns to its queue.
+// end removes the channel from the broker's state: consumers are removed, and
+// unacknowledged messages return to their queues.
 func (ch *channel) end() {
 	if ch.ended {
 		return
@@ -197,7 +197,7 @@ func (ch *channel) end() {
 	ch.consumers = nil
 }
 
-// unsubscribe has nothing more delivered to the channel.
+// unsubscribe stops deliveries to the channel.
 func (ch *channel) unsubscribe() {
 	for _, c := range ch.consumers {
 		c.queue.drop(c)

@@ -16,7 +16,7 @@ type clock struct {
 	quit chan struct{}
 }
 
-// alarm is one call to come.
+// alarm is one scheduled call.
 type alarm struct {
 	at    time.Time
 	call  func()
@@ -35,7 +35,7 @@ func newClock(mu *sync.Mutex, now func() time.Time) *clock {
 	return &clock{mu: mu, now: now, wake: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
-// at has f called at t. The mutex must be held.
+// at schedules a call of f at t. The mutex must be held.
 func (c *clock) at(t time.Time, f func()) *alarm {
 	a := &alarm{at: t, call: f, clock: c}
 	heap.Push(&c.due, a)
@@ -64,7 +64,7 @@ func (c *clock) run() {
 	}
 }
 
-// ring calls what is due and returns how long to sleep. It lets go of the mutex
+// ring makes the calls that are due and returns how long to sleep. It releases the mutex
 // between calls.
 func (c *clock) ring() time.Duration {
 	for {

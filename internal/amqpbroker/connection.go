@@ -16,7 +16,7 @@ type connection struct {
 	sock       net.Conn
 	in         *bufio.Reader
 	out        outbox
-	heartbeats chan time.Duration // tells the writer how often
+	heartbeats chan time.Duration // sets the writer's interval
 
 	state        connectionState
 	capabilities table
@@ -59,9 +59,8 @@ func newConnection(b *Broker, sock net.Conn) *connection {
 	return c
 }
 
-// socketReader is how the connection reads: what is about to wait for the peer
-// first sends the confirms that have gathered, so that they go out together and
-// yet never late.
+// socketReader is the connection's reader: before it waits for the peer, it sends the
+// pending confirms, so that they go out together and yet never late.
 type socketReader struct{ c *connection }
 
 func (r socketReader) Read(p []byte) (int, error) {
@@ -99,15 +98,15 @@ func (c *connection) read() {
 	}
 	c.forget()
 	c.out.end()
-	// The peer is to see the last that was said: a socket closed with input unread
-	// would be reset, and that lost.
+	// Read on so that the peer sees the last output: closing a socket with unread input
+	// would reset it and lose the output.
 	c.deadline(c.sock.SetDeadline, c.broker.cfg.closeGrace)
 	_, _ = io.Copy(io.Discard, c.sock)
 	<-c.out.finished
 	_ = c.sock.Close()
 }
 
-// forget takes the connection out of the broker's state.
+// forget removes the connection from the broker's state.
 func (c *connection) forget() {
 	b := c.broker
 	b.mu.Lock()
@@ -134,7 +133,7 @@ func (c *connection) dropChannels() {
 	}
 }
 
-// cut ends the connection without a word. The broker's mutex must be held.
+// cut drops the connection without closing it properly. The broker's mutex must be held.
 func (c *connection) cut() {
 	if tcp, ok := c.sock.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

@@ -87,8 +87,8 @@ func (q *queue) drop(c *consumer) bool {
 	return true
 }
 
-// next is the consumer whose turn it is: among those of the highest priority that
-// are ready, the one that waited longest. It goes to the back of its priority.
+// next returns the consumer whose turn it is: of the ready ones with the highest priority,
+// the one that waited longest. It moves to the back of its priority.
 func (q *queue) next() *consumer {
 	if q.singleActive {
 		if q.active != nil && q.active.ready() {

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Why a message is dead-lettered, as x-death says it
-// (https://www.rabbitmq.com/docs/dlx).
+// The reasons for dead-lettering, as in x-death (https://www.rabbitmq.com/docs/dlx).
 const (
 	reasonRejected      = "rejected"
 	reasonExpired       = "expired"
@@ -47,8 +46,8 @@ func (q *queue) deadLetter(e *entry, reason string, now time.Time) {
 	b.deliverReplies(m, now)
 }
 
-// buried is a message with its death recorded in its headers, its own TTL removed lest it
-// expire again, and its new routing keys.
+// buried returns a message with its death recorded in its headers, without its own TTL so
+// that it does not expire again, and with its new routing keys.
 func (q *queue) buried(e *entry, reason string, now time.Time) *message {
 	m := e.message
 	deaths := recordDeath(m, q.name, reason, now)
@@ -64,8 +63,8 @@ func (q *queue) buried(e *entry, reason string, now time.Time) *message {
 	return m
 }
 
-// recordDeath returns m's history brought up to date, the latest death first. What the
-// client has sent as x-death is none of it.
+// recordDeath returns m's updated history, the latest death first. An x-death header from
+// the client is not part of it.
 func recordDeath(m *message, queue, reason string, now time.Time) []death {
 	deaths := slices.Clone(m.deaths)
 	latest := death{queue, reason, m.exchange, m.openKeys(), 0, now, ""}
@@ -126,8 +125,8 @@ func (d death) table() table {
 	return t
 }
 
-// cycles reports whether a message has been in the queue before and came round
-// without anybody rejecting it: it would go round for ever, and is dropped.
+// cycles reports whether a message has been in the queue before and came back without a
+// rejection: it would circulate forever, so it is dropped.
 func cycles(queue string, deaths []death) bool {
 	for _, d := range deaths {
 		if d.reason == reasonRejected {

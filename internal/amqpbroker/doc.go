@@ -1,5 +1,5 @@
-// Package amqpbroker is an AMQP 0-9-1 broker inside the process, for demos and
-// for tests that have no RabbitMQ at hand.
+// Package amqpbroker is an in-process AMQP 0-9-1 broker, for demos and for tests without
+// RabbitMQ.
 //
 //	b, err := amqpbroker.Start()
 //	...
@@ -10,21 +10,20 @@
 // x-death, TTLs, length limits, priorities, quorum queues with their counts and delivery
 // limits, single active consumers, direct reply-to. The conformance suite runs the same
 // assertions against it and against RabbitMQ 4.3.6, 4.0.5 and 3.10.8: frame by frame in
-// this package, with a client in integration/amqpbroker. Where the releases differ it says
-// how each answers.
+// this package, with a client in integration/amqpbroker. The suite records where the
+// releases differ.
 //
-// It is no message broker to run a service on. Nothing is kept on disk, there is
-// one virtual host, one user and one node, and it listens on loopback only unless
-// [AllowNonLoopback] says otherwise. It has no streams, plugins, policies, TLS,
-// management interface or AMQP 1.0.
+// It is not a broker for production. Nothing is kept on disk, there is one virtual host,
+// one user and one node, and it listens on loopback only unless [AllowNonLoopback] says
+// otherwise. It has no streams, plugins, policies, TLS, management interface or AMQP 1.0.
 //
 // # Where it differs from RabbitMQ
 //
 //   - Nothing is asynchronous: what a method does is done when the next one on any
 //     channel is read, where RabbitMQ's queues may take a moment.
 //   - Quorum queues are a queue with counts and a delivery limit. Durability and delivery
-//     modes are remembered and mean nothing. So do the arguments for timeouts of consumers,
-//     delayed retries, at-least-once dead-lettering and the places of queues.
+//     modes are stored and have no effect. Neither do the arguments for consumer timeouts,
+//     delayed retries, at-least-once dead-lettering and queue placement.
 //   - A direct reply to a client that has 1 MiB of deliveries unread is dropped.
 //
 // # Where older releases of RabbitMQ differ

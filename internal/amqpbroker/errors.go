@@ -58,7 +58,7 @@ type exception struct {
 
 func (e *exception) Error() string { return e.replyText() }
 
-// hard reports whether the whole connection is closed, or the channel alone.
+// hard reports whether the whole connection is closed, not only the channel.
 func (e *exception) hard() bool {
 	switch e.code {
 	case contentTooLarge, noRoute, noConsumers, accessRefused, notFound, resourceLocked, preconditionFailed:
@@ -83,13 +83,13 @@ func fail(code uint16, format string, args ...any) error {
 	return &exception{code: code, text: fmt.Sprintf(format, args...)}
 }
 
-// failBlameless is for what RabbitMQ reports without a class and a method.
+// failBlameless is for errors that RabbitMQ reports without a class and a method.
 func failBlameless(code uint16, format string, args ...any) error {
 	return &exception{code: code, text: fmt.Sprintf(format, args...), nobody: true}
 }
 
-// errCrashed ends a connection without a word. RabbitMQ does so where its own
-// code fails on what it was sent: methods that do not exist, for one.
+// errCrashed drops a connection without closing it properly, as RabbitMQ does when its own
+// code fails on input such as unknown methods.
 var errCrashed = errors.New("amqpbroker: unknown method")
 
 // blame names the method that caused an exception, where that is not known yet.
@@ -101,7 +101,7 @@ func blame(err error, id methodID) error {
 	return err
 }
 
-// RabbitMQ names things in its reply texts like this.
+// This is how RabbitMQ names things in its reply texts.
 func queueNamed(name string) string    { return fmt.Sprintf("queue '%s' in vhost '/'", name) }
 func exchangeNamed(name string) string { return fmt.Sprintf("exchange '%s' in vhost '/'", name) }
 

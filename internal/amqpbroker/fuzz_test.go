@@ -90,7 +90,7 @@ func checkClose(t *testing.T, kind byte, payload []byte) {
 	}
 }
 
-// witness is somebody else on the same broker.
+// witness is another client of the same broker.
 type witness struct {
 	broker *amqpbroker.Broker
 	url    *url.URL

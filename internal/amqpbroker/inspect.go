@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Held message is one that a queue holds, for tests to look at.
+// A Held message is a message in a queue, for tests to inspect.
 type Held struct {
 	Exchange, Key string
 	Redelivered   bool

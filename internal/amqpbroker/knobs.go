@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// knobs are what tests may turn while the broker runs. They are guarded by the
+// knobs are settings that tests may change while the broker runs. They are guarded by the
 // broker's mutex.
 type knobs struct {
 	blockReason   string
@@ -31,9 +31,9 @@ type Frame struct {
 	Payload []byte
 }
 
-// WithFrameHook has f called for each frame read and written. It is called from
-// the goroutines of the connections, several at a time, and holds up its
-// connection while it runs. By default, nobody looks.
+// WithFrameHook calls f for each frame read and written, concurrently from the goroutines
+// of the connections, and blocks its connection while it runs. By default, there is no
+// hook.
 func WithFrameHook(f func(Frame)) Option {
 	return func(c *config) { c.hook = f }
 }
@@ -66,7 +66,7 @@ type Connection struct {
 	c *connection
 }
 
-// Cut ends the connection without a word, as a broken network does.
+// Cut drops the connection without closing it properly, as a network failure does.
 func (c Connection) Cut() {
 	c.c.broker.mu.Lock()
 	defer c.c.broker.mu.Unlock()
@@ -109,7 +109,7 @@ func (b *Broker) BlockPublishers(reason string) {
 	}
 }
 
-// UnblockPublishers ends what BlockPublishers has begun.
+// UnblockPublishers ends the effect of BlockPublishers.
 func (b *Broker) UnblockPublishers() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -156,16 +156,16 @@ func (c *connection) holdIfBlocked() {
 	}
 }
 
-// RefuseConfirms has every message published in confirm mode thrown away and
-// answered with basic.nack, until it is called with false.
+// RefuseConfirms makes the broker drop every message published in confirm mode and answer
+// with basic.nack, until it is called with false.
 func (b *Broker) RefuseConfirms(refuse bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.knobs.refuseConfirm = refuse
 }
 
-// DelayConfirms has confirms sent only d after the message was taken; 0 sends them
-// at once again. Those on their way keep their time.
+// DelayConfirms delays each confirm until d after the message was accepted; 0 sends them at
+// once again. Pending confirms keep their time.
 func (b *Broker) DelayConfirms(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

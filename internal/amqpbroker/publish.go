@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// maxContentSize is what RabbitMQ takes for a framing error rather than a large
-// message.
+// maxContentSize is the size from which RabbitMQ reports a framing error rather than a
+// large message.
 const maxContentSize = 512 << 20
 
 type publishArgs struct {
@@ -25,7 +25,7 @@ func readPublish(d *decoder) (publishArgs, error) {
 	return a, nil
 }
 
-// publish routes a message and answers for it.
+// publish routes a message and sends its return and confirm.
 func (ch *channel) publish(c *content, now time.Time) error {
 	m, x, err := ch.accept(c)
 	if err != nil {
@@ -172,7 +172,7 @@ func (ch *channel) confirmSelect(d *decoder) error {
 	return nil
 }
 
-// confirm notes the answer to the message just published.
+// confirm records the answer to the message just published.
 func (ch *channel) confirm(ack bool, now time.Time) {
 	c := ch.confirms
 	c.tag++

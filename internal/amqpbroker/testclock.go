@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Clock is a time that tests advance, for brokers that begin with [WithClock]. What Advance
-// brings about does not depend on how busy the machine is.
+// Clock is a clock that tests advance, for brokers started with [WithClock]. The effect of
+// Advance does not depend on how busy the machine is.
 type Clock struct {
 	mu      sync.Mutex
 	at      time.Time     // of a stopped clock
@@ -15,11 +15,11 @@ type Clock struct {
 	advance time.Duration // of a running clock, ahead of the machine's
 }
 
-// NewClock returns a clock that shows the current time and goes on only when
-// [Broker.Advance] has it go on.
+// NewClock returns a clock that starts at the current time and moves only with
+// [Broker.Advance].
 func NewClock() *Clock { return &Clock{at: time.Now()} }
 
-// NewRunningClock returns a clock that goes on by itself, and that Advance puts forward.
+// NewRunningClock returns a running clock, which Advance moves forward.
 func NewRunningClock() *Clock { return &Clock{runs: true} }
 
 func (c *Clock) now() time.Time {
@@ -48,14 +48,14 @@ func (c *Clock) put(t time.Time) {
 	}
 }
 
-// WithClock has the broker go by c, which must be the clock of no other broker. By default,
-// it goes by the machine's.
+// WithClock makes the broker use c, which no other broker may share. By default, it uses
+// the machine's clock.
 func WithClock(c *Clock) Option {
 	return func(cfg *config) { cfg.now = c.now }
 }
 
-// Advance puts c, the broker's clock, forward. What is due meanwhile is done at its time, and
-// before Advance returns.
+// Advance moves the broker's clock forward. Everything that falls due happens at its time,
+// and before Advance returns.
 func (b *Broker) Advance(c *Clock, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

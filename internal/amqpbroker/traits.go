@@ -44,7 +44,7 @@ func (t table) typed() table {
 	return t.with(stringField(queueType, "classic")).sorted()
 }
 
-// kindOf is the type of the queue that arguments ask for.
+// kindOf returns the queue type in the arguments.
 func kindOf(args table) (kind, problem string) {
 	f, _ := args.find(queueType)
 	kind, ok := f.text()
@@ -59,7 +59,7 @@ func kindOf(args table) (kind, problem string) {
 	return kind, ""
 }
 
-// readTraits checks the arguments of queue.declare, in RabbitMQ's order.
+// readTraits checks the arguments of queue.declare in RabbitMQ's order.
 func readTraits(queue string, durable, autoDelete, exclusive bool, args table) (queueTraits, error) {
 	t := queueTraits{
 		durable: durable, autoDelete: autoDelete, deliveryLimit: defaultDeliveryLimit,
@@ -105,7 +105,7 @@ func anyTypeKnows(name string) bool {
 	return false
 }
 
-// quorumCan refuses what a quorum queue cannot be.
+// quorumCan refuses properties that a quorum queue cannot have.
 func (t queueTraits) quorumCan(queue string, exclusive bool) error {
 	for _, p := range []struct {
 		bad  bool

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// transaction holds back what a channel in tx mode publishes and settles. As in
+// transaction holds back the publishes and settlements of a channel in tx mode. As in
 // RabbitMQ it is atomic for a reader of one queue, not across queues.
 type transaction struct {
 	publishes []routing

@@ -10,7 +10,7 @@ import (
 // MaxDeaths is how many entries of a message's dead-letter history are kept.
 const MaxDeaths = 8
 
-// History is what a message's headers say about its earlier deliveries.
+// History holds a message's earlier deliveries, from its headers.
 type History struct {
 	// Attempt is 1 for the first delivery to this queue.
 	Attempt int
@@ -25,8 +25,8 @@ type History struct {
 // https://www.rabbitmq.com/docs/dlx#effects
 type Death struct {
 	Queue, Reason string
-	// Exchange and Key are what the message had been published with to that queue;
-	// of several routing keys the first.
+	// Exchange and Key are those with which the message was published to that queue; of
+	// several routing keys, the first.
 	Exchange, Key string
 	Count         int64
 	// First is when the message first died there, in seconds since 1970, or 0 where
@@ -36,8 +36,8 @@ type Death struct {
 
 // Read works out the attempt from what there is: deaths in this queue that follow a
 // delivery, the counts that a quorum queue keeps since the message came to it, and the
-// redelivered flag, which stands for one further attempt at least. So it never says more
-// than there were, and sometimes less.
+// redelivered flag, which stands for one further attempt at least. So it is never too high,
+// and sometimes too low.
 //
 // RabbitMQ 4.3 counts each delivery to a consumer in x-acquired-count, and in
 // x-delivery-count only those that failed, such as a reject or a channel that was closed;
@@ -46,7 +46,7 @@ type Death struct {
 // RabbitMQ 4, which has x-last-death-queue, takes the mark and the counts along when it
 // dead-letters a message.
 //
-// Headers are the sender's to write, so nothing in them is taken for granted.
+// The sender writes the headers, so everything in them is validated.
 func Read(headers map[string]any, queue string, redelivered bool) History {
 	h := History{Attempt: 1}
 	entries, _ := headers["x-death"].([]any)
@@ -82,9 +82,9 @@ func (h *History) redeliveries(headers map[string]any) int64 {
 	return max(1, counted)
 }
 
-// table returns v as a map if it is a table of whatever client library has decoded it,
-// such as amqp091-go's amqp.Table, or nil. This package knows no client library, so that
-// no user of it has to build one.
+// table returns v as a map if it is a table type of any client library, such as
+// amqp091-go's amqp.Table, else nil. This package imports no client library, so that its
+// users need not build one.
 func table(v any) map[string]any {
 	t := reflect.TypeFor[map[string]any]()
 	if r := reflect.ValueOf(v); r.IsValid() && r.CanConvert(t) {

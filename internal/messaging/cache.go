@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// maxCached bounds a [Cache]. The exchanges, routing keys, task types and error types of
-// one publisher or consumer are few in most programs, and a search through a few is faster
-// than a hash. Where they are many, such as a routing key for each customer, those that
-// come later are worked out for each message, and memory stays bounded.
+// maxCached bounds a [Cache]. Most programs have few exchanges, routing keys, task types
+// and error types per publisher or consumer, and searching a few is faster than hashing. If
+// there are many, such as a routing key for each customer, later ones are computed for each
+// message, and memory stays bounded.
 const maxCached = 64
 
-// A Cache remembers what was worked out for a key, up to a bound. The zero value is ready
-// for use. It is safe for concurrent use. Reading takes no lock and allocates nothing.
+// A Cache keeps computed values by key, up to a bound. The zero value is ready for use. It
+// is safe for concurrent use. Reading takes no lock and allocates nothing.
 type Cache[K comparable, V any] struct {
 	known atomic.Pointer[[]cached[K, V]] // appended to, never changed
 	mu    sync.Mutex
@@ -24,7 +24,7 @@ type cached[K comparable, V any] struct {
 	value V
 }
 
-// Get returns the value of a key, which compute returns if it is not known yet.
+// Get returns the value of a key, calling compute if it is not cached yet.
 func (c *Cache[K, V]) Get(key K, compute func() V) V {
 	var known []cached[K, V]
 	if p := c.known.Load(); p != nil {

@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// Directives are what the context of one publish or enqueue asks for its message. The zero
-// value asks for nothing.
+// Directives are the requests in the context of one publish or enqueue. The zero value
+// requests nothing.
 type Directives struct {
 	// WithoutTracing asks for no span and no metrics. The message carries the caller's context.
 	WithoutTracing bool
@@ -72,8 +72,8 @@ type injectsNothing struct{ propagation.TextMapPropagator }
 // Inject implements [propagation.TextMapPropagator].
 func (injectsNothing) Inject(context.Context, propagation.TextMapCarrier) {}
 
-// newTraceOfNServiceBus is the header by which NServiceBus asks for the same, with the value
-// True: in all messages that it publishes and in those that it delays.
+// newTraceOfNServiceBus is NServiceBus's header for the same request, with the value True,
+// in all messages that it publishes or delays.
 // https://docs.particular.net/nservicebus/operations/opentelemetry#traces-span-relationships
 const newTraceOfNServiceBus = "NServiceBus.OpenTelemetry.StartNewTrace"
 

@@ -1,7 +1,6 @@
-// Package messaging holds what amqptrace and asynqtrace have in common: their
-// options, the rule that ties a message's span to its trace, and the start and
-// end of an operation after OpenTelemetry's semantic conventions for messaging.
+// Package messaging is the common part of amqptrace and asynqtrace: options, the rule that
+// relates a message's span to its trace, and the start and end of an operation by
+// OpenTelemetry's semantic conventions for messaging.
 //
-// It knows no broker. What is particular to one, its attributes and the types of
-// its errors, stays in that broker's package.
+// It depends on no broker. A broker's own attributes and error types stay in its package.
 package messaging

@@ -6,19 +6,19 @@ import (
 	"runtime/debug"
 )
 
-// An Exception is what OpenTelemetry's conventions call a failed operation in a log record.
-// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
+// An Exception is a failed operation as OpenTelemetry's conventions describe it in a log
+// record. https://opentelemetry.io/docs/specs/semconv/messaging/messaging-exceptions/
 type Exception struct {
 	Event      string // the name of the event
 	Severity   int    // its severity number
 	Type       string // exception.type
 	Message    string // exception.message
-	Stacktrace string // exception.stacktrace, of what did not return
+	Stacktrace string // exception.stacktrace, of a panic
 }
 
-// Exception hands an error of an operation to the user's function, if there is one. err is
-// nil for what did not return: then it is called by a function deferred there, since the
-// stack still has the place of a panic.
+// Exception passes an operation's error to the user's function, if there is one. err is nil
+// for a panic: then Exception is called from a deferred function, where the stack still has
+// the place of the panic.
 func (o *Operation) Exception(ctx context.Context, err error, message string) {
 	record := o.instrumentation.exceptions
 	if record == nil {

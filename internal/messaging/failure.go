@@ -38,8 +38,8 @@ const didNotReturn = "handler panicked or exited its goroutine"
 // return an error, such as a nil pointer in an interface, whose method panics.
 func ErrorText(err error) string { return fmt.Sprint(err) }
 
-// ErrorType returns a name with few values for the kind of err: what known returns
-// of it, if that is not empty, or the name of its Go type.
+// ErrorType returns a low-cardinality name for the kind of err: the result of known, if
+// that is not empty, or the name of its Go type.
 func ErrorType(err error, known func(error) string) (errorType string) {
 	defer func() {
 		if recover() != nil { // from a method of the user's error, see ErrorText

@@ -28,8 +28,8 @@ type instruments struct {
 	settled           metric.Int64Counter
 }
 
-// newInstruments never fails: an instrument that the provider refuses is a no-op, and
-// OpenTelemetry's error handler hears why.
+// newInstruments never fails: an instrument that the provider refuses is a no-op, and the
+// reason is reported to OpenTelemetry's error handler.
 func newInstruments(meter metric.Meter) instruments {
 	var i instruments
 	var errs [7]error
@@ -49,8 +49,8 @@ func newInstruments(meter metric.Meter) instruments {
 	return i
 }
 
-// A Destination is the part of a destination that has few values: an exchange, a
-// queue, or what stands for names that a broker makes up.
+// A Destination is the low-cardinality part of a destination: an exchange, a queue, or the
+// template of generated names.
 type Destination struct {
 	Name     string
 	Template bool // Name stands for many
@@ -63,19 +63,18 @@ func (d Destination) attribute() attribute.KeyValue {
 	return DestinationName(d.Name)
 }
 
-// A Point is what a measurement is of: the attributes of a metric point that the operation
-// does not have of itself.
+// A Point has the attributes of a metric point beyond those of the operation.
 type Point struct {
 	Destination
 
 	Server    *Server
 	ErrorType string // empty for an operation that succeeded
-	// Labels are attributes of a package's own, each with few values.
+	// Labels are a package's own attributes, each with low cardinality.
 	Labels [2]Label
 }
 
-// A Server is where a broker is, for instrumentations that do not know it from the start. It
-// is compared by its address in memory.
+// A Server is the address of a broker, for instrumentations that do not know it from the
+// start. It is compared by pointer.
 type Server struct{ Attributes []attribute.KeyValue }
 
 // A Label is an attribute of a [Point]. One without a value is left out.
@@ -84,7 +83,7 @@ type Label struct {
 	Value string
 }
 
-// Now is the time for a later [Operation.Done], or zero where nobody measures.
+// Now returns the time for a later [Operation.Done], or zero if metrics are off.
 func (o *Operation) Now(ctx context.Context) time.Time {
 	if !o.duration.Enabled(ctx) && !o.counter.Enabled(ctx) {
 		return time.Time{}
@@ -125,15 +124,14 @@ func (o *Operation) WithoutContext(ctx context.Context, p Point, n int64) {
 	}
 }
 
-// Settled counts messages of whose settlement, or whatever it is called, the labels of p
-// say what it was.
+// Settled counts settled messages. The labels of p have the settlement.
 func (o *Operation) Settled(ctx context.Context, p Point, n int64) {
 	if c := o.instrumentation.instruments.settled; c.Enabled(ctx) {
 		c.Add(ctx, n, o.measurement(p).add...)
 	}
 }
 
-// measurement is the attributes of a metric point, ready for use: making an attribute set
+// measurement holds the prepared attributes of a metric point: building an attribute set
 // costs more than the rest of a measurement.
 type measurement struct {
 	record []metric.RecordOption // of the operation's duration

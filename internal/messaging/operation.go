@@ -11,9 +11,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// An Operation starts the spans of one operation, such as publish or process, and
-// measures it. It holds what those spans and measurements have in common, so that
-// it is worked out once and not for each message.
+// An Operation starts the spans of one operation, such as publish or process, and measures
+// it. It holds what those spans and measurements have in common, so that it is computed
+// once and not for each message.
 type Operation struct {
 	// Attributes are those of all the operation's spans. They must not be changed.
 	Attributes []attribute.KeyValue
@@ -56,8 +56,8 @@ func (i *Instrumentation) Operation(name string, kind OperationKind) *Operation 
 	return o
 }
 
-// SpanName is the name of the operation's spans on a destination, which has few
-// values or is empty.
+// SpanName returns the name of the operation's spans on a destination, which has low
+// cardinality or is empty.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#span-name
 func (o *Operation) SpanName(destination string) string {
 	if destination == "" {
@@ -66,8 +66,8 @@ func (o *Operation) SpanName(destination string) string {
 	return o.name + " " + ValidText(destination)
 }
 
-// A SpanStart is what a span starts with. All that is known then is given then, because
-// samplers see nothing that comes later.
+// A SpanStart holds the properties of a span at its start. Everything known is set then,
+// because samplers see nothing that comes later.
 type SpanStart struct {
 	Name string
 	// Shared are attributes that the span has in common with others, those of the
@@ -114,8 +114,8 @@ func (o *Operation) LinkReplaced(caller context.Context, span trace.Span, messag
 	}
 }
 
-// StartConsumer starts the span of an operation on messages of an origin, which is tied to
-// their trace by the rule of the package.
+// StartConsumer starts the span of an operation on messages of an origin, with parent and
+// links by the rule of the package.
 func (o *Operation) StartConsumer(
 	from *Origin, continueTrace bool, s SpanStart, own ...attribute.KeyValue,
 ) (context.Context, trace.Span) {

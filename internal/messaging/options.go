@@ -19,16 +19,15 @@ type Options struct {
 	Propagators    propagation.TextMapPropagator
 	Attributes     []attribute.KeyValue
 	QueueTime      bool
-	Exceptions     func(context.Context, Exception) // nil where nobody wants them
+	Exceptions     func(context.Context, Exception) // nil if not wanted
 
-	// LimitBaggage lets only the members named by BaggageKeys pass, in both
-	// directions.
+	// LimitBaggage passes only the members in BaggageKeys, in both directions.
 	LimitBaggage bool
 	BaggageKeys  []string
 }
 
-// Instrumentation is what the options of one publisher, consumer or client come
-// to. It is built once and safe for concurrent use.
+// Instrumentation is the result of the options of one publisher, consumer or client. It is
+// built once and safe for concurrent use.
 type Instrumentation struct {
 	// Propagator reads and writes the context of messages.
 	Propagator propagation.TextMapPropagator
@@ -42,8 +41,8 @@ type Instrumentation struct {
 	attributes  []attribute.KeyValue // on every span
 }
 
-// NewInstrumentation builds what the operations of one scope need. identity is what
-// names the messaging system and the server.
+// NewInstrumentation builds the instrumentation of one scope. identity are the attributes
+// of the messaging system and the server.
 func NewInstrumentation(scope string, o Options, identity ...attribute.KeyValue) *Instrumentation {
 	if o.TracerProvider == nil {
 		o.TracerProvider = otel.GetTracerProvider()

@@ -42,13 +42,13 @@ func (o *Origin) ReadBatch(ctx context.Context) {
 	o.consumer, o.ctx = ctx, ctx
 	if ambient := trace.SpanFromContext(ctx); ambient.SpanContext().IsValid() {
 		o.ambient = ambient
-		// A propagator that finds nothing returns the context that it was given.
-		// Without this the ambient span would pass for the message's own.
+		// A propagator that finds nothing returns the context that it was given. Without
+		// this, the ambient span would be mistaken for the message's own.
 		o.ctx = trace.ContextWithSpan(ctx, nil)
 	}
 }
 
-// correlate is the rule that ties the span of a consumed message to its trace:
+// correlate is the rule that relates the span of a consumed message to its trace:
 //
 // The message's creation context is always linked; the parent is the ambient span
 // if there is one, else the creation context.
@@ -86,15 +86,15 @@ func (o *Origin) correlate(continueTrace bool, links []trace.Link) (context.Cont
 	}
 }
 
-// hasEnded reports whether a span has ended. One that is not sampled and one of another
-// process, of which there is only the context, never record.
+// hasEnded reports whether a span has ended. Unsampled spans, and spans of other processes,
+// of which only the context is known, never record.
 func hasEnded(s trace.Span) bool {
 	sc := s.SpanContext()
 	return sc.IsSampled() && !sc.IsRemote() && !s.IsRecording()
 }
 
-// Context returns the context to handle a message in that is not traced here: the trace
-// goes on all the same, or ends where a new one would have begun.
+// Context returns the context for handling a message that is not traced here: it carries
+// the message's trace, or none if a new one would have begun.
 func (o *Origin) Context(continueTrace bool) context.Context {
 	ctx, _ := o.correlate(continueTrace, nil)
 	return ctx

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// Propagator returns what reads and writes the context of messages, for those who
-// need nothing else of an [Instrumentation].
+// Propagator returns the propagator for messages, for callers that need nothing else of an
+// [Instrumentation].
 func (o Options) Propagator() propagation.TextMapPropagator {
 	if o.Propagators == nil {
 		o.Propagators = otel.GetTextMapPropagator()
@@ -31,10 +31,9 @@ func newPropagator(o Options) *fieldsOnce {
 	return &fieldsOnce{TextMapPropagator: p}
 }
 
-// fieldsOnce remembers the propagator's fields. A composite propagator works them
-// out anew at each call, with a map, and they are needed for every message. Our own
-// headers are among them: they are as stale as the rest in a message that is published
-// again.
+// fieldsOnce remembers the propagator's fields. A composite propagator builds them at each
+// call, with a map, and they are needed for every message. They include our own headers,
+// which are as stale as the rest in a message that is published again.
 type fieldsOnce struct {
 	propagation.TextMapPropagator
 
@@ -62,9 +61,8 @@ func (p *fieldsOnce) isEmpty() bool {
 	return p.fields.Load() == nil && len(p.TextMapPropagator.Fields()) == 0
 }
 
-// baggageFilter lets only listed members of the baggage pass, into messages and out
-// of them. It works for every propagator, since all of them keep baggage in the
-// context.
+// baggageFilter passes only the listed members of the baggage, into messages and out of
+// them. It works for every propagator, since all of them keep baggage in the context.
 type baggageFilter struct {
 	propagation.TextMapPropagator
 

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// maxRetries bounds [Retries]. What tries a message again at once does so while few others
-// fail.
+// maxRetries bounds [Retries]. A message that is retried at once is retried while few
+// others fail.
 const maxRetries = 32
 
-// Retries remembers the deliveries whose processing has failed last, so that one that is
-// processed again in the same process, as by a wrapper that retries a handler, is not
-// counted as another delivery. What succeeds costs nothing. K identifies a delivery. The
-// zero value is ready for use. It is safe for concurrent use.
+// Retries remembers the deliveries whose processing failed most recently, so that one that
+// is processed again in the same process, as by a wrapper that retries a handler, is not
+// counted as another delivery. Successes cost nothing. K identifies a delivery. The zero
+// value is ready for use. It is safe for concurrent use.
 type Retries[K comparable] struct {
 	n      atomic.Int32 // of failed
 	mu     sync.Mutex

@@ -75,23 +75,23 @@ func DestinationName(name string) attribute.KeyValue {
 	return semconv.MessagingDestinationName(ValidText(name))
 }
 
-// DestinationTemplate stands for a destination whose name has too many values to
-// be part of a span's name.
+// DestinationTemplate stands for a destination whose name has too high a cardinality for a
+// span's name.
 func DestinationTemplate(name string) attribute.KeyValue {
 	return semconv.MessagingDestinationTemplate(ValidText(name))
 }
 
-// DestinationAnonymous is true of a destination whose name a broker has made up.
+// DestinationAnonymous is true for a destination with a generated name.
 func DestinationAnonymous() attribute.KeyValue { return semconv.MessagingDestinationAnonymous(true) }
 
-// DestinationTemporary is true of a destination that is gone when its messages have been
-// processed.
+// DestinationTemporary is true for a destination that is deleted when its messages have
+// been processed.
 func DestinationTemporary() attribute.KeyValue { return semconv.MessagingDestinationTemporary(true) }
 
 // MessageID is the message's own identifier.
 func MessageID(id string) attribute.KeyValue { return semconv.MessagingMessageID(ValidText(id)) }
 
-// ConversationID joins a request to its reply.
+// ConversationID correlates a request with its reply.
 func ConversationID(id string) attribute.KeyValue {
 	return semconv.MessagingMessageConversationID(ValidText(id))
 }
@@ -111,7 +111,7 @@ func BatchUnlinked(n int) attribute.KeyValue { return attribute.Int("mqtrace.bat
 // BodySize is the size of a message's body in bytes.
 func BodySize(n int) attribute.KeyValue { return semconv.MessagingMessageBodySize(n) }
 
-// Names of this project's own, for what the conventions have none for.
+// Names of this project's own, which the conventions lack.
 const (
 	queueTimeName      = "mqtrace.queue_time"
 	withoutContextName = "mqtrace.messages.without_context"
@@ -136,23 +136,23 @@ func ServerAddress(address string) attribute.KeyValue { return semconv.ServerAdd
 // ServerPort is the broker's port.
 func ServerPort(port int) attribute.KeyValue { return semconv.ServerPort(port) }
 
-// PeerAddress is the address that a connection to the broker has at its other end.
+// PeerAddress is the remote address of a connection to the broker.
 func PeerAddress(address string) attribute.KeyValue { return semconv.NetworkPeerAddress(address) }
 
-// PeerPort is the port at the other end of a connection to the broker.
+// PeerPort is the remote port of a connection to the broker.
 func PeerPort(port int) attribute.KeyValue { return semconv.NetworkPeerPort(port) }
 
 func errorTypeAttribute(errorType string) attribute.KeyValue {
 	return semconv.ErrorTypeKey.String(ValidText(errorType))
 }
 
-// errorTypeOf names the type of err, or what its ErrorType method answers.
+// errorTypeOf returns the result of err's ErrorType method, or the name of its type.
 func errorTypeOf(err error) string {
 	kv := semconv.ErrorType(err)
 	return kv.Value.AsString()
 }
 
-// errorTypeOther is the type of an error that no better name is known for.
+// errorTypeOther is the type of an error without a better name.
 var errorTypeOther = semconv.ErrorTypeOther.Value.AsString()
 
 // The instruments of the conventions that both packages have.

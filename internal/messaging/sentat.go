@@ -20,9 +20,9 @@ const (
 // SentAt is the value of SentAtHeader.
 func SentAt(now time.Time) string { return strconv.FormatInt(now.UnixMicro(), 10) }
 
-// Age is how long before now a message was sent, by what its SentAtHeader says and
-// where that is absent or unusable by at, its timestamp, which has whole seconds. The
-// producer's clock may be ahead of ours: nothing is sent in the future, so its age is 0 then.
+// Age returns how long before now a message was sent, by its SentAtHeader or, if that is
+// absent or unusable, by its timestamp at, which has whole seconds. If the producer's clock
+// is ahead of ours, the age is 0.
 func Age(sentAt string, at, now time.Time) (age time.Duration, by Clock) {
 	if micros, err := strconv.ParseInt(sentAt, 10, 64); err == nil && micros > 0 {
 		return max(0, now.Sub(time.UnixMicro(micros))), Stamp
@@ -33,7 +33,7 @@ func Age(sentAt string, at, now time.Time) (age time.Duration, by Clock) {
 	return max(0, now.Sub(at)), Timestamp
 }
 
-// A Clock is what the age of a message is known by.
+// A Clock is the source of a message's age.
 type Clock uint8
 
 // The clocks.

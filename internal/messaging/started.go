@@ -12,8 +12,8 @@ type started struct {
 	at time.Time
 }
 
-// StartedAt returns a context with which a span that is started by hand starts at a time that
-// has passed: what the auto module learns late has begun earlier.
+// StartedAt returns a context that makes a span started by hand begin at an earlier time,
+// for operations that the auto module learns about late.
 func StartedAt(ctx context.Context, at time.Time) context.Context {
 	if at.IsZero() {
 		return ctx

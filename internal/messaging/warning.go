@@ -9,12 +9,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// The mistakes that nearly everybody makes once show in no error and in no single span.
-// They are reported to OpenTelemetry's error handler, once, because they are made for every
-// message alike.
+// Some common mistakes cause no error and show in no single span. They are reported to
+// OpenTelemetry's error handler, once, because they recur with every message.
 
-// Reported once in a process: a program may have many publishers. They are no sync.Once, since
-// an error handler may publish.
+// Reported once per process, since a program may have many publishers. Not a sync.Once,
+// since an error handler may publish.
 var noPropagator, attributesPanic atomic.Bool
 
 // warnOfNoPropagator reports that a span is recorded whose context no message carries.
@@ -39,8 +38,8 @@ type adoption struct {
 	message trace.TraceID
 }
 
-// note notes a message that an ambient span becomes the parent of. A message of the
-// ambient span's own trace, such as a reply, belongs there.
+// note records a message whose parent is an ambient span. A message of the ambient span's
+// own trace, such as a reply, belongs there.
 func (a *adoptions) note(scope string, o *Origin) {
 	ambient := o.ambient.SpanContext()
 	if a.reported.Load() || !o.Created.IsValid() || o.Created.TraceID() == ambient.TraceID() || hasEnded(o.ambient) {
@@ -58,8 +57,8 @@ func (a *adoptions) note(scope string, o *Origin) {
 	}
 }
 
-// RecoverAttributes is deferred around a user's function that returns attributes, and keeps
-// its panic from the message.
+// RecoverAttributes is deferred around a user's function that returns attributes, so that
+// its panic does not affect the message.
 func RecoverAttributes(scope string) {
 	if r := recover(); r != nil && !attributesPanic.Swap(true) {
 		otel.Handle(fmt.Errorf("%s: the function of WithMessageAttributes panicked: %v", path.Base(scope), r))

@@ -1,15 +1,15 @@
 // Package traceview receives traces over OTLP/HTTP, keeps the latest of them in
 // memory, and shows them on a web page that understands queues.
 //
-// It puts together what the packages below it do, each usable without the others:
+// It combines these packages, each usable without the others:
 //
 //   - spans has the spans of a trace as they were received.
 //   - otlp reads and writes OTLP, with limits on everything a client can make grow;
 //     tracefile reads what files and other servers have: OTLP JSON, Jaeger's, Tempo's.
-//   - receiver takes OTLP over HTTP.
+//   - receiver receives OTLP over HTTP.
 //   - store keeps traces within limits and gives up the oldest first.
-//   - messaging says what a span is to a message, and tree lays out a trace: the time a
-//     message spent in a queue, and which attempt at it a span was.
+//   - messaging determines a span's role for a message, and tree lays out a trace: the time
+//     a message spent in a queue, and which attempt at it a span was.
 //   - terminal draws a tree, page shows it, and search finds it.
 //
 // It is a development aid and not a backend: nothing is written to disk, and

@@ -10,13 +10,13 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/receiver"
 )
 
-// contentPolicy lets the page use what comes from here, and nothing else: no script
-// or style that stands in the page itself, and no text that becomes HTML.
+// contentPolicy restricts the page to resources of this origin: no inline script or style,
+// and no text that becomes HTML.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// guard is in front of everything: it refuses what a browser sends for a page of
-// another origin, and restricts browsers to this one.
+// guard wraps every handler: it refuses requests that a browser sends for a page of another
+// origin.
 type guard struct {
 	next http.Handler
 	// hosts decides which names and addresses the server is asked for under; nil

@@ -9,7 +9,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/store"
 )
 
-// What programs need of package store.
+// The parts of package store that programs need.
 type (
 	// Store is [store.Store].
 	Store = store.Store
@@ -17,7 +17,7 @@ type (
 	Limits = store.Limits
 )
 
-// NewStore makes a store with the given limits.
+// NewStore returns a store with the given limits.
 func NewStore(limits Limits) *Store { return store.New(limits) }
 
 // Where OTLP/HTTP clients send traces, and where a list of them is, as JSON.

@@ -17,7 +17,7 @@ type Server struct {
 	done chan struct{} // closed when Serve has returned
 }
 
-// Nobody who speaks OTLP needs longer, and nobody else may hold a connection.
+// No OTLP client needs longer, and nothing else may hold a connection.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
@@ -26,7 +26,7 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
-// ErrNotLoopback is what [Listen] gives for an address that others could reach.
+// ErrNotLoopback is the error of [Listen] for an address that other machines can reach.
 var ErrNotLoopback = errors.New("traceview: not a loopback address")
 
 // ListenOption changes what [Listen] does.

@@ -48,8 +48,8 @@ func Open(ctx context.Context, cfg config.Config) (*Backend, error) {
 	return open(ctx, cfg, []string{anyPort}, []string{anyPort})
 }
 
-// OpenAtDefaults is Open, and what it starts listens where programs look for it
-// if they are told nothing, as long as nobody else listens there.
+// OpenAtDefaults is Open, except that its servers listen on their default ports if these
+// are free.
 func OpenAtDefaults(ctx context.Context, cfg config.Config) (*Backend, error) {
 	amqpAddrs, redisAddrs := []string{anyPort}, []string{anyPort}
 	if unused(ctx, defaultAMQPAddr) {
@@ -99,8 +99,8 @@ func startRedis(addr string) (*miniredis.Miniredis, error) {
 	return m, nil
 }
 
-// unused reports whether nobody answers at an address. Listening alone does not tell on
-// every system: some let a program take loopback from one that listens everywhere.
+// unused reports whether nothing answers at an address. Listening alone is no proof: some
+// systems let a program listen on loopback while another one listens on all interfaces.
 func unused(ctx context.Context, addr string) bool {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
 	if err == nil {

@@ -62,8 +62,8 @@ const (
 	RedisPort = "6389"
 )
 
-// WithDefaults fills in where -serve has its broker and its Redis. A RabbitMQ or a Redis
-// of somebody's own is used only where it is named.
+// WithDefaults fills in the addresses of -serve's broker and Redis. Another RabbitMQ or
+// Redis is used only if it is named.
 func (c Config) WithDefaults() (Config, error) {
 	if c.AMQPURL == "" {
 		c.AMQPURL = "amqp://guest:guest@127.0.0.1:" + AMQPPort + "/"

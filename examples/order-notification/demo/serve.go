@@ -18,7 +18,7 @@ import (
 
 const (
 	serveAddr = "127.0.0.1:8080"
-	// viewAddr is where exporters send to if they are told nothing.
+	// viewAddr is the exporters' default endpoint.
 	viewAddr  = "127.0.0.1:4318"
 	lookEvery = 500 * time.Millisecond
 	// quietTime without a new span makes a trace worth showing. Nobody can

@@ -28,8 +28,7 @@ type places struct {
 const (
 	anyPort = "127.0.0.1:0"
 
-	// Retries come quickly here, so that nobody has to wait for them. asynq
-	// counts in whole seconds.
+	// Retries come quickly here, so that the demo is short. asynq counts in whole seconds.
 	emailRetryDelay   = time.Second
 	emailPollInterval = 200 * time.Millisecond
 

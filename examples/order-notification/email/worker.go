@@ -23,8 +23,8 @@ const Name = "email-worker"
 
 const (
 	concurrency = 4
-	// drainTimeout is how long tasks under way may take once the worker is
-	// told to stop. asynq puts back what is not done by then.
+	// drainTimeout is how long tasks in progress may take once the worker stops. asynq
+	// requeues the rest.
 	drainTimeout = 3 * time.Second
 )
 

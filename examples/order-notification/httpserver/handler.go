@@ -63,8 +63,7 @@ func writeMetrics(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, "# TYPE go_memstats_heap_alloc_bytes gauge\ngo_memstats_heap_alloc_bytes %d\n", memory.HeapAlloc)
 }
 
-// withTraceID sets the header before the handler runs, so that every answer
-// has it, whoever writes it.
+// withTraceID sets the header before the handler runs, so that every response has it.
 func withTraceID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {

@@ -17,8 +17,7 @@ const (
 	readTimeout       = 10 * time.Second
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = time.Minute
-	// stopTimeout is how long requests under way may take once the service
-	// is told to stop.
+	// stopTimeout is how long requests in progress may take once the service stops.
 	stopTimeout = 5 * time.Second
 )
 

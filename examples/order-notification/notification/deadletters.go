@@ -16,9 +16,9 @@ func (s *Service) consumeDeadLetters(ctx context.Context) {
 	}
 }
 
-// handleDeadLetter tells people about a message that nobody could process. A
-// shop would keep the body somewhere; here the log has to do, without the
-// body, which may hold personal data.
+// handleDeadLetter reports a message that could not be processed. A shop would keep the
+// body somewhere; here it is only logged, without the body, which may contain personal
+// data.
 func (s *Service) handleDeadLetter(ctx context.Context, d amqp.Delivery) error {
 	reason, queue := firstDeath(d.Headers)
 	s.log.ErrorContext(ctx, "dead letter",

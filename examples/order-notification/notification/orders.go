@@ -74,7 +74,7 @@ func (s *Service) notify(ctx context.Context, body []byte) error {
 	return err //nolint:wrapcheck // Logged by the only caller, which says what it was about.
 }
 
-// pause waits a moment, or until the service is told to stop.
+// pause waits a moment, or until the service stops.
 func pause(stopping <-chan struct{}) {
 	select {
 	case <-time.After(requeuePause):

@@ -25,8 +25,8 @@ import (
 // Name is the service's name.
 const Name = "notification-service"
 
-// drainTimeout is how long messages under way may take once the service is
-// told to stop. What is not done by then goes back to the queue.
+// drainTimeout is how long messages in progress may take once the service stops. The rest
+// return to the queue.
 const drainTimeout = 3 * time.Second
 
 var errCancelled = errors.New("RabbitMQ cancelled a consumer")

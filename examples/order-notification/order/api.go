@@ -62,7 +62,7 @@ func decode(w http.ResponseWriter, r *http.Request, into any) (status int, code 
 	err = decoder.Decode(into)
 	if err == nil {
 		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is something after the JSON object")
+			err = errors.New("unexpected data after the JSON object")
 		}
 	}
 	var tooLarge *http.MaxBytesError

@@ -54,8 +54,8 @@ func (s *Service) authorize(ctx context.Context, r Request) *failure {
 	return failed
 }
 
-// takeTime is over sooner where the caller hangs up: the provider's answer is
-// then nobody's any more.
+// takeTime returns early if the caller hangs up: nothing then waits for the provider's
+// answer.
 func takeTime(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

@@ -31,7 +31,7 @@ const (
 	Email        Part = "email"
 )
 
-// anyPort is for a server that nobody needs to know the address of beforehand.
+// anyPort is for a server whose address need not be known beforehand.
 const anyPort = "127.0.0.1:0"
 
 // Config is what the parts need to know.

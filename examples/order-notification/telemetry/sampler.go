@@ -15,8 +15,7 @@ const (
 	samplerVariable    = "OTEL_TRACES_SAMPLER"
 	samplerArgVariable = "OTEL_TRACES_SAMPLER_ARG"
 
-	// productionRatio is the share of new traces kept in production where
-	// nobody said otherwise.
+	// productionRatio is the default share of new traces kept in production.
 	productionRatio = 0.1
 )
 

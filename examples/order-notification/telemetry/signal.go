@@ -53,7 +53,7 @@ func (s signal) check() error {
 			variable, exporter)
 	}
 	if variable, value := s.setting("PROTOCOL"); value != "" && value != protocol {
-		return fmt.Errorf("%s=%s is not built in: use %s, which a Collector takes on port 4318, "+
+		return fmt.Errorf("%s=%s is not built in: use %s, which a Collector receives on port 4318, "+
 			"or set up the SDK with autoexport, as the README shows", variable, value, protocol)
 	}
 	return nil

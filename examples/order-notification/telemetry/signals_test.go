@@ -137,7 +137,7 @@ func TestSettingsThatAreNotBuiltInAreErrors(t *testing.T) {
 		"http/protobuf":      {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_LOGS_EXPORTER": "otlp"}, ""},
 		"gRPC":               {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"},
 		"gRPC for logs":      {map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=grpc"},
-		"JSON":               {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "use http/protobuf, which a Collector takes on port 4318"},
+		"JSON":               {map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "use http/protobuf, which a Collector receives on port 4318"},
 		"not gRPC for any":   {overridden("http/protobuf"), ""},
 		"Prometheus":         {map[string]string{"OTEL_METRICS_EXPORTER": "prometheus"}, "OTEL_METRICS_EXPORTER=prometheus is not built in: use otlp or none"},
 		"gRPC, nothing sent": {map[string]string{"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc", "OTEL_LOGS_EXPORTER": "none"}, ""},

@@ -42,9 +42,9 @@ func InSpan(
 	return err
 }
 
-// Fail marks the span failed. The error is told by the status and the log, not
-// by an exception event: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/
-// An error may name its own error.type with a method ErrorType() string.
+// Fail marks the span as failed. The status and the log have the error, not an exception
+// event: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/ An error may
+// name its own error.type with a method ErrorType() string.
 func Fail(span trace.Span, err error) {
 	span.SetStatus(codes.Error, err.Error())
 	span.SetAttributes(semconv.ErrorType(err))

@@ -22,8 +22,8 @@ func New(ch *amqp.Channel, exchange string, opts ...amqptrace.Option) *Client {
 	return &Client{exchange, amqptrace.NewPublisher(ch, opts...), opts}
 }
 
-// Emit sends an event to whoever subscribes to it. The client has a channel, so a publisher is
-// all that it needs.
+// Emit sends an event to its subscribers. The client has a channel, so a publisher is all
+// that it needs.
 func (c *Client) Emit(ctx context.Context, event, id string, body []byte) error {
 	return c.pub.PublishConfirmed(ctx, c.exchange, event, true, false, amqp.Publishing{MessageId: id, Body: body})
 }

@@ -1,7 +1,7 @@
-// Package messaging says what a span is to a message: what it does with it, in which
-// queue, at which attempt. It goes by the attributes of OpenTelemetry's messaging
-// conventions, old and new, and of mqtrace. A span's name counts only where it has the
-// form that the conventions give it.
+// Package messaging determines a span's role for a message: its operation, its queue and
+// its attempt. It uses the attributes of OpenTelemetry's messaging conventions, old and
+// new, and of mqtrace. A span's name counts only where it has the form that the conventions
+// give it.
 package messaging
 
 // What mqtrace and OpenTelemetry's messaging conventions put on spans.

@@ -58,7 +58,7 @@ func Concerns(s *spans.Span) bool {
 	return s.Kind == trace.SpanKindProducer || s.Kind == trace.SpanKindConsumer || System(s) != "" || OperationOf(s) != None
 }
 
-// System is "rabbitmq", "asynq" and so on, "" where the span does not say.
+// System returns "rabbitmq", "asynq" and so on, "" if the span has none.
 func System(s *spans.Span) string {
 	return cmp.Or(s.Attributes.Text(keySystem), s.Attributes.Text(keySystemNew))
 }
@@ -185,8 +185,8 @@ func Confirmed(s *spans.Span) bool {
 	}
 }
 
-// Outcome returns what became of the message: its settlement, the outcome of its task
-// or of its publish. "" where the span does not say.
+// Outcome returns the message's settlement, or the outcome of its task or publish, "" if
+// the span has none.
 func Outcome(s *spans.Span) string {
 	return cmp.Or(s.Attributes.Text(KeySettlement), s.Attributes.Text(KeyTaskOutcome), s.Attributes.Text(KeyPublishOutcome))
 }

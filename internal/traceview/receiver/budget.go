@@ -44,7 +44,7 @@ func (b *budget) readAll(src io.Reader, limit int) ([]byte, error) {
 
 	for {
 		if len(buf) == cap(buf) {
-			// One byte more than allowed tells a full body from one too large.
+			// One byte more than allowed distinguishes a full body from one too large.
 			grown := min(max(2*cap(buf), firstChunk), limit+1)
 			if !b.take(grown - cap(buf)) {
 				return buf, errNoMemory

@@ -1,4 +1,4 @@
-// Package receiver takes traces over OTLP/HTTP.
+// Package receiver receives traces over OTLP/HTTP.
 package receiver
 
 import (

@@ -1,4 +1,4 @@
-// Package sample has the traces that the tests of the viewer are about.
+// Package sample has the traces for the viewer's tests.
 package sample
 
 import (

@@ -1,6 +1,6 @@
 package spans
 
-// Sameness says how two spans with one id relate.
+// Sameness is the relation of two spans with one id.
 type Sameness int
 
 // What [Compare] finds.

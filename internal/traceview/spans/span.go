@@ -14,7 +14,7 @@ import (
 // Span, with the types of OpenTelemetry's API in place of protobuf's, and with
 // the resource and the scope it came under.
 //
-// A stored span is shared by everyone who asked for its trace: do not modify it.
+// A stored span is shared by all readers of its trace: do not modify it.
 type Span struct {
 	TraceID trace.TraceID
 	SpanID  trace.SpanID

@@ -28,7 +28,7 @@ type Store struct {
 	index   index
 }
 
-// Stats says what a store holds and what became of the rest.
+// Stats counts what a store holds and what it has dropped.
 type Stats struct {
 	// What is held now. Bytes is an estimate.
 	Traces, Spans, Bytes int
@@ -39,12 +39,12 @@ type Stats struct {
 	DroppedSpans, DuplicateSpans, InvalidSpans uint64
 }
 
-// AddResult says what became of the spans given to [Store.Add].
+// AddResult is the outcome of the spans given to [Store.Add].
 type AddResult struct {
 	Stored, Duplicate, Dropped, Invalid int
 }
 
-// New makes a store with the given limits.
+// New returns a store with the given limits.
 func New(limits Limits) *Store {
 	return &Store{
 		limits:  limits.withDefaults(),

@@ -6,7 +6,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Result says what was read, besides the spans.
+// Result describes what was read, besides the spans.
 type Result struct {
 	Spans int
 	// Invalid counts spans left out because they have no valid ids.

@@ -1,4 +1,4 @@
-// Package escape keeps JSON from driving the terminal that it is printed on.
+// Package escape keeps printed JSON from controlling the terminal.
 package escape
 
 import (
@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// Writer writes JSON with every character escaped that a terminal may take for a
-// command, or that hides or reorders text. encoding/json escapes those below U+0020
-// only; U+009B begins a control sequence on its own. What is printable stays as it is.
+// Writer escapes every character of JSON that a terminal may interpret as a command, or
+// that hides or reorders text. encoding/json escapes those below U+0020 only; U+009B begins
+// a control sequence on its own. Printable characters are unchanged.
 type Writer struct {
 	out  io.Writer
 	rest []byte // the beginning of a character
@@ -23,7 +23,7 @@ var _ io.Writer = (*Writer)(nil)
 // NewWriter returns a writer for one document.
 func NewWriter(out io.Writer) *Writer { return &Writer{out: out} }
 
-// Write may keep back a character that is not complete.
+// Write may hold back an incomplete character.
 func (w *Writer) Write(p []byte) (int, error) {
 	text := slices.Concat(w.rest, p)
 	escaped := make([]byte, 0, len(text))

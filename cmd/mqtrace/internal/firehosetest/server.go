@@ -17,7 +17,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// Server is a broker, or a virtual host of one, that nobody else uses.
+// Server is a broker, or a virtual host of one, for the exclusive use of a test.
 type Server struct {
 	URL string
 	// VHost is the virtual host that URL leads to.
@@ -26,12 +26,12 @@ type Server struct {
 	InProcess *amqpbroker.Broker
 }
 
-// Each runs f on the in-process broker, and on RabbitMQ where one is named. That one
-// must answer: a test that skips proves nothing.
+// Each runs f on the in-process broker, and on RabbitMQ if one is named. It must be
+// reachable: a skipped test proves nothing.
 //
 // On RabbitMQ all tests of a package, which must not run in parallel, have one virtual
-// host, and the firehose is as the test before has left it: rabbitmqctl takes a second
-// or two, so it is run for changes only.
+// host, and the firehose is as the previous test left it: rabbitmqctl takes a second or
+// two, so it is run only for changes.
 func Each(t *testing.T, f func(t *testing.T, s Server)) {
 	t.Helper()
 	t.Run("amqpbroker", func(t *testing.T) { f(t, inProcess(t)) })
@@ -40,7 +40,7 @@ func Each(t *testing.T, f func(t *testing.T, s Server)) {
 	}
 }
 
-// One is RabbitMQ where one is named, else the in-process broker.
+// One returns RabbitMQ if one is named, else the in-process broker.
 func One(tb testing.TB) Server {
 	tb.Helper()
 	if server := os.Getenv("MQTRACE_AMQP_URL"); server != "" {
@@ -82,7 +82,7 @@ func Exit(code int) {
 }
 
 // rabbit is the virtual host of this process.
-var rabbit vhost //nolint:gochecknoglobals // what a process shares cannot be a test's
+var rabbit vhost //nolint:gochecknoglobals // shared by all tests of the process
 
 type vhost struct {
 	name   string // empty until a test needs it
@@ -150,8 +150,8 @@ func (v *vhost) remove() error {
 }
 
 // lock waits until no other process of these tests turns a firehose on or off: RabbitMQ
-// reads, changes and writes back the list of those that are on, and loses one of two
-// changes at once. What holds the lock is a queue that one connection alone can have.
+// reads, changes and writes back the list of active ones, and loses one of two concurrent
+// changes. The lock is an exclusive queue.
 func lock(server string) (unlock func(), err error) {
 	conn, err := amqp.Dial(server)
 	if err != nil {
@@ -170,12 +170,12 @@ func lock(server string) (unlock func(), err error) {
 			return nil, errors.Join(err, conn.Close())
 		}
 		if time.Since(waiting) > lockPatience {
-			return nil, errors.Join(errors.New("somebody else has the queue mqtrace-test-firehose for too long"), conn.Close())
+			return nil, errors.Join(errors.New("another process has held the queue mqtrace-test-firehose for too long"), conn.Close())
 		}
 	}
 }
 
-// lockPatience is longer than all tests of a package take together.
+// lockPatience is longer than all tests of a package take.
 const lockPatience = 5 * time.Minute
 
 // Command is rabbitmqctl, or what stands in for it.

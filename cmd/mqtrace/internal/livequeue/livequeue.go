@@ -1,4 +1,4 @@
-// Package livequeue asks brokers how deep their queues are, and who consumes from them.
+// Package livequeue gets the depth and consumers of queues from brokers.
 package livequeue
 
 import (
@@ -14,9 +14,9 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// State is what a broker says of a queue.
+// State is a queue's state as the broker reports it.
 type State struct {
-	// Depth counts the messages in the queue, those that are being processed included.
+	// Depth counts the messages in the queue, including those being processed.
 	Depth int `json:"depth"`
 	// Consumers is -1 where the broker does not know.
 	Consumers int `json:"consumers"`
@@ -25,8 +25,8 @@ type State struct {
 // maxAnswer is the largest answer of the management API that is read.
 const maxAnswer = 64 << 20
 
-// Management asks RabbitMQ's management API, whose address may have user and password.
-// Errors have neither.
+// Management queries RabbitMQ's management API, whose address may contain user and
+// password. Errors contain neither.
 func Management(ctx context.Context, address string) (map[string]State, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -68,7 +68,7 @@ func Management(ctx context.Context, address string) (map[string]State, error) {
 	return states, nil
 }
 
-// Asynq asks asynq's Inspector.
+// Asynq queries asynq's Inspector.
 func Asynq(inspector *asynq.Inspector) (map[string]State, error) {
 	names, err := inspector.Queues()
 	if err != nil {

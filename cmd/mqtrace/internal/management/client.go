@@ -1,4 +1,5 @@
-// Package management asks RabbitMQ's HTTP API, that of the plugin rabbitmq_management.
+// Package management is a client of RabbitMQ's HTTP API, from the plugin
+// rabbitmq_management.
 package management
 
 import (
@@ -12,11 +13,11 @@ import (
 	"net/url"
 )
 
-// ErrNotFound is the error of what the API does not know.
-var ErrNotFound = errors.New("the management API does not know it")
+// ErrNotFound means that the API has no such object.
+var ErrNotFound = errors.New("not found in the management API")
 
-// ErrUnauthorized is the error of a user that the API does not let in.
-var ErrUnauthorized = errors.New("the management API does not let the user in")
+// ErrUnauthorized means that the API denies the user access.
+var ErrUnauthorized = errors.New("the management API denies the user access")
 
 // Client is a user of the API.
 type Client struct {
@@ -38,12 +39,12 @@ func (c Client) QueueType(ctx context.Context, vhost, queue string) (string, err
 		Type string `json:"type"`
 	}
 	if err := json.Unmarshal(answer, &is); err != nil || is.Type == "" {
-		return "", errors.New("the management API does not say of which type the queue is")
+		return "", errors.New("the management API does not report the queue's type")
 	}
 	return is.Type, nil
 }
 
-// Do makes a request, of which the path is what follows /api, and returns the answer.
+// Do makes a request and returns the answer. The path begins after /api.
 func (c Client) Do(ctx context.Context, method string, body []byte, path ...string) ([]byte, error) {
 	target := *c.URL
 	target.User = nil // so that no error shows it

@@ -36,8 +36,8 @@ func TestQueueType(t *testing.T) {
 		err          string
 	}{
 		{http.StatusOK, `{"name":"a/b c","type":"quorum"}`, "quorum", ""},
-		{http.StatusOK, `{}`, "", "does not say"},
-		{http.StatusOK, `<html>`, "", "does not say"},
+		{http.StatusOK, `{}`, "", "does not report"},
+		{http.StatusOK, `<html>`, "", "does not report"},
 		{http.StatusNotFound, `{"error":"Object Not Found"}`, "", management.ErrNotFound.Error()},
 		{http.StatusUnauthorized, `{"error":"not_authorized"}`, "", management.ErrUnauthorized.Error()},
 		{http.StatusInternalServerError, ``, "", "500"},

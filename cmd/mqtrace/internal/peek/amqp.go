@@ -16,12 +16,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// ErrQuorum is the error of a quorum queue that may not be read.
+// ErrQuorum means that a quorum queue was not read.
 var ErrQuorum = errors.New("a quorum queue counts a peek as a delivery of each message that is shown, " +
 	"and drops or dead-letters a message that was delivered more often than its delivery limit allows")
 
-// ErrKind is the error of a queue whose type cannot be found out.
-var ErrKind = errors.New("the type of the queue cannot be found out")
+// ErrKind means that the type of a queue cannot be determined.
+var ErrKind = errors.New("the type of the queue cannot be determined")
 
 // AMQP is a queue of RabbitMQ. Make one with [OpenAMQP].
 type AMQP struct {
@@ -35,9 +35,9 @@ type AMQP struct {
 
 var _ Source = (*AMQP)(nil)
 
-// OpenAMQP finds out what is known of a queue, and takes no message. It returns
-// [ErrQuorum] for a quorum queue, and [ErrKind] where it cannot find out the type, unless
-// anyKind is true: then a queue of unknown type is read as a quorum queue.
+// OpenAMQP inspects a queue without taking a message. It returns [ErrQuorum] for a quorum
+// queue, and [ErrKind] if it cannot determine the type, unless anyKind is true: then a
+// queue of unknown type is read as a quorum queue.
 func OpenAMQP(conn *amqp.Connection, queue string, anyKind bool, opts Options) (*AMQP, error) {
 	ch, err := conn.Channel()
 	if err != nil {
@@ -66,15 +66,14 @@ func OpenAMQP(conn *amqp.Connection, queue string, anyKind bool, opts Options) (
 	return &AMQP{conn: conn, queue: queue, kind: k, opts: opts, messages: q.Messages, consumers: q.Consumers}, nil
 }
 
-// Total counts the messages that are ready for consumers. Those that a consumer has
-// and has not settled are not among them.
+// Total counts the messages that are ready for consumers. Unsettled ones are not included.
 func (q *AMQP) Total() int { return q.messages }
 
 // Consumers is how many consumers the queue has.
 func (q *AMQP) Consumers() int { return q.consumers }
 
-// Messages takes messages without settling them, on a channel of its own. When that is
-// closed, they all go back to where they were.
+// Messages gets messages without settling them, on a separate channel. When that is closed,
+// all return to their places.
 func (q *AMQP) Messages(limit int) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		stopped := false
@@ -117,14 +116,15 @@ func (q *AMQP) read(limit int, yield func(Message) bool) (err error) {
 // sends them all at once, bodies included.
 const MaxConsumed = 1000
 
-// idle is how long the next message of a quorum queue or a stream is waited for. There may
-// be none left, if others have consumed them.
+// idle is how long to wait for the next message of a quorum queue or a stream. There may be
+// none left if others have consumed them.
 const idle = 2 * time.Second
 
 const consumerTag = "mqtrace-peek"
 
-// consume reads by a consumer. A stream cannot be read by basic.get. To a quorum queue each
-// basic.get is a consumer of its own, and it gives back in order only what one consumer had.
+// consume reads with a consumer. A stream cannot be read with basic.get. For a quorum queue
+// each basic.get is a separate consumer, and order is kept only for messages returned by
+// one consumer.
 func (q *AMQP) consume(ch *amqp.Channel, limit int, yield func(Message) bool) error {
 	if limit < 1 {
 		return nil
@@ -172,7 +172,8 @@ func (q *AMQP) giveBack(ch *amqp.Channel, last *amqp.Delivery) {
 	if q.kind != quorum || last == nil || !isAtLeast(q.conn, 4, 3) {
 		return
 	}
-	// What has come and was not read goes back too. An error leaves all to the channel's end.
+	// Messages that arrived but were not read are returned too. After an error, closing the
+	// channel returns them.
 	if err := ch.Cancel(consumerTag, false); err == nil {
 		_ = ch.Nack(0, true, true)
 	}
@@ -205,8 +206,8 @@ func (q *AMQP) message(position int, d *amqp.Delivery) Message {
 	return m
 }
 
-// destination stands for a producer that does not say who it is: those who publish
-// to the same place.
+// destination stands for a producer without a name: all that publish to the same
+// destination.
 func destination(exchange, key string) string {
 	switch {
 	case exchange == "":

@@ -14,10 +14,10 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// pageSize is small, since asynq hands over the payloads too.
+// pageSize is small, since asynq returns the payloads too.
 const pageSize = 10
 
-// ErrNoQueue is the error of a queue that asynq does not know.
+// ErrNoQueue means that asynq has no such queue.
 var ErrNoQueue = errors.New("there is no such queue")
 
 // States are the states of a task that can be listed.
@@ -36,7 +36,7 @@ type Asynq struct {
 
 var _ Source = (*Asynq)(nil)
 
-// OpenAsynq looks whether the queue is there and counts its tasks in the states.
+// OpenAsynq checks that the queue exists and counts its tasks in the states.
 func OpenAsynq(inspector *asynq.Inspector, queue string, states []string, opts Options) (*Asynq, error) {
 	queues, err := inspector.Queues()
 	if err != nil {
@@ -60,7 +60,7 @@ func OpenAsynq(inspector *asynq.Inspector, queue string, states []string, opts O
 	return q, nil
 }
 
-// Total counts the tasks in the states that were asked for.
+// Total counts the tasks in the requested states.
 func (q *Asynq) Total() int { return q.total }
 
 // Messages reads the tasks page by page. Tasks that move on meanwhile may be missed
@@ -115,7 +115,7 @@ func (q *Asynq) lists(state string) ([]listFunc, error) {
 	case "aggregating":
 		return q.groups()
 	default:
-		return nil, fmt.Errorf("there is no state %q", state)
+		return nil, fmt.Errorf("unknown state %q", state)
 	}
 }
 
@@ -148,7 +148,7 @@ func tasks(lists []listFunc) iter.Seq2[*asynq.TaskInfo, error] {
 						return
 					}
 				}
-				if len(infos) == 0 { // a short page is not the last: asynq leaves out what it cannot read
+				if len(infos) == 0 { // a short page is not the last: asynq omits unreadable tasks
 					break
 				}
 			}

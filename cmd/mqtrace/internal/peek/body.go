@@ -11,8 +11,8 @@ import (
 // MaxBody is how many bytes of a body are shown at most.
 const MaxBody = 1024
 
-// setBody notes the size of a body and, where it is to be shown, a copy of its beginning:
-// the whole is not kept.
+// setBody records the size of a body and, if it is to be shown, a copy of its beginning, so
+// that the whole body is not kept.
 func (m *Message) setBody(body []byte, show bool) {
 	m.BodyBytes = len(body)
 	if !show {

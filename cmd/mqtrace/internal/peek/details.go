@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// details are the lines below a message. Times are told as seen from now.
+// details are the lines below a message. Times are relative to now.
 func details(m *Message, withProducer bool, now time.Time) []string {
 	var lines []string
 	if m.ContextError != "" {
@@ -45,8 +45,8 @@ func address(m *Message) string {
 		named("correlation", m.CorrelationID), redelivered)
 }
 
-// deadLetters are a line for each death, the newest first, which is what leads back to
-// where a dead letter belongs.
+// deadLetters returns a line for each death, newest first, which shows where a dead letter
+// came from.
 func deadLetters(d *Delivery, now time.Time) []string {
 	if d.DeadLettered == 0 {
 		return nil

@@ -9,7 +9,7 @@ import (
 // jsonWriter writes one document, a message at a time.
 type jsonWriter struct {
 	out   io.Writer
-	head  string // comes with what is written first: an error before leaves no half a document
+	head  string // written with the first output, so that an earlier error leaves no partial document
 	wrote bool
 }
 

@@ -25,13 +25,13 @@ const noSuchType = "mqtrace-peek"
 // was declared with, and RabbitMQ has about twenty.
 const maxQuestions = 32
 
-// kindOf finds out the type of a queue without taking a message.
+// kindOf determines the type of a queue without taking a message.
 //
 // AMQP 0-9-1 has no method that returns it, but RabbitMQ names it when it refuses to
-// declare a queue again in another way. What is declared here has a type that does not
-// exist, so it is refused in every case: as different from the queue that is there, or,
-// if that is gone meanwhile, as invalid. It cannot create a queue. Arguments are compared
-// in their order, and one that differs hides those behind it, so it is repeated as it is
+// redeclare a queue with other arguments. The declaration here has a type that does not
+// exist, so it is always refused: as different from the existing queue or, if that is gone,
+// as invalid. It cannot create a queue. Arguments are compared in order, and the first
+// difference hides later ones, so the declaration is repeated with each reported value
 // until the type is named. This takes the configure permission on the queue.
 // https://www.rabbitmq.com/docs/queues#property-equivalence
 func kindOf(conn *amqp.Connection, queue string) (kind, error) {
@@ -54,7 +54,7 @@ func kindOf(conn *amqp.Connection, queue string) (kind, error) {
 			autoDelete = current == "true"
 		default:
 			if _, asked := args[name]; asked {
-				return "", fmt.Errorf("%w: argument %s is of another type than RabbitMQ says", ErrKind, name)
+				return "", fmt.Errorf("%w: argument %s does not have the type that RabbitMQ reports", ErrKind, name)
 			}
 			args[name] = current
 		}
@@ -62,7 +62,8 @@ func kindOf(conn *amqp.Connection, queue string) (kind, error) {
 	return "", fmt.Errorf("%w: it has too many arguments", ErrKind)
 }
 
-// kindElsewhere asks somebody else for what RabbitMQ does not say over AMQP, and why.
+// kindElsewhere gets the type from another source if RabbitMQ does not report it over AMQP,
+// for the reason why.
 func kindElsewhere(queueType func() (string, error), why error) (kind, error) {
 	k, err := queueType()
 	if err != nil {
@@ -77,7 +78,7 @@ type difference struct {
 	current any // nil for none
 }
 
-// declare declares what must not exist, and returns what RabbitMQ says is different.
+// declare declares an impossible queue and returns the difference that RabbitMQ reports.
 func declare(conn *amqp.Connection, queue string, durable, autoDelete bool, args amqp.Table) (difference, error) {
 	ch, err := conn.Channel()
 	if err != nil {
@@ -88,7 +89,7 @@ func declare(conn *amqp.Connection, queue string, durable, autoDelete bool, args
 	var refused *amqp.Error
 	switch {
 	case err == nil:
-		return difference{}, fmt.Errorf("%w: the broker accepts types of queues that do not exist", ErrKind)
+		return difference{}, fmt.Errorf("%w: the broker accepts unknown queue types", ErrKind)
 	case !errors.As(err, &refused):
 		return difference{}, err
 	case refused.Code == amqp.AccessRefused:
@@ -107,7 +108,7 @@ func declare(conn *amqp.Connection, queue string, durable, autoDelete bool, args
 //
 //	PRECONDITION_FAILED - inequivalent arg 'x-expires' for queue 'q' in vhost '/': received none but current is the value '60000' of type 'signedint'
 //
-// The names of queue and virtual host are in the middle and may hold anything. RabbitMQ
+// The names of queue and virtual host are in the middle and may contain anything. RabbitMQ
 // cuts the text to 255 bytes.
 func parseDifference(reason string) (d difference, ok bool) {
 	_, rest, ok := strings.Cut(reason, "inequivalent arg '")
@@ -154,7 +155,7 @@ func parseCurrent(text string) (value any, ok bool) {
 	}
 }
 
-// quoted returns what is between quotes, a string.
+// quoted returns the string between quotes.
 func quoted(text string) (any, bool) {
 	if len(text) < 2 || text[0] != '\'' || text[len(text)-1] != '\'' {
 		return "", false

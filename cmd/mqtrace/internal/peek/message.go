@@ -1,8 +1,8 @@
 // Package peek reads the messages of a queue, with the trace that each belongs to,
 // and leaves them there.
 //
-// It never holds more than a few messages, and of a body no more than is shown: a message
-// is read, printed and forgotten, however many there are.
+// It never holds more than a few messages, nor more of a body than is shown: each message
+// is read, printed and forgotten.
 package peek
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// Source is a queue to look into.
+// Source is a queue to read from.
 type Source interface {
 	// Messages reads at most limit messages, of each state where a queue has
 	// several. It ends after an error.
@@ -23,8 +23,8 @@ type Source interface {
 	Total() int
 }
 
-// Message is what is told of one message. Its JSON names are part of the tool's
-// documented output: add to them, never change them.
+// Message is the report on one message. Its JSON names are part of the tool's documented
+// output: add to them, never change them.
 type Message struct {
 	Position int `json:"position"`
 
@@ -37,7 +37,7 @@ type Message struct {
 	Sampled      *bool              `json:"sampled,omitempty"`
 	Link         string             `json:"link,omitempty"`
 	BaggageKeys  []string           `json:"baggage_keys,omitempty"`
-	// Baggage has the values, where they were asked for.
+	// Baggage has the values if requested.
 	Baggage map[string]string `json:"baggage,omitempty"`
 
 	// Age is nil if it is not known when the message was sent.
@@ -48,8 +48,8 @@ type Message struct {
 	ID        string `json:"message_id,omitempty"`
 	Type      string `json:"type,omitempty"`
 	BodyBytes int    `json:"body_bytes"`
-	// Body is the beginning of the body where it was asked for and is UTF-8, BodyBase64
-	// that of any other.
+	// Body is the beginning of the body if requested and UTF-8, BodyBase64 that of any
+	// other.
 	Body          string `json:"body,omitempty"`
 	BodyBase64    []byte `json:"body_base64,omitempty"`
 	BodyTruncated bool   `json:"body_truncated,omitempty"`
@@ -73,7 +73,7 @@ type DeadLetter struct {
 	Queue  string `json:"queue"`
 	Reason string `json:"reason"`
 	Count  int64  `json:"count"`
-	// Exchange and RoutingKey are what the message had come to that queue with.
+	// Exchange and RoutingKey are those with which the message came to that queue.
 	Exchange   string     `json:"exchange"`
 	RoutingKey string     `json:"routing_key"`
 	First      *time.Time `json:"first_at,omitempty"`
@@ -91,7 +91,7 @@ type Task struct {
 	Orphaned   bool       `json:"orphaned,omitempty"`
 }
 
-// Options say what to show of a message.
+// Options select what to show of a message.
 type Options struct {
 	// TraceURL makes the links: {trace_id} and {span_id} in it are replaced. By
 	// default, there are no links.
@@ -100,12 +100,12 @@ type Options struct {
 	BaggageValues bool
 	// Bodies shows the first [MaxBody] bytes of each body, which may be private, too.
 	Bodies bool
-	// Now is what ages are measured against. By default, the time of reading.
+	// Now is the reference for ages. By default, the time of reading.
 	Now func() time.Time
 	// Done ends the reading when it is closed. By default, nothing does.
 	Done <-chan struct{}
-	// QueueType returns the type of the queue, and is called where RabbitMQ does not say it
-	// over AMQP. By default, nobody else is asked.
+	// QueueType returns the type of the queue, and is called if RabbitMQ does not report it
+	// over AMQP. By default, there is no other source.
 	QueueType func() (string, error)
 }
 
@@ -125,7 +125,7 @@ func (o Options) now() time.Time {
 	return time.Now()
 }
 
-// message starts a message with what its context says.
+// message creates a message from its context.
 func (o Options) message(position int, c tracecontext.Context) Message {
 	m := Message{Position: position, Context: c.State, ContextError: c.Problem}
 	if c.State == tracecontext.OK {
@@ -145,8 +145,8 @@ func (o Options) message(position int, c tracecontext.Context) Message {
 	return m
 }
 
-// What a clock that is wrong, or a unit that is, makes of a time: no message is older than
-// RabbitMQ, and none has been sent a day from now.
+// Times beyond these are from a wrong clock or unit: no message is older than RabbitMQ, and
+// none was sent a day in the future.
 const (
 	maxAge   = 20 * 365 * 24 * time.Hour
 	maxAhead = 24 * time.Hour
@@ -163,7 +163,7 @@ func (m *Message) setAge(sentAt string, at, now time.Time) {
 	m.Age = &seconds
 }
 
-// Link fills in a template, and is empty where that is.
+// Link fills in a template, and is empty if the template is.
 func Link(template, traceID, spanID string) string {
 	return strings.NewReplacer("{trace_id}", traceID, "{span_id}", spanID).Replace(template)
 }
@@ -171,7 +171,7 @@ func Link(template, traceID, spanID string) string {
 // maxUnix is the end of the year 9999, the last that RFC 3339, and so JSON, can express.
 const maxUnix = 253402300799
 
-// timeOf is nil for what has not happened, and for what a header says that no clock does.
+// timeOf returns nil for the zero time and for a time that no clock shows.
 func timeOf(t time.Time) *time.Time {
 	if t.IsZero() || t.Unix() <= 0 || t.Unix() > maxUnix {
 		return nil

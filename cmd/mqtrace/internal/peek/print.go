@@ -5,17 +5,17 @@ import (
 	"io"
 )
 
-// Format says how a peek is printed.
+// Format is the output format of a peek.
 type Format struct {
 	JSON bool
-	// Width is that of the terminal, in columns.
+	// Width is the terminal's, in columns.
 	Width int
 	// System and Queue name what is peeked.
 	System, Queue string
 }
 
-// Print reads at most limit messages from a source and prints each as it comes, and
-// then a summary, of what there was until an error too.
+// Print reads at most limit messages from a source, prints each as it arrives, and then a
+// summary, even after an error.
 func Print(out io.Writer, source Source, limit int, f Format) error {
 	w, err := newWriter(out, f)
 	if err != nil {

@@ -22,7 +22,7 @@ type Summary struct {
 	// Oldest is the greatest age, nil where no age is known.
 	Oldest     *float64 `json:"oldest_age_seconds"`
 	UnknownAge int      `json:"unknown_age"`
-	// Producers has the most frequent first.
+	// Producers has the most frequent producer first.
 	Producers []Producer `json:"by_producer"`
 
 	index map[string]int
@@ -38,10 +38,10 @@ type Producer struct {
 // maxProducers bounds the memory: a name may be different in each message.
 const maxProducers = 1000
 
-// otherProducers stands for those beyond maxProducers.
+// otherProducers stands for the producers beyond maxProducers.
 const otherProducers = "(others)"
 
-// NewSummary is that of a source before anything is read.
+// NewSummary returns the summary of a source before anything is read.
 func NewSummary(limit, total int) *Summary {
 	return &Summary{Total: total, Limit: limit, Producers: []Producer{}, index: make(map[string]int)}
 }

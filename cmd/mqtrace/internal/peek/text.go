@@ -13,11 +13,11 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// maxText is how much of a text is looked at, in bytes.
+// maxText is how much of a text is used, in bytes.
 const maxText = 512
 
-// textWriter writes a line for each message, in columns whose widths are known before
-// the first message is, and below it what only some messages have.
+// textWriter writes a line for each message, in columns of fixed width, and below it the
+// details that only some messages have.
 type textWriter struct {
 	out     *bufio.Writer
 	width   int
@@ -26,8 +26,8 @@ type textWriter struct {
 	cut     bool // the producer did not fit into the last row, and goes below it
 }
 
-// column is a column of the table. Those that do not fit into the width are left
-// out, and what they say goes below.
+// column is a column of the table. Columns that do not fit are left out, and their content
+// goes below.
 type column struct {
 	title string
 	width int
@@ -85,7 +85,7 @@ func (w *textWriter) message(m *Message) error {
 		w.detail(line)
 	}
 	w.lines(bodyText(m), maxBodyLines)
-	if m.Link != "" { // never cut: it is there to be clicked
+	if m.Link != "" { // never cut, since it is to be clicked
 		fmt.Fprintln(w.out, "  "+printable(m.Link))
 	}
 	return w.out.Flush()
@@ -154,7 +154,7 @@ func sampled(m *Message) string {
 	}
 }
 
-// age is that of a message, "unknown" or, where that is too long, "?".
+// age is the age of a message, "unknown" or, if that is too long, "?".
 func age(seconds *float64) string {
 	if seconds == nil {
 		return "?"

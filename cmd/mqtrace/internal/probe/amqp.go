@@ -24,37 +24,36 @@ func (b Binding) String() string {
 	return fmt.Sprintf("exchange %q, key %q", b.Exchange, b.Key)
 }
 
-// Route is the way that a probe of RabbitMQ takes.
+// Route is the route that a probe of RabbitMQ takes.
 type Route struct {
 	From Binding
-	// Queue is where the message is to arrive. If it is empty, that is a temporary
-	// queue with the binding From.
+	// Queue is the destination of the message. If it is empty, that is a temporary queue
+	// with the binding From.
 	Queue string
-	// Via are bindings of further temporary queues, which see the message on its way.
+	// Via are bindings of further temporary queues along the route.
 	Via []Binding
-	// Timeout is how long the message is waited for.
+	// Timeout is how long to wait for the message.
 	Timeout time.Duration
 }
 
-// ErrBusy says that a queue has messages or consumers, and that nothing was sent.
-var ErrBusy = errors.New("the queue is in use, and nothing was sent")
+// ErrBusy means that a queue has messages or consumers, so nothing was sent.
+var ErrBusy = errors.New("the queue is in use; nothing was sent")
 
-// grace is for how much longer than it is waited for a message may live.
+// grace is how long a message may outlive the wait for it.
 const grace = 10 * time.Second
 
-// AMQP sends a marked message and waits until it is at its destination.
+// AMQP sends a marked message and waits for it at its destination.
 //
-// The queue must be empty and without consumers: a message can only be looked at by
-// taking it, and whoever takes from a queue that others use gets theirs. Nothing is
-// consumed: the queue is asked how many messages it has, and only if there is one, that
-// is fetched (basic.get). Should it be somebody else's, it is put back and the probe
-// ends. A consumer would be sent whatever comes, would be in the way of an exclusive
-// consumer, and its end would delete a queue that is declared auto-delete.
+// The queue must be empty and without consumers: reading a message means taking it, and a
+// queue in use would return other messages. The probe does not consume: it polls the number
+// of messages, and only if there is one, fetches it with basic.get. If that is another
+// message, it is put back and the probe ends. A consumer would receive every message, would
+// block exclusive consumers, and its end would delete an auto-delete queue.
 //
 // The message expires soon after the timeout, so that it disappears by itself from
 // other queues that the exchange leads to.
 //
-// An error means that there is no result. What goes wrong with the message is one.
+// An error means that there is no result. Trouble with the message is a result.
 func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, error) {
 	ch, err := conn.Channel()
 	if err != nil {
@@ -93,8 +92,8 @@ func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, err
 	return p.result, nil
 }
 
-// notes say where else the message is. Which queues those are takes the management API or
-// rabbitmqctl: AMQP has no way to ask for the bindings of others.
+// notes say where else the message went. Listing those queues takes the management API or
+// rabbitmqctl: AMQP has no method for it.
 func (p *amqpProbe) notes() []string {
 	if p.route.Queue != "" || !p.arrived() {
 		return nil
@@ -121,7 +120,7 @@ func (p *amqpProbe) temporary() []Binding {
 	return append(slices.Clip(p.route.Via), p.route.From)
 }
 
-// check finds out what can be known before anything is sent.
+// check does the checks that are possible before anything is sent.
 func (p *amqpProbe) check() error {
 	if x := p.route.From.Exchange; x != "" {
 		// The type does not matter to a passive declaration.

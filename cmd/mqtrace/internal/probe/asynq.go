@@ -15,14 +15,14 @@ import (
 // before it is deleted.
 const asynqDelay = 24 * time.Hour
 
-// taskType is handled by nobody.
+// taskType has no handler.
 const taskType = "mqtrace:probe"
 
 // Asynq schedules a marked task in a queue for a day later, reads it back and deletes it.
 //
-// Unless live is true, a queue that servers process is refused with ErrBusy. They would
-// not be given the task either; but if the probe were killed before it could delete the
-// task, they would find it in a day.
+// Unless live is true, a queue that servers process is refused with ErrBusy. They would not
+// get the task at once; but if the probe were killed before it deleted the task, they would
+// get it a day later.
 func Asynq(ctx context.Context, client redis.UniversalClient, queue string, live bool) (result *Result, err error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	queues, err := inspector.Queues()
@@ -89,7 +89,7 @@ func serversOf(inspector *asynq.Inspector, queue string) (int, error) {
 	return n, err
 }
 
-// asTable has the headers of a task compared like those of a message.
+// asTable converts the headers of a task for comparison.
 func asTable(headers map[string]string) amqp.Table {
 	t := make(amqp.Table, len(headers))
 	for k, v := range headers {

@@ -9,17 +9,17 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// How often a queue is asked whether it has a message: at once, then less and less.
+// The polling intervals of a queue: short at first, then longer.
 const (
 	firstPoll = time.Millisecond
 	lastPoll  = 50 * time.Millisecond
 )
 
-// lateness is how long places on the way are waited for when the message has arrived.
+// lateness is how long to wait for places along the route after the message has arrived.
 const lateness = 300 * time.Millisecond
 
-// await waits until the message has arrived or will not be seen. The reason for the
-// latter goes into the result.
+// await waits until the message has arrived or will not arrive, and records the reason for
+// the latter in the result.
 func (p *amqpProbe) await(ctx context.Context, w *watch) error {
 	interval := firstPoll
 	poll := time.NewTimer(0)
@@ -92,19 +92,19 @@ func (p *amqpProbe) look() error {
 	return d.Ack(false)
 }
 
-// late says what is known of a message that has not come in time.
+// late describes a message that has not arrived in time.
 func (p *amqpProbe) late() error {
 	p.result.Reason = fmt.Sprintf("not there within %v: %s", p.route.Timeout, p.remains())
 	return nil
 }
 
-// remains says what becomes of a message that nobody has seen.
+// remains describes what happens to a message that was not seen.
 func (p *amqpProbe) remains() string {
 	return fmt.Sprintf("the probe's, %s, expires by itself %v after it was sent, unless a dead-letter exchange or a service has sent it on without its expiration",
 		p.mark.ID, p.route.Timeout+grace)
 }
 
-// is reports whether d is the probe's message, or what somebody made of it.
+// is reports whether d is the probe's message, possibly changed on the way.
 func (m Mark) is(d amqp.Delivery) bool {
 	if d.MessageId == m.ID || text(d.Headers[idHeader]) == m.ID {
 		return true

@@ -8,9 +8,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// judgeContinued finds out whether what changed was changed by a service that took part
-// in the trace. Such a one puts its own span into traceparent, may add to the other two
-// fields and may write them anew, but drops nothing.
+// judgeContinued determines whether the changes were made by a service that took part in
+// the trace. Such a service puts its own span into traceparent, may extend or rewrite the
+// other two fields, but drops nothing.
 func judgeContinued(fields []Field) {
 	parent, state, bag := &fields[0], &fields[1], &fields[2]
 	if !changedInPlace(parent) || !continuesTrace(parent.Sent, parent.Received) {
@@ -29,8 +29,8 @@ func changedInPlace(f *Field) bool {
 	return f.Status == Changed && f.Header == "" && (f.Type == typeString || f.Type == "")
 }
 
-// continuesTrace reports whether received is another span of the trace, sampled as the
-// one that was sent: what is not sampled is not exported.
+// continuesTrace reports whether received is another span of the trace, sampled like the
+// one that was sent: a span that is not sampled is not exported.
 func continuesTrace(sent, received string) bool {
 	a, b := spanContext(sent), spanContext(received)
 	return b.IsValid() && a.TraceID() == b.TraceID() && a.SpanID() != b.SpanID() && a.TraceFlags() == b.TraceFlags()

@@ -8,22 +8,22 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Status is what became of a field.
+// Status is what happened to a field.
 type Status string
 
-// The fate of a field. The first two are no loss.
+// The first two statuses mean that nothing was lost.
 const (
-	// Unchanged is what arrived as it was sent.
+	// Unchanged: the field arrived as it was sent.
 	Unchanged Status = "unchanged"
-	// Continued is what a service on the way has put in its place while it carried on
-	// the same trace: another span of the trace, and all the members that were sent.
+	// Continued: a service on the way continued the trace, so the field has another span of
+	// the trace, or all the members that were sent.
 	Continued Status = "continued"
-	// Changed is another value, or the same under another name.
+	// Changed: the value differs, or has another name.
 	Changed Status = "changed"
-	// TypeChanged is the same value of another AMQP type, which other clients may not
-	// be able to read.
+	// TypeChanged: the value has another AMQP type, which other clients may not be able to
+	// read.
 	TypeChanged Status = "type changed"
-	// Lost is a field that is not there.
+	// Lost: the field is missing.
 	Lost Status = "lost"
 )
 
@@ -36,7 +36,7 @@ type Field struct {
 	Type     string `json:"type,omitempty"`
 	Sent     string `json:"sent"`
 	Received string `json:"received,omitempty"`
-	// Header is what the field is called now, where it is not by its name.
+	// Header is the field's current name if it differs.
 	Header string `json:"header,omitempty"`
 }
 
@@ -77,8 +77,8 @@ func (m Mark) readField(headers amqp.Table, name string) Field {
 	return f
 }
 
-// find looks for the header as it was sent, then for one in other letters or one that
-// RabbitMQ 4 has taken for an annotation of AMQP 1.0.
+// find looks for the header as it was sent, then in another letter case or as the AMQP 1.0
+// annotation that RabbitMQ 4 makes of it.
 func find(headers amqp.Table, name string) (header string, value any, found bool) {
 	if v, ok := headers[name]; ok {
 		return name, v, true
@@ -104,7 +104,7 @@ func text(value any) string {
 
 const typeString = "S"
 
-// typeOf is the letter by which AMQP knows the type of a field.
+// typeOf returns AMQP's letter for the type of a field.
 // https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
 func typeOf(value any) string {
 	switch value.(type) {

@@ -12,8 +12,8 @@ import (
 
 // Hop is a station on the route that the message itself records.
 type Hop struct {
-	// Kind is dead letter, shovel, federation, or service, which is somebody who
-	// took the message and sent it on.
+	// Kind is dead letter, shovel, federation, or service: a program that consumed and
+	// republished the message.
 	Kind   string `json:"kind"`
 	Detail string `json:"detail"`
 }
@@ -26,11 +26,11 @@ const (
 	hopService    = "service"
 )
 
-// maxHops bounds how many hops of a kind are told of.
+// maxHops bounds how many hops of a kind are reported.
 const maxHops = 16
 
-// readHops reads the headers by which RabbitMQ and its plugins record a message's way,
-// the earliest first of each kind. Their URIs are left out, which may hold passwords.
+// readHops reads the headers in which RabbitMQ and its plugins record a message's route,
+// earliest first within each kind. URIs are left out, since they may contain passwords.
 func readHops(headers amqp.Table, fields []Field) []Hop {
 	var hops []Hop
 	deaths := amqphistory.Read(headers, "", false).Deaths

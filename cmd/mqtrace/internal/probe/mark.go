@@ -15,19 +15,19 @@ const (
 
 var fieldNames = [...]string{traceparent, tracestate, baggage}
 
-// Values that are valid by W3C Trace Context and W3C Baggage, with the characters that
-// get lost where somebody splits, trims, decodes or escapes them: spaces, signs,
-// percent-encoding of a comma, a semicolon and letters beyond ASCII, properties, an
-// equals sign within a value, a member with an empty one.
+// Values that are valid by W3C Trace Context and W3C Baggage, with characters that are lost
+// when values are split, trimmed, decoded or escaped: spaces, signs, percent-encoding of a
+// comma, a semicolon and letters beyond ASCII, properties, an equals sign within a value, a
+// member with an empty one.
 const (
 	hardTracestate = `mqtrace=probe a:b;c/%2C"~,tenant@vendor=x+y z`
 	hardBaggage    = `mqtrace.probe=%C3%A9t%C3%A9%20100%25%2C%3B;origin=a=b;flag,tenant.id=a+b=c , empty=`
 )
 
-// idHeader is the header by which a probe's message is known.
+// idHeader identifies a probe's message.
 const idHeader = "mqtrace-probe-id"
 
-// Mark is the trace context of one probe, and what its message is known by.
+// Mark is the trace context of one probe and the id of its message.
 type Mark struct {
 	ID     string
 	fields map[string]string
@@ -45,7 +45,7 @@ func NewMark() Mark {
 func randomHex(octets int) string {
 	b := make([]byte, octets)
 	_, _ = rand.Read(b) // never fails
-	b[0] |= 1           // an id of zeros alone is not valid
+	b[0] |= 1           // an all-zero id is not valid
 	return hex.EncodeToString(b)
 }
 

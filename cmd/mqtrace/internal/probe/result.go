@@ -9,10 +9,10 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Outcome is the answer of a probe.
+// Outcome is the outcome of a probe.
 type Outcome string
 
-// The answers. Only the first is a success.
+// Only the first outcome is a success.
 const (
 	// Survived: every field arrived, unchanged or continued.
 	Survived Outcome = "survived"
@@ -24,22 +24,22 @@ const (
 	NotArrived Outcome = "not arrived"
 )
 
-// Result is what a probe has found.
+// Result is the result of a probe.
 type Result struct {
 	ID      string  `json:"id"`
 	Outcome Outcome `json:"outcome"`
 	// Reason says why the message was not seen.
 	Reason string `json:"reason,omitempty"`
 	From   string `json:"from"`
-	// Places are where the message was waited for, the destination last.
+	// Places are where the probe waited for the message, the destination last.
 	Places []Place `json:"places"`
 	// Damage says of each damaged field where it happened.
 	Damage []Damage `json:"damage,omitempty"`
-	// Notes are what else there is to know.
+	// Notes are further remarks.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Place is somewhere the message was waited for.
+// Place is where the probe waited for the message.
 type Place struct {
 	Name    string `json:"name"`
 	Arrived bool   `json:"arrived"`
@@ -49,8 +49,7 @@ type Place struct {
 	Hops    []Hop   `json:"hops,omitempty"`
 }
 
-// Damage is a field that arrived as it should not, and between which places that
-// happened.
+// Damage is a damaged field and the places between which that happened.
 type Damage struct {
 	Field  string `json:"field"`
 	After  string `json:"after"`
@@ -61,7 +60,7 @@ func (p *Place) arrive(after time.Duration, fields []Field, hops []Hop) {
 	p.Arrived, p.Seconds, p.Fields, p.Hops = true, after.Seconds(), fields, hops
 }
 
-// conclude works out the outcome once everything that will arrive has arrived.
+// conclude determines the outcome once everything that will arrive has arrived.
 func (r *Result) conclude() {
 	destination := r.Places[len(r.Places)-1]
 	if !destination.Arrived {
@@ -95,7 +94,7 @@ func (r *Result) locate(field int) Damage {
 	return d
 }
 
-// WriteText writes the result for people. Everything that came off the wire is quoted.
+// WriteText writes the result as text. Everything from the wire is quoted.
 func (r *Result) WriteText(w io.Writer) error {
 	t := &textWriter{w: w}
 	destination := r.Places[len(r.Places)-1]
@@ -131,7 +130,7 @@ func (t *textWriter) printf(format string, args ...any) {
 	}
 }
 
-// lines writes a sentence in as many lines as it takes.
+// lines writes a sentence, wrapped.
 func (t *textWriter) lines(indent, sentence string) {
 	const width, most = 100, 50
 	for i, line := range textfmt.Wrap(sentence, width-len(indent)-2, most) {

@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// A temporary queue is given everything that its binding leads to: what is not the
-// probe's is thrown away, and there is a limit to what waits.
+// A temporary queue gets every message that its binding matches: other messages are
+// dropped, and the backlog is limited.
 const (
 	watchPrefetch  = 100
 	watchMaxLength = 10_000
@@ -30,7 +30,7 @@ type sighting struct {
 	delivery amqp.Delivery
 }
 
-// openWatch declares the queues, and looks into them until close is called.
+// openWatch declares the queues and watches them until close is called.
 func openWatch(conn *amqp.Connection, mark Mark, bindings []Binding) (*watch, error) {
 	w := &watch{sightings: make(chan sighting, len(bindings))}
 	for i, b := range bindings {
@@ -68,7 +68,7 @@ func (w *watch) open(conn *amqp.Connection, mark Mark, place int, b Binding) err
 		for d := range deliveries {
 			if !seen && mark.is(d) {
 				seen = true
-				w.sightings <- sighting{place, time.Now(), d} // there is room for one a place
+				w.sightings <- sighting{place, time.Now(), d} // has room for one per place
 			}
 			_ = d.Ack(false) // the channel has been closed, and the queue is gone with it
 		}

@@ -16,8 +16,7 @@ import (
 // Message is what to publish, and where.
 type Message struct {
 	Exchange, Key string
-	// Mandatory makes it an error if no queue takes the message. Only a confirmed
-	// message tells.
+	// Mandatory makes it an error if no queue takes the message, which requires Confirm.
 	Mandatory bool
 	// Confirm waits for the broker to have the message.
 	Confirm    bool
@@ -27,14 +26,14 @@ type Message struct {
 // AMQP publishes the message on a channel of its own. The span context is that of the
 // message, once it was handed to the broker, whatever became of it there.
 //
-// A broker that blocks publishers answers nothing any more, not even the end of the
-// channel. If ctx ends before all is answered, the connection therefore ends with it.
+// A broker that blocks publishers answers nothing, not even the closing of the channel, so
+// the connection is closed if ctx ends first.
 func AMQP(
 	ctx context.Context, conn *amqp.Connection, provider trace.TracerProvider, m Message,
 ) (_ trace.SpanContext, err error) {
 	defer context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })()
 	defer func() {
-		// That the connection is closed then is not why.
+		// The closed connection is then not the cause.
 		if cause := ctx.Err(); err != nil && cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(cause, err)
 		}
@@ -55,7 +54,7 @@ func AMQP(
 		}
 		err = publisher.PublishConfirmed(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing)
 	} else if err = publisher.PublishWithContext(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing); err == nil {
-		// Its answer comes behind a refusal, which the end of the channel may not wait for.
+		// Its answer comes after a refusal, which closing the channel may not wait for.
 		err = errors.Join(ch.Qos(1, 0, false), ch.Close())
 	}
 	if errors.Is(err, amqp.ErrClosed) {
@@ -66,7 +65,7 @@ func AMQP(
 	return witness.sent, err
 }
 
-// witness remembers the context that the publisher gave the message.
+// witness records the context that the publisher gave the message.
 type witness struct {
 	*amqp.Channel
 

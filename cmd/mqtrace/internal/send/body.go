@@ -6,13 +6,13 @@ import (
 	"os"
 )
 
-// MaxBody is the largest message that RabbitMQ takes unless told otherwise.
+// MaxBody is RabbitMQ's default limit for the size of a message.
 const MaxBody = 128 << 20
 
 // ErrTooLarge is the error of a body over MaxBody.
 var ErrTooLarge = errors.New("body is larger than 128 MiB")
 
-// ReadBody reads a file, or stdin where it is named "-".
+// ReadBody reads a file, or stdin if the name is "-".
 func ReadBody(name string, stdin io.Reader) ([]byte, error) {
 	in := stdin
 	if name != "-" {

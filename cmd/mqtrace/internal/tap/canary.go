@@ -8,17 +8,17 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// The canaries find out whether the firehose is on, which AMQP has no way to ask. The tap
-// sends itself one: if the firehose is on, RabbitMQ records its delivery, and does so
-// before it reads what the tap sends next on the same channel, a second one. So if the
-// second arrives and nothing was told, the firehose is off.
+// Canaries show whether the firehose is on, for which AMQP has no method. The tap sends
+// itself one: if the firehose is on, RabbitMQ records its delivery before it reads the
+// second one, which the tap sends next on the same channel. So if the second arrives
+// without a record of the first, the firehose is off.
 
-// canaryKey is what the firehose calls a delivery to the tap itself. Nothing but
-// canaries is: deliveries of the firehose's own are not traced.
+// canaryKey is the firehose's routing key for a delivery to the tap itself. Only canaries
+// have it: the firehose does not trace its own deliveries.
 func (t *Tap) canaryKey() string { return "deliver." + t.queue }
 
-// On reports whether the firehose is on. What comes from it meanwhile becomes spans. It
-// is not to be called while Run runs.
+// On reports whether the firehose is on. Records that arrive meanwhile become spans. It
+// must not be called while Run runs.
 func (t *Tap) On(ctx context.Context) (bool, error) {
 	t.canaries++
 	id := strconv.Itoa(t.canaries)
@@ -53,8 +53,8 @@ func (t *Tap) On(ctx context.Context) (bool, error) {
 	return false, t.ack()
 }
 
-// tellsOf reports whether d is from a firehose that is on now: about this canary, or
-// about anything else, since in much traffic the canary's may have been dropped.
+// tellsOf reports whether d shows that the firehose is on now: by this canary's record or
+// any other, since under heavy traffic the canary's may have been dropped.
 func (t *Tap) tellsOf(d *amqp.Delivery, id string) bool {
 	if d.Exchange != traceExchange {
 		return false
@@ -67,8 +67,8 @@ func (t *Tap) sendCanary(ctx context.Context, id string) error {
 	return t.ch.PublishWithContext(ctx, "", t.queue, false, false, amqp.Publishing{MessageId: id})
 }
 
-// askAgain is how often AwaitOn asks. RabbitMQ informs its channels of a change one by
-// one.
+// askAgain is the polling interval of AwaitOn. RabbitMQ informs its channels of a change
+// one by one.
 const askAgain = 50 * time.Millisecond
 
 // AwaitOn waits until the firehose is on, or ctx ends.

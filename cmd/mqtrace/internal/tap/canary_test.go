@@ -22,8 +22,8 @@ func (s *scene) control(on bool) {
 	ok(s.t, tap.Control{Command: firehosetest.Command(), VHost: s.s.VHost}.Set(s.t.Context(), on))
 }
 
-// Canaries tell that the firehose is off, that it is on, and do not count, whatever
-// the tap is bound to.
+// Canaries show that the firehose is off, that it is on, and do not count, whatever the tap
+// is bound to.
 func TestOn(t *testing.T) {
 	onFirehose(t, tap.Config{Keys: []string{"#"}, Roots: true}, func(t *testing.T, s *scene) {
 		s.s.Trace(t, false)

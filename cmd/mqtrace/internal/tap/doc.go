@@ -1,10 +1,9 @@
 // Package tap turns RabbitMQ's firehose into spans: where the broker routed a message, and
-// to whom it delivered it.
+// which queue delivered it.
 //
-// [Open] binds a queue of its own to the exchange amq.rabbitmq.trace, [Tap.On] reports
-// whether anything comes from there, and [Tap.Run] makes the spans. A [Switch] turns
-// the firehose on and off. [Processor] exports with nothing unbounded and nothing lost
-// uncounted.
+// [Open] binds a new queue to the exchange amq.rabbitmq.trace, [Tap.On] reports whether the
+// firehose is on, and [Tap.Run] creates the spans. A [Switch] turns the firehose on and
+// off. A [Processor] exports with bounded memory and counts what is lost.
 //
 // https://www.rabbitmq.com/docs/firehose
 package tap

@@ -9,7 +9,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// The limits of what waits for export, and of how long an export may take.
+// The limits of the export queue, and of how long an export may take.
 const (
 	exportQueue    = 4096
 	exportBatch    = 512
@@ -17,8 +17,8 @@ const (
 	exportTimeout  = 10 * time.Second
 )
 
-// Processor exports spans in batches, as the SDK's own does. It also counts what
-// became of them, which that one does not report.
+// Processor exports spans in batches, as the SDK's own does, and also counts their
+// outcomes.
 type Processor struct {
 	exporter sdktrace.SpanExporter
 	onError  func(error)
@@ -32,7 +32,7 @@ type Processor struct {
 
 var _ sdktrace.SpanProcessor = (*Processor)(nil)
 
-// NewProcessor starts a processor, which Shutdown ends. onError is told of exports that
+// NewProcessor starts a processor, which Shutdown ends. onError is called for exports that
 // fail.
 func NewProcessor(exporter sdktrace.SpanExporter, onError func(error)) *Processor {
 	p := &Processor{
@@ -46,7 +46,7 @@ func NewProcessor(exporter sdktrace.SpanExporter, onError func(error)) *Processo
 // OnStart does nothing.
 func (p *Processor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
 
-// OnEnd puts a span into the queue, or drops it where that is full.
+// OnEnd puts a span into the queue, or drops it if that is full.
 func (p *Processor) OnEnd(s sdktrace.ReadOnlySpan) {
 	select {
 	case p.queue <- s:
@@ -55,13 +55,13 @@ func (p *Processor) OnEnd(s sdktrace.ReadOnlySpan) {
 	}
 }
 
-// Count adds to s what became of the spans.
+// Count adds the outcomes of the spans to s.
 func (p *Processor) Count(s Stats) Stats {
 	s.Exported, s.Dropped, s.Failed = p.exported.Load(), p.dropped.Load(), p.failed.Load()
 	return s
 }
 
-// ForceFlush does nothing: spans wait for no longer than a second.
+// ForceFlush does nothing: spans wait for a second at most.
 func (p *Processor) ForceFlush(context.Context) error { return nil }
 
 // Shutdown exports what is in the queue, and ends the exporter.
@@ -115,6 +115,6 @@ func (p *Processor) export(batch []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpa
 	} else {
 		p.exported.Add(uint64(len(batch)))
 	}
-	clear(batch) // so that the spans can go
+	clear(batch) // so that the spans can be collected
 	return batch[:0]
 }

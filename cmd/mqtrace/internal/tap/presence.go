@@ -6,17 +6,18 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// presenceQueue has one consumer for each tap that answers for the firehose: its number of
-// consumers is how they know of one another. Nothing is ever sent to it.
+// presenceQueue has one consumer for each tap that controls the firehose, so that they can
+// count one another. Nothing is ever sent to it.
 const presenceQueue = "mqtrace-tap"
 
-// Presence is a tap's place among those that turn the firehose on and off, so that the last
-// of them turns it off and no other. It ends with the connection too.
+// Presence registers a tap among those that turn the firehose on and off, so that only the
+// last one turns it off. It ends with the connection too.
 type Presence struct{ ch *amqp.Channel }
 
 const presenceTag = "mqtrace-tap"
 
-// Join takes a place. It takes the permission to configure and read the queue mqtrace-tap.
+// Join registers a tap. It requires the permission to configure and read the queue
+// mqtrace-tap.
 func Join(conn *amqp.Connection) (*Presence, error) {
 	ch, err := conn.Channel()
 	if err != nil {
@@ -49,7 +50,7 @@ func (p *Presence) Others() (int, error) {
 	return max(0, n-1), err
 }
 
-// Leave gives the place up, and returns how many others there are.
+// Leave unregisters the tap, and returns how many others there are.
 func (p *Presence) Leave() (others int, err error) {
 	defer func() { _ = p.ch.Close() }()
 	if err := p.ch.Cancel(presenceTag, false); err != nil {
@@ -58,7 +59,7 @@ func (p *Presence) Leave() (others int, err error) {
 	return p.count()
 }
 
-// count is the number of places. Without any, the queue is gone.
+// count returns the number of taps. Without any, the queue is gone.
 func (p *Presence) count() (int, error) {
 	q, err := p.ch.QueueDeclarePassive(presenceQueue, true, true, false, false, nil)
 	var failure *amqp.Error

@@ -30,8 +30,8 @@ type record struct {
 	client      net.TCPAddr
 }
 
-// readRecord takes nothing for granted: whoever may write to the queue of a tap may
-// write what he likes.
+// readRecord validates everything: anyone with access to a tap's queue may write anything
+// to it.
 func readRecord(d *amqp.Delivery) (r record, ok bool) {
 	if d.Exchange != traceExchange {
 		return record{}, false
@@ -63,8 +63,8 @@ func readRecord(d *amqp.Delivery) (r record, ok bool) {
 	return r, true
 }
 
-// unroutable reports whether no queue was there for a message. Of the default exchange
-// RabbitMQ 3 says that it has routed to every key, whether there is a queue or not.
+// unroutable reports whether there was no queue for a message. For the default exchange,
+// RabbitMQ 3 reports every key as routed, whether or not there is a queue.
 func (r *record) unroutable() bool {
 	return !r.delivered && len(r.routed) == 0 && (r.exchange != "" || !strings.HasPrefix(r.key, replyPrefix))
 }

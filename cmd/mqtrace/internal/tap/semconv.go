@@ -35,13 +35,13 @@ const (
 	deadLetterReasonsKey = attribute.Key("mqtrace.dead_letter.reasons")
 )
 
-// defaultExchange is the name of one that has none.
+// defaultExchange is the name used for the default exchange, which has none.
 const defaultExchange = "amq.default"
 
-// errorTypeUnroutable is the error type of a message that no queue was there for.
+// errorTypeUnroutable is the error type of a message for which there was no queue.
 const errorTypeUnroutable = "unroutable"
 
-// maxQueues is how many of the queues that a message was routed to a span shows.
+// maxQueues is how many of the queues that a message was routed to are on its span.
 const maxQueues = 32
 
 func (r *record) operation() string {
@@ -51,7 +51,7 @@ func (r *record) operation() string {
 	return operationRoute
 }
 
-// spanName has no name in it that the broker made up.
+// spanName never contains a generated name.
 func (r *record) spanName() string {
 	name := r.exchange
 	if r.delivered {

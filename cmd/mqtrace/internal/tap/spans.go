@@ -14,12 +14,13 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// spans makes a span of each record that belongs to a trace.
+// spans creates a span for each record that belongs to a trace.
 //
-// A span's parent is the message's creation context, its producer's span. It is a
-// moment, that of its receipt: the firehose has no timestamps. Its kind is INTERNAL: a
-// service graph pairs each PRODUCER span with the CONSUMER span below it, and a broker's
-// span of that kind would take the place of the service that processes the message.
+// A span's parent is the message's creation context, its producer's span. It has no
+// duration and the time of its receipt: the firehose has no timestamps. Its kind is
+// INTERNAL: a service graph pairs each PRODUCER span with the CONSUMER span below it, and a
+// broker's span of that kind would take the place of the service that processes the
+// message.
 type spans struct {
 	tracer trace.Tracer
 	server []attribute.KeyValue
@@ -65,7 +66,7 @@ func (s *spans) add(r *record, at time.Time) {
 	s.stats.spans.Add(1)
 }
 
-// limiter lets through so many a second, as many at once.
+// limiter limits the rate per second, with a burst of the same size.
 type limiter struct {
 	perSecond, left float64
 	last            time.Time

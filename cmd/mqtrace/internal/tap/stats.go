@@ -8,32 +8,32 @@ import (
 
 // Stats counts what a tap has done since it was opened.
 type Stats struct {
-	// Seen are the records that came from the firehose, Published and Delivered those
-	// of either kind. What is neither was not understood.
+	// Seen counts the records from the firehose, Published and Delivered those of each
+	// kind. The rest was not understood.
 	Seen      uint64 `json:"seen"`
 	Published uint64 `json:"published"`
 	Delivered uint64 `json:"delivered"`
 	// Unroutable and Redelivered are among them.
 	Unroutable  uint64 `json:"unroutable"`
 	Redelivered uint64 `json:"redelivered"`
-	// Untraced are those of messages without trace context, Unsampled those of traces
-	// that are not recorded, OverRate those beyond the rate cap.
+	// Untraced counts messages without trace context, Unsampled those of traces that are
+	// not recorded, OverRate those beyond the rate limit.
 	Untraced  uint64 `json:"untraced"`
 	Unsampled uint64 `json:"unsampled"`
 	OverRate  uint64 `json:"over_rate"`
-	// Spans were made, of which Exported were taken, Dropped found the export queue
-	// full, and Failed could not be delivered. The others wait.
+	// Spans counts the spans created. Of these, Exported were accepted, Dropped met a full
+	// export queue, and Failed could not be delivered. The others are pending.
 	Spans    uint64 `json:"spans"`
 	Exported uint64 `json:"exported"`
 	Dropped  uint64 `json:"dropped"`
 	Failed   uint64 `json:"failed"`
-	// Backlog are the records that wait in RabbitMQ. At BacklogMax RabbitMQ drops the
-	// oldest, and cannot say how many.
+	// Backlog counts the records waiting in RabbitMQ. At BacklogMax RabbitMQ drops the
+	// oldest, without a count.
 	Backlog    int `json:"backlog"`
 	BacklogMax int `json:"backlog_max"`
 }
 
-// String is a line for people. What should be 0 and is, it leaves out.
+// String returns a line of text. It omits trouble counters that are 0.
 func (s Stats) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seen %d (published %d, delivered %d), spans %d, exported %d",
@@ -61,7 +61,7 @@ func (s Stats) String() string {
 	return b.String()
 }
 
-// counters is Stats being counted.
+// counters are the running counts of Stats.
 type counters struct {
 	seen, published, delivered, unroutable, redelivered atomic.Uint64
 	untraced, unsampled, overRate, spans                atomic.Uint64

@@ -20,7 +20,7 @@ type Switch interface {
 	Set(ctx context.Context, on bool) error
 }
 
-// NotAsked reports whether an error of a [Switch] came before anything was asked of RabbitMQ, so
+// NotAsked reports whether an error of a [Switch] came before any request to RabbitMQ, so
 // that nothing has changed.
 func NotAsked(err error) bool {
 	var notAsked notAskedError
@@ -31,7 +31,7 @@ type notAskedError struct{ error }
 
 func (e notAskedError) Unwrap() error { return e.error }
 
-// Control is rabbitmqctl, which has to be the one of the node that is tapped.
+// Control is rabbitmqctl, which must control the node that is tapped.
 type Control struct {
 	// Command is the program and the first of its arguments.
 	Command []string
@@ -67,9 +67,8 @@ type Management struct {
 	VHost string
 }
 
-// Set writes the virtual host with tracing on or off. What is not written again with it
-// would be reset, and a virtual host that is not there would be made: so it is read
-// first.
+// Set writes the virtual host with tracing on or off. It is read first, because properties
+// missing from the write would be reset, and a missing virtual host would be created.
 func (m Management) Set(ctx context.Context, on bool) error {
 	answer, err := m.do(ctx, http.MethodGet, nil)
 	if err != nil {
@@ -101,9 +100,9 @@ func (m Management) do(ctx context.Context, method string, body []byte) ([]byte,
 	answer, err := management.Client{URL: m.URL}.Do(ctx, method, body, "vhosts", m.VHost)
 	switch {
 	case errors.Is(err, management.ErrNotFound):
-		return nil, fmt.Errorf("the management API knows no virtual host %q", m.VHost)
+		return nil, fmt.Errorf("the management API has no virtual host %q", m.VHost)
 	case errors.Is(err, management.ErrUnauthorized):
-		return nil, fmt.Errorf("%w as an administrator", err)
+		return nil, fmt.Errorf("%w, who must be an administrator", err)
 	}
 	return answer, err
 }

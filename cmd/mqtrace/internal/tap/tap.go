@@ -20,15 +20,15 @@ const (
 	ackInterval    = 100 * time.Millisecond
 )
 
-// Config is what a tap does.
+// Config configures a tap.
 type Config struct {
 	TracerProvider trace.TracerProvider
 	// Keys are the binding keys: "#" for everything, "publish.EXCHANGE",
 	// "deliver.QUEUE".
 	Keys []string
-	// Roots asks for spans of messages without trace context, each a trace of its own.
+	// Roots enables spans for messages without trace context, each in a new trace.
 	Roots bool
-	// MaxRate is how many spans a second are made at most.
+	// MaxRate is the maximum number of spans a second.
 	MaxRate int
 	// Interval is how often Report is called, never if it is 0.
 	Interval time.Duration
@@ -52,7 +52,7 @@ type Tap struct {
 	canaries   int
 }
 
-// ErrLost is the error of a tap whose channel has gone.
+// ErrLost means that the tap's channel was closed.
 var ErrLost = errors.New("the connection to RabbitMQ is lost")
 
 // Open declares an exclusive queue, binds it to the firehose and consumes it. The
@@ -94,7 +94,7 @@ func (t *Tap) open() error {
 // Close deletes the queue.
 func (t *Tap) Close() { _ = t.ch.Close() }
 
-// Run makes spans until ctx ends, which is no error.
+// Run creates spans until ctx ends, which is not an error.
 func (t *Tap) Run(ctx context.Context) error {
 	acks := time.NewTicker(ackInterval)
 	defer acks.Stop()
@@ -125,7 +125,7 @@ func (t *Tap) Run(ctx context.Context) error {
 	}
 }
 
-// take handles a delivery. The canaries and what is told of them do not count.
+// take handles a delivery. Canaries and their records do not count.
 func (t *Tap) take(d *amqp.Delivery) error {
 	if r, ok := readRecord(d); d.Exchange == traceExchange && r.key != t.queue {
 		t.stats.seen.Add(1)

@@ -11,9 +11,9 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
 )
 
-// FromEnvironment returns ctx with the trace and the baggage that TRACEPARENT,
-// TRACESTATE and BAGGAGE hold, and whether there is a trace. The error says that
-// there is one which nobody can continue; ctx is usable all the same.
+// FromEnvironment returns ctx with the trace and baggage from TRACEPARENT, TRACESTATE and
+// BAGGAGE, and reports whether there is a trace. The error means that there is an invalid
+// one; ctx is usable all the same.
 // https://opentelemetry.io/docs/specs/otel/context/env-carriers/
 func FromEnvironment(ctx context.Context) (context.Context, bool, error) {
 	headers := make(map[string]string)

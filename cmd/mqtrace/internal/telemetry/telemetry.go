@@ -1,5 +1,5 @@
-// Package telemetry makes the spans of a command that runs for a moment, and sends
-// them where the environment says.
+// Package telemetry creates the spans of a short-lived command and exports them as the
+// environment says.
 package telemetry
 
 import (
@@ -24,7 +24,7 @@ import (
 // flushTimeout is how long a command waits for its spans to leave.
 const flushTimeout = 5 * time.Second
 
-// Telemetry is where a command's spans come from.
+// Telemetry provides a command's tracer.
 type Telemetry struct {
 	TracerProvider trace.TracerProvider
 
@@ -32,11 +32,11 @@ type Telemetry struct {
 	exporter *exporter
 }
 
-// New reads OpenTelemetry's environment variables: OTEL_SDK_DISABLED, then there are
-// no spans; OTEL_EXPORTER_OTLP_ENDPOINT and its kind, without which, or with
+// New reads OpenTelemetry's environment variables: OTEL_SDK_DISABLED, then there are no
+// spans; OTEL_EXPORTER_OTLP_ENDPOINT and its kind, without which, or with
 // OTEL_TRACES_EXPORTER=none, spans are made and not sent; OTEL_TRACES_SAMPLER;
-// OTEL_SERVICE_NAME, which is mqtrace by default. It never fails: what is wrong with
-// them [Telemetry.Shutdown] reports.
+// OTEL_SERVICE_NAME, which is mqtrace by default. It never fails: [Telemetry.Shutdown]
+// reports what is wrong with them.
 func New(ctx context.Context, version string) *Telemetry {
 	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
 		return &Telemetry{TracerProvider: noop.NewTracerProvider()}
@@ -52,8 +52,8 @@ func New(ctx context.Context, version string) *Telemetry {
 	return t
 }
 
-// newResource names the service. What the environment says comes later and wins. A
-// part of it that is malformed is left out.
+// newResource names the service. The environment takes precedence; malformed parts of it
+// are left out.
 func newResource(ctx context.Context, version string) *resource.Resource {
 	r, _ := resource.New(ctx,
 		resource.WithSchemaURL(semconv.SchemaURL),
@@ -63,7 +63,7 @@ func newResource(ctx context.Context, version string) *resource.Resource {
 	return r
 }
 
-// endpoints say where spans go, the more special first.
+// endpoints are the variables of the endpoint, the more specific one first.
 var endpoints = [...]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 func endpointSet() bool {
@@ -75,7 +75,7 @@ func endpointSet() bool {
 	return false
 }
 
-// Shutdown ends the telemetry, and says why spans were not sent, if they were not.
+// Shutdown ends the telemetry, and returns the reason if spans were not sent.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	if t.shutdown == nil {
 		return nil
@@ -101,8 +101,8 @@ type exporter struct {
 
 var _ sdktrace.SpanExporter = (*exporter)(nil)
 
-// Check says what of the environment variables keeps spans from being sent: a protocol
-// that is not built in, or an endpoint that is no URL. It quotes neither.
+// Check returns the error in the environment variables that keeps spans from being sent: a
+// protocol that is not built in, or an endpoint that is not a URL. It quotes neither.
 func Check() error {
 	off := strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") ||
 		strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_TRACES_EXPORTER")), "none")
@@ -119,7 +119,7 @@ func Check() error {
 			continue
 		}
 		if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return fmt.Errorf("%s is not a valid http:// URL: it is written http://localhost:4318", name)
+			return fmt.Errorf("%s is not a valid http:// URL, such as http://localhost:4318", name)
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func newExporter(ctx context.Context) *exporter {
 	return &exporter{otlp: otlp}
 }
 
-// ExportSpans sends the spans, for as long as a command may wait.
+// ExportSpans sends the spans, waiting no longer than a command may.
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if e.otlp == nil {
 		return nil

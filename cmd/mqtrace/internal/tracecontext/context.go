@@ -1,5 +1,5 @@
-// Package tracecontext reads the trace context that a message carries, and where it
-// carries none that can be used, why.
+// Package tracecontext reads the trace context that a message carries, or the reason why it
+// is unusable.
 package tracecontext
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/mqtrace/mqtrace/carrier"
 )
 
-// State says whether a message has a context.
+// State is the state of a message's context.
 type State string
 
 // The states, as they are printed.
 const (
 	OK   State = "ok"
 	None State = "none"
-	Bad  State = "bad" // there is one, and nobody can continue it
+	Bad  State = "bad" // there is one, but it is invalid
 )
 
 // Context is what a message carries.
@@ -29,10 +29,10 @@ type Context struct {
 	State State
 	// Problem says why the state is Bad.
 	Problem string
-	// Span is the creation context of the message, the parent of who processes it.
-	// It is valid if the state is OK.
+	// Span is the creation context of the message, the parent of its process span. It is
+	// valid if the state is OK.
 	Span trace.SpanContext
-	// Baggage may be there without a trace.
+	// Baggage may be present without a trace.
 	Baggage []baggage.Member
 }
 
@@ -41,7 +41,7 @@ func Propagator() propagation.TextMapPropagator {
 	return propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 }
 
-// Read reads the headers as a consumer would that uses this project's packages.
+// Read reads the headers as this project's packages do.
 func Read(headers map[string]any) Context {
 	ctx := carrier.Table(headers).Extract(context.Background(), Propagator())
 	c := Context{State: OK, Span: trace.SpanContextFromContext(ctx), Baggage: members(ctx)}

@@ -6,8 +6,8 @@ import (
 
 const traceparent = "traceparent"
 
-// traceparents are the values under the header's name in any letter case, or where
-// there is none, under that of the annotation that RabbitMQ 4 makes of it.
+// traceparents are the values under the header's name in any letter case, or if there is
+// none, under that of RabbitMQ 4's annotation.
 func traceparents(headers map[string]any) []any {
 	for _, name := range []string{traceparent, "x-opt-" + traceparent} {
 		var values []any
@@ -23,8 +23,8 @@ func traceparents(headers map[string]any) []any {
 	return nil
 }
 
-// problem says what is wrong with the values of headers that are traceparent, one of
-// them at least. https://www.w3.org/TR/trace-context-2/#traceparent-header
+// problem describes what is wrong with one or more traceparent values.
+// https://www.w3.org/TR/trace-context-2/#traceparent-header
 func problem(values []any) string {
 	texts := make([]string, 0, len(values))
 	for _, v := range values {

@@ -1,4 +1,4 @@
-// Package tracesource asks servers for traces: a running `mqtrace view`, Jaeger's query
+// Package tracesource gets traces from servers: a running `mqtrace view`, Jaeger's query
 // API, and Tempo.
 package tracesource
 
@@ -22,7 +22,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
 
-// ErrNotFound is the error of a trace that the server does not have.
+// ErrNotFound means that the server does not have the trace.
 var ErrNotFound = errors.New("trace not found")
 
 // pageOf finds the id in the address of a trace's page: /trace/ID in Jaeger's UI,
@@ -32,8 +32,8 @@ var pageOf = regexp.MustCompile(`^(.*)/trace/([0-9A-Fa-f]{1,32})(?:/.*)?$`)
 // MaxBytes is the largest answer that is read.
 const MaxBytes = 1 << 30
 
-// The paths under which servers have a trace, those first that have all of it. Who does
-// not know one answers in different ways.
+// The paths under which servers have a trace, complete ones first. Servers answer unknown
+// paths in different ways.
 var (
 	viewPaths  = []string{"/api/v3/traces/", "/api/traces/"} // of Jaeger, and of a view
 	tempoPaths = []string{"/api/v2/traces/", "/api/traces/"}
@@ -47,7 +47,7 @@ type Remote struct {
 	base   url.URL // of the server, or of the answer itself
 	id     trace.TraceID
 	direct bool
-	// warnings are what the answers had that could not be read.
+	// warnings are about parts of the answers that could not be read.
 	warnings []string
 }
 
@@ -88,16 +88,16 @@ func NewRemote(address string) (*Remote, error) {
 	return r, nil
 }
 
-// ID is the trace that the address is of, if it is of one.
+// ID returns the id of the trace in the address, if there is one.
 func (r *Remote) ID() trace.TraceID { return r.id }
 
 // IsAnswer reports whether the address is that of an API's answer.
 func (r *Remote) IsAnswer() bool { return r.direct }
 
-// Warnings are what was left out of the answers.
+// Warnings returns what was left out of the answers.
 func (r *Remote) Warnings() []string { return r.warnings }
 
-// String is the address without user and password.
+// String returns the address without user and password.
 func (r *Remote) String() string { return public(r.base) }
 
 func public(u url.URL) string {
@@ -119,13 +119,13 @@ func (r *Remote) Trace(ctx context.Context, id trace.TraceID) (traces []spans.Tr
 	return traces, err
 }
 
-// Prefixed asks a view for the one trace whose id begins so.
+// Prefixed gets the one trace whose id has the prefix from a view.
 func (r *Remote) Prefixed(ctx context.Context, prefix string) ([]spans.Trace, error) {
 	return r.get(ctx, "/api/traces/"+prefix)
 }
 
-// All asks for what the address stands for: the answer of an API, or the latest traces
-// of a view. It also says how many traces there are.
+// All gets what the address stands for: the answer of an API, or the latest traces of a
+// view. It also returns how many traces there are.
 func (r *Remote) All(ctx context.Context, limit int) (traces []spans.Trace, found int, err error) {
 	if r.direct {
 		traces, err = r.get(ctx, "")
@@ -168,7 +168,7 @@ func (r *Remote) All(ctx context.Context, limit int) (traces []spans.Trace, foun
 	return traces, list.Found, nil
 }
 
-// Queues asks a view what its traces say about queues.
+// Queues gets the overview of queues from a view.
 func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) {
 	u := r.base
 	if !r.direct {
@@ -176,7 +176,7 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 	}
 	body, err := r.fetch(ctx, u)
 	if errors.Is(err, ErrNotFound) {
-		err = fmt.Errorf("%s has no list of queues: it is no mqtrace view, or an older one", r)
+		err = fmt.Errorf("%s has no list of queues: it is not an mqtrace view, or an older one", r)
 	}
 	if err != nil {
 		return found, err
@@ -188,8 +188,8 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 	return found, nil
 }
 
-// Waiting asks a view which messages of a trace wait, by all of its traces. It is nil where
-// the server is none that knows.
+// Waiting gets the waiting messages of a trace from a view, which considers all of its
+// traces. It is nil if the server is not a view.
 func (r *Remote) Waiting(ctx context.Context, id trace.TraceID) func(trace.SpanID) (in []string, waits bool) {
 	if r.direct {
 		return nil
