@@ -118,6 +118,15 @@ func TestGRPCSentToThePortOfHTTP(t *testing.T) {
 	}
 }
 
+// This is what the exporters do without an endpoint, at https://localhost:4318.
+func TestTLSSentToAReceiverWithoutIt(t *testing.T) {
+	r, url := newReceiver(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", strings.Replace(url, "http:", "https:", 1))
+	if got := record(t); !strings.Contains(got, "server gave HTTP response to HTTPS client") || len(r.paths) != 0 {
+		t.Errorf("requested: %q, reported: %s", r.paths, got)
+	}
+}
+
 func TestSwitchedOff(t *testing.T) {
 	for variable, value := range map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_TRACES_SAMPLER": "always_off"} {
 		t.Run(variable, func(t *testing.T) {
