@@ -46,7 +46,9 @@ func Start() (stop func()) {
 	}
 	s := new(sdk)
 	installing.Store(true)
+	restore := setEndpoint()
 	err := s.install(context.Background())
+	restore()
 	installing.Store(false)
 	if err != nil {
 		otel.Handle(err)
@@ -58,6 +60,33 @@ func Start() (stop func()) {
 		go s.handle()
 	}
 	return exit
+}
+
+// setEndpoint sets the exporters' default endpoint to that of the specification, unless the
+// environment names one. The exporters of Go default to HTTPS.
+// https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+func setEndpoint() (restore func()) {
+	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	for _, name := range []string{
+		endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_INSECURE",
+	} {
+		if os.Getenv(name) != "" {
+			return func() {}
+		}
+	}
+	before, isSet := os.LookupEnv(endpoint) // empty counts as not set
+	value := "http://localhost:4318"
+	if os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc" {
+		value = "http://localhost:4317"
+	}
+	_ = os.Setenv(endpoint, value)
+	return func() {
+		if isSet {
+			_ = os.Setenv(endpoint, before)
+		} else {
+			_ = os.Unsetenv(endpoint)
+		}
+	}
 }
 
 func (s *sdk) install(ctx context.Context) error {
