@@ -8,6 +8,7 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
@@ -35,7 +36,9 @@ func (l *load) publishers(ctx context.Context, t *testing.T, k *link) {
 	}
 	l.publishing.Go(func() { l.pipeline(ctx, k, amqptrace.NewPublisher(first, l.spans.options()...), forGood) })
 	l.publishing.Go(func() { l.pipeline(ctx, k, amqptrace.NewPublisher(second, l.spans.options()...), l.hasty) })
-	l.publishing.Go(func() { l.oneByOne(ctx, k, amqptrace.NewPublisher(first, l.spans.options()...)) })
+	l.publishing.Go(func() {
+		l.oneByOne(ctx, k, amqptrace.NewPublisher(first, append(l.spans.options(), amqptrace.WithPropagators(noticing{propagation.TraceContext{}}))...))
+	})
 }
 
 type sent struct {
@@ -93,17 +96,31 @@ func (l *load) confirm(k *link, s sent, patience time.Duration) {
 	}
 }
 
+type sentKey struct{}
+
+// noticing reports whether a message got as far as to the channel. While a channel is closed, a
+// publisher returns ErrClosed without sending, and its span has no outcome.
+type noticing struct{ propagation.TextMapPropagator }
+
+func (n noticing) Inject(ctx context.Context, c propagation.TextMapCarrier) {
+	if sent, ok := ctx.Value(sentKey{}).(*bool); ok {
+		*sent = true
+	}
+	n.TextMapPropagator.Inject(ctx, c)
+}
+
 func (l *load) oneByOne(ctx context.Context, k *link, pub *amqptrace.Publisher) {
 	for n := 1; k.wait(ctx); n++ {
 		id := l.ledger.next()
-		waiting, cancel := context.WithTimeout(context.Background(), forGood)
+		wasSent := false
+		waiting, cancel := context.WithTimeout(context.WithValue(context.Background(), sentKey{}, &wasSent), forGood)
 		err := pub.PublishConfirmed(waiting, "", l.route(n), true, false, message(id))
 		cancel()
 		switch {
 		case err == nil:
 			l.ledger.confirm(id)
 			l.ledger.saw("publish acked")
-		case errors.Is(err, amqp.ErrClosed) && !errors.Is(err, amqptrace.ErrClosed), outcome(err) == "unknown":
+		case !wasSent, errors.Is(err, amqp.ErrClosed) && !errors.Is(err, amqptrace.ErrClosed), outcome(err) == "unknown":
 			l.unsent()
 		default:
 			l.ledger.saw("publish " + outcome(err))
