@@ -70,7 +70,7 @@ func (c *client) call(ctx context.Context, queue string, body []byte) ([]byte, e
 	reply := make(chan []byte, 1)
 	c.mu.Lock()
 	c.last++
-	id := strconv.FormatUint(c.last, 10) // Only this client gets the replies, so it need be unique only here.
+	id := strconv.FormatUint(c.last, 10) // Only this client gets the replies: unique here is enough.
 	c.waiting[id] = reply
 	c.mu.Unlock()
 	defer func() {
