@@ -1,4 +1,4 @@
-# The commands of CONTRIBUTING.md, which says what each needs besides Go.
+# The commands of CONTRIBUTING.md, which lists what each needs besides Go.
 
 GOLANGCI_LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GORELEASER    = go run github.com/goreleaser/goreleaser/v2@v2.16.0
@@ -38,12 +38,12 @@ race:
 servers:
 	$(AMQP) $(REDIS) go test -race -count=1 work
 
-# What a release must not break for those who import the modules, and the release itself.
+# What a release must not break for importers of the modules, and the release itself.
 .PHONY: release-test
 release-test:
 	go test -tags release -count=1 -run 'Adopters|Release' ./integration
 
-# The exported API beside that of the last release, or of the commit that BASE names.
+# Compares the exported API with that of the last release, or of the commit that BASE names.
 .PHONY: api
 api:
 	integration/api.sh $(BASE)
@@ -55,29 +55,30 @@ binaries:
 	$(GORELEASER) build --snapshot --clean --single-target
 	dist/*/mqtrace -h >/dev/null
 
-# What takes many messages or spans to see: memory, order, nothing lost.
+# Tests that need many messages or spans: memory, order, nothing lost.
 load:
 	go test -tags load -count=1 $(LOAD) -run 'Load|Soak' ./integration/viewload ./integration/amqpbroker ./integration/faults
 
-# The set-up of the SDK in the README, a module of its own outside go.work for its exporters.
+# The SDK setup in the README: a module of its own outside go.work, because of its
+# exporters.
 .PHONY: snippets
 snippets:
 	cd integration/snippets && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
 
-# The YAML that nothing else reads, in a module of its own outside go.work for Kubernetes'
-# types, and the links between pages.
+# The YAML that no other test reads, in a module of its own outside go.work because of
+# Kubernetes' types, and the links between pages.
 .PHONY: documents
 documents:
 	cd integration/documents && GOWORK=off go vet ./... && GOWORK=off go test -count=1 ./...
 	go test -count=1 -run 'Links|Index|Documents|Diffs' ./integration
 
-# Turns of phrase and misspelt words. In Go's comments golangci-lint looks for the latter.
+# Wording and spelling. In Go comments, golangci-lint checks the spelling.
 .PHONY: prose
 prose:
 	go test -count=1 -run Prose ./integration
 	$(MISSPELL) -error $$(git ls-files '*.md' '*.tmpl' '*.sh' '*.yml' '*.yaml' '*.golden')
 
-# Adapters of libraries around amqp091-go, in modules of their own outside go.work: on the
+# Adapters for libraries around amqp091-go, in modules of their own outside go.work: on the
 # in-process broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.
 .PHONY: adapters
 adapters:
@@ -92,21 +93,21 @@ example-modules:
 		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 -timeout 2m ./...) || exit 1; done
 
 # Programs that are built with orchestrion, and what it weaves into them: modules outside
-# go.work. Takes four minutes, since the standard library is built anew.
+# go.work. Takes four minutes, because the standard library is rebuilt.
 .PHONY: zero-code
 zero-code:
 	cd auto && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 ./... && \
 		GOWORK=off go tool orchestrion go test -race -count=1 -tags woven -timeout 5m ./internal/woven
 	cd examples/zero-code && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 -timeout 10m ./...
 
-# Starts RabbitMQ nodes and a Redis of its own, from Debian's packages.
+# Starts its own RabbitMQ nodes and Redis, from Debian's packages.
 faults:
 	go test -tags faults -count=1 ./integration/faults
 	go test -tags faults -count=1 -run Fault ./asynqtrace
 
 # The production stack as processes, with a RabbitMQ and a Redis. The Collector and Jaeger
-# are built where they are not there yet, which takes ten minutes. STACK='-skip Cluster'
-# leaves out the RabbitMQ cluster, which takes half of the time.
+# are built first if they are missing, which takes ten minutes. STACK='-skip Cluster' leaves
+# out the RabbitMQ cluster, which takes half of the time.
 stack:
 	integration/stack/build.sh
 	go test -tags stack -count=1 $(STACK) ./integration/stack
@@ -116,8 +117,8 @@ stack:
 interop: interop-packages
 	$(AMQP) $(REDIS) go test -tags interop -count=1 ./integration/interop ./integration/bullmq ./integration/asynq025
 
-# The Node part of it that OpenTelemetry instruments: needs Node.js 20 with npm, a RabbitMQ
-# and a Redis.
+# Its Node.js part that OpenTelemetry instruments: needs Node.js 20 with npm, a RabbitMQ and
+# a Redis.
 interop-node: interop-packages
 	$(AMQP) $(REDIS) go test -tags interop -count=1 -run Node ./integration/interop ./integration/bullmq
 
@@ -130,7 +131,7 @@ interop-packages:
 compat:
 	integration/compat.sh
 
-# The page of mqtrace view, driven in /usr/bin/chromium, or where CHROMIUM says: needs
+# The page of mqtrace view, in /usr/bin/chromium or the browser that CHROMIUM names: needs
 # Node.js 20 with npm.
 browser: integration/browser/node_modules/.package-lock.json
 	cd integration/browser && node view.test.js
@@ -143,8 +144,8 @@ integration/browser/node_modules/.package-lock.json: integration/browser/package
 	cd integration/browser && npm ci --no-audit --no-fund --silent
 	touch $@
 
-# go test -fuzz takes one target of one package at a time. FUZZTIME counts executions: where it
-# is a duration, a target that is busy at its end can fail with "context deadline exceeded"
+# go test -fuzz takes one target of one package at a time. FUZZTIME counts executions: with
+# a duration, a target that is busy at the end can fail with "context deadline exceeded"
 # (https://go.dev/issue/75804).
 fuzz:
 	@set -e; for p in $$(go list work); do \
@@ -153,9 +154,9 @@ fuzz:
 		done; \
 	done
 
-# Ratios to spans by hand, TURNS turns each, and end to end where MQTRACE_AMQP_URL and
-# MQTRACE_REDIS_ADDR name servers. Fails where a ratio is beyond its limit.
-# BENCH=-instructions counts instructions too, which takes four minutes and valgrind.
+# Ratios to spans by hand, TURNS turns each, and end to end if MQTRACE_AMQP_URL and
+# MQTRACE_REDIS_ADDR name servers. Fails if a ratio exceeds its limit. BENCH=-instructions
+# counts instructions too, which takes four minutes and valgrind.
 bench:
 	cd integration/bench && GOWORK=off go run . -turns $(TURNS) $(BENCH)
 
@@ -165,7 +166,7 @@ bench:
 peers:
 	cd integration/bench && GOWORK=off go run . -turns $(TURNS) -instructions -peers ../../docs
 
-# Every file of deploy, by the programs that read them as far as they are there.
+# Checks every file of deploy with the programs that read it, if they are installed.
 config:
 	deploy/check.sh
 

@@ -11,14 +11,14 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// worker traces the servers of the program, by the options of the environment.
+// worker traces the program's servers, with the options from the environment.
 var worker = sync.OnceValue(func() *asynqtrace.Worker {
 	defer leave(enter())
 	return asynqtrace.NewWorker(settings().asynq...)
 })
 
-// clientEnqueue is called first by EnqueueContext, which Enqueue calls too. It has enqueued
-// the task where done is true. The field is woven into asynq.Client.
+// clientEnqueue is called at the start of EnqueueContext, which Enqueue calls too. If done
+// is true, it has enqueued the task. The field is woven into asynq.Client.
 //
 //go:linkname clientEnqueue
 func clientEnqueue(
@@ -68,8 +68,8 @@ func serverHandler(h asynq.Handler) asynq.Handler {
 	})
 }
 
-// schedulerOpts is called with the options of each scheduler, that of a periodic task manager
-// included.
+// schedulerOpts is called with the options of each scheduler, including that of a periodic
+// task manager.
 //
 //go:linkname schedulerOpts
 func schedulerOpts(opts *asynq.SchedulerOpts) *asynq.SchedulerOpts {

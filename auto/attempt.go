@@ -14,18 +14,20 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// autoAckPatience is how long a message of a consumer with autoAck waits for a function that
-// takes it, until its span ends: nothing else says that it is processed.
+// autoAckPatience is how long the span of a message of an autoAck consumer waits for a
+// function to take the message before it ends: without a settlement, nothing else shows
+// that the message has been processed.
 const autoAckPatience = 20 * time.Millisecond
 
-// An attempt is the processing of one message. Its span is started by whatever comes first: a
-// function with the delivery as a parameter, a settlement, or a call without a context in the loop
-// that took the message. In the latter two cases it begins when the message was taken. Until
-// then the message can still be given away to code that instruments itself.
+// An attempt is the processing of one message. Its span is started by whichever comes
+// first: a function with the delivery as a parameter, a settlement, or a call without a
+// context in the loop that took the message. In the latter two cases the span's start time
+// is when the message was taken. Until the span is started, the message can still be handed
+// over to code that makes its own span.
 type attempt struct {
 	consumption *consumption
 	flight      *flight
-	delivery    amqp.Delivery // as it came
+	delivery    amqp.Delivery // as received
 
 	isTaken atomic.Bool
 
@@ -34,10 +36,10 @@ type attempt struct {
 	ctx        context.Context
 	processing *amqptrace.Processing // nil before it is started
 	started    amqp.Acknowledger     // amqptrace's
-	functions  int                   // which are processing it
+	functions  int                   // that are processing it
 	settled    bool
 	over       bool
-	byHand     bool // amqptrace notes settlements itself
+	byHand     bool // amqptrace records settlements itself
 }
 
 func (a *attempt) taken() {
@@ -50,7 +52,7 @@ func (a *attempt) taken() {
 	}
 }
 
-// abandon ends the span of a message that is settled already and that no function takes.
+// abandon ends the span of a message that is already settled and that no function takes.
 func (a *attempt) abandon() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -59,7 +61,7 @@ func (a *attempt) abandon() {
 	}
 }
 
-// start starts the span, if there is none and the attempt is not over.
+// start starts the span, unless there is one already or the attempt is over.
 func (a *attempt) start(ctx context.Context, at time.Time) {
 	if a.processing != nil || a.over {
 		return
@@ -68,10 +70,10 @@ func (a *attempt) start(ctx context.Context, at time.Time) {
 	d := a.delivery
 	a.ctx, a.processing = a.consumption.consumer.StartProcess(messaging.StartedAt(ctx, at), &d)
 	a.started = d.Acknowledger
-	a.delivery.Body = nil // it is kept as long as the message is not settled
+	a.delivery.Body = nil // the attempt lives until the message is settled
 }
 
-// finish ends the span, and starts one if there is none.
+// finish ends the span, starting one first if there is none.
 func (a *attempt) finish() {
 	a.start(context.Background(), a.at)
 	if a.over {
@@ -79,12 +81,12 @@ func (a *attempt) finish() {
 	}
 	a.over = true
 	a.flight.remove(a)
-	_ = a.processing.Result(nil) // functions have noted their errors
+	_ = a.processing.Result(nil) // functions have recorded their errors
 	a.processing.End()
 }
 
-// context is the context of a message that is being processed by the loop that has taken it,
-// nil if it is not.
+// context returns the message's context if the loop that took the message is processing it,
+// and nil otherwise.
 func (a *attempt) context() context.Context {
 	if !a.isTaken.Load() {
 		return nil
@@ -98,7 +100,7 @@ func (a *attempt) context() context.Context {
 	return a.ctx
 }
 
-// giveAway leaves the message to amqptrace.
+// giveAway hands the message over to amqptrace.
 func (a *attempt) giveAway(d *amqp.Delivery) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -113,8 +115,8 @@ func (a *attempt) giveAway(d *amqp.Delivery) {
 	}
 }
 
-// settle settles the message by way of amqptrace, which notes it and calls the channel. It is
-// not done where amqptrace is what called, or has left the message alone.
+// settle settles the message through amqptrace, which records the settlement and calls the
+// channel. It does nothing if amqptrace is the caller or leaves the message alone.
 func (a *attempt) settle(call func(amqp.Acknowledger) error) (err error, done bool) {
 	a.mu.Lock()
 	a.consumption.known.Store(true)
@@ -138,7 +140,7 @@ func (a *attempt) settle(call func(amqp.Acknowledger) error) (err error, done bo
 	return call(through), true
 }
 
-// settledWith notes a settlement of several messages that was called on another one.
+// settledWith records a settlement of several messages that was called on another of them.
 func (a *attempt) settledWith(how amqptrace.Settlement) {
 	if !a.isTaken.Load() {
 		return
@@ -199,7 +201,7 @@ func (a *attempt) enter(ctx context.Context) (context.Context, *amqptrace.Proces
 	defer a.mu.Unlock()
 	a.start(ctx, time.Time{})
 	switch {
-	case a.ctx == nil: // it was given away
+	case a.ctx == nil: // it was handed over
 		return ctx, nil
 	case a.over:
 		return trace.ContextWithSpan(ctx, trace.SpanFromContext(a.ctx)), nil
@@ -236,8 +238,8 @@ func (a *attempt) leave(p *amqptrace.Processing, err error, panicking bool) {
 	}
 }
 
-// isPanicking reports whether what called its caller was itself called by a deferred function
-// of a goroutine that panics or exits. There is no recover, so that a panic stays what it is.
+// isPanicking reports whether its caller's caller was called by a deferred function while
+// the goroutine panics or exits. It does not use recover, which would stop the panic.
 func isPanicking() bool {
 	var pcs [6]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])

@@ -11,11 +11,11 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// What the program does itself, with its own options and providers, is left to it.
+// What the program instruments itself, with its own options and providers, is left to it.
 var (
-	ownQueues    sync.Map    // names of queues with a consumer of amqptrace
-	ownWorkers   atomic.Bool // asynqtrace has the servers
-	ownServers   atomic.Bool // otelhttp has the HTTP servers
+	ownQueues    sync.Map    // names of queues that amqptrace consumes from
+	ownWorkers   atomic.Bool // asynqtrace instruments the servers
+	ownServers   atomic.Bool // otelhttp instruments the HTTP servers
 	ownTransport atomic.Bool // and the clients
 )
 
@@ -46,8 +46,8 @@ func noteOwn(own *atomic.Bool) {
 	}
 }
 
-// isOfAsynqtrace reports whether a function is one of asynqtrace: options of a scheduler that
-// have it were made by hand.
+// isOfAsynqtrace reports whether a function belongs to asynqtrace: scheduler options that
+// contain one were made by hand.
 func isOfAsynqtrace(function func(*asynq.Task, []asynq.Option)) bool {
 	if function == nil {
 		return false

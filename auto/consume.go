@@ -11,16 +11,17 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// consumption is one call of Consume.
+// consumption is one call to Consume.
 type consumption struct {
 	queue    string
 	consumer *amqptrace.Consumer
 	flight   *flight
 	autoAck  bool
-	// over is true when no message comes any more.
+	// over is true once no more messages will arrive.
 	over atomic.Bool
-	// known is true from when it was seen who processes the messages: a function, or a goroutine
-	// that settles them in a loop. Until then it may be any goroutine that knows of the call.
+	// known is true once it is known what processes the messages: a function, or a
+	// goroutine that settles them in a loop. Until then it may be any goroutine that
+	// inherited the call.
 	known atomic.Bool
 }
 
@@ -34,8 +35,8 @@ func (c *channel) consume(queue string, autoAck bool) *consumption {
 	}
 }
 
-// channelConsume is called first by Consume, with a nil context, and by ConsumeWithContext.
-// gone is closed when the channel is closed for good.
+// channelConsume is called at the start of Consume, with a nil context, and of
+// ConsumeWithContext. gone is closed when the channel is closed for good.
 //
 //go:linkname channelConsume
 func channelConsume(
@@ -62,8 +63,8 @@ func channelConsume(
 	return out, nil, true
 }
 
-// relay passes deliveries on, so that it is known when a message was taken. As in amqp091-go,
-// what nobody has taken when the channel is closed is dropped.
+// relay passes deliveries on, so that the time a message is taken is known. As in
+// amqp091-go, deliveries that have not been taken when the channel is closed are dropped.
 func (c *consumption) relay(in <-chan amqp.Delivery, out chan<- amqp.Delivery, gone <-chan struct{}) {
 	defer close(out)
 	defer c.over.Store(true)
@@ -87,7 +88,8 @@ func (c *consumption) relay(in <-chan amqp.Delivery, out chan<- amqp.Delivery, g
 	}
 }
 
-// only is the context of the one message that is being processed, nil if there are several.
+// only returns the context of the one message that is being processed, or nil if there are
+// several.
 func (c *consumption) only() context.Context {
 	if a := c.flight.only(c); a != nil {
 		return a.context()
@@ -95,7 +97,7 @@ func (c *consumption) only() context.Context {
 	return nil
 }
 
-// channelGet is called first by Get.
+// channelGet is called at the start of Get.
 //
 //go:linkname channelGet
 func channelGet(
@@ -120,8 +122,8 @@ func channelGet(
 	return d, ok, err, true
 }
 
-// deliveryInspected is called when amqptrace is about to process a delivery that a program
-// has given to it by hand. The span is amqptrace's if there is none yet.
+// deliveryInspected is called when amqptrace is about to process a delivery that the
+// program passed to it by hand. If there is no span yet, amqptrace makes it.
 //
 //go:linkname deliveryInspected
 func deliveryInspected(d *amqp.Delivery) {
@@ -133,11 +135,12 @@ func deliveryInspected(d *amqp.Delivery) {
 	}
 }
 
-// closings are the calls of channelClosed that are under way.
+// closings are the calls to channelClosed that are in progress.
 var closings sync.WaitGroup
 
-// channelClosed is called when a channel is closed for good, with the locks of the channel held:
-// amqptrace, which asks the channel why it was closed, would wait for them.
+// channelClosed is called when a channel is closed for good, with the channel's locks held.
+// It must not call amqptrace directly, which asks the channel why it was closed and would
+// deadlock.
 //
 //go:linkname channelClosed
 func channelClosed(field *atomic.Value) {

@@ -11,8 +11,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// flight has the messages of a channel that are being processed, by their tags. Its lock is
-// taken with that of an attempt held, never the other way round.
+// flight holds the messages of a channel that are being processed, by delivery tag. Its
+// lock may be acquired while an attempt's is held, never the other way round.
 type flight struct {
 	closed atomic.Bool
 
@@ -49,8 +49,9 @@ func (f *flight) get(tag uint64) *attempt {
 	return f.attempts[tag]
 }
 
-// only returns the message of c that is being processed if there is just one. One that is on
-// its way may have been taken already, by who asks: then its relay is about to say so.
+// only returns the message of c that is being processed, if there is exactly one. A message
+// that is being offered may already have been taken by the caller: then its relay is about
+// to record that.
 func (f *flight) only(c *consumption) *attempt {
 	for range 10 {
 		taken, offered := f.of(c)
@@ -62,8 +63,8 @@ func (f *flight) only(c *consumption) *attempt {
 	return nil
 }
 
-// of returns the one message of c that has been taken, nil for none and for several, and the
-// one that is offered.
+// of returns the one message of c that has been taken, or nil if there is none or several,
+// and the one that is being offered.
 func (f *flight) of(c *consumption) (taken, offered *attempt) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -85,7 +86,7 @@ func (f *flight) of(c *consumption) (taken, offered *attempt) {
 	return taken, offered
 }
 
-// before returns the other messages that a settlement of several is for.
+// before returns the other messages that a settlement with multiple set applies to.
 func (f *flight) before(tag uint64) (attempts []*attempt) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,20 +106,22 @@ func (f *flight) close() {
 	}
 }
 
-// fieldOf and connectionOf return the field that is woven into a channel, and its connection.
+// fieldOf and connectionOf return the field woven into a channel, and the channel's
+// connection.
 var (
 	fieldOf      func(*amqp.Channel) *atomic.Value
 	connectionOf func(*amqp.Channel) *amqp.Connection
 )
 
-// channelFields is called when amqp091-go is initialized, which is before this package.
+// channelFields is called when amqp091-go is initialized, which happens before this package
+// is.
 //
 //go:linkname channelFields
 func channelFields(field func(*amqp.Channel) *atomic.Value, connection func(*amqp.Channel) *amqp.Connection) {
 	fieldOf, connectionOf = field, connection
 }
 
-// attemptOf returns the attempt of a delivery as it came, or nil.
+// attemptOf returns the attempt that belongs to a delivery as received, or nil.
 func attemptOf(d *amqp.Delivery) *attempt {
 	host, _ := d.Acknowledger.(*amqp.Channel)
 	if host == nil || fieldOf == nil {
@@ -130,8 +133,8 @@ func attemptOf(d *amqp.Delivery) *attempt {
 	return nil
 }
 
-// channelSettle is called first by Ack, Nack and Reject of a channel, and so by those of a
-// delivery.
+// channelSettle is called at the start of a channel's Ack, Nack and Reject, and so by those
+// of a delivery.
 //
 //go:linkname channelSettle
 func channelSettle(field *atomic.Value, method byte, tag uint64, multiple, requeue bool) (err error, done bool) {

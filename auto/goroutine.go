@@ -9,33 +9,33 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// A node is one thing that is known of a goroutine, with those that were known before.
+// A node is one thing known about a goroutine, linked to what was known before.
 type node struct {
 	before *node
 
-	inside   bool         // the goroutine is in a call of ours: hooks leave it alone
-	scope    *scope       // the goroutine works for a message or a request
-	got      *attempt     // the goroutine has taken this message by Get
+	inside   bool         // the goroutine is in our own code: hooks do nothing
+	scope    *scope       // the goroutine is working for a message or a request
+	got      *attempt     // the goroutine got this message by Get
 	consumer *consumption // the goroutine, or one that started it, has called Consume
-	reads    bool         // and it has settled a message of that consumer
+	reads    bool         // and has settled a message of that consumer
 }
 
-// A scope is a call that works in a context. What is started in it and outlives it is not
-// part of it any more: a pool that a handler starts when it is first needed does not belong
-// to that message for good.
+// A scope is a call that works in a context. A goroutine that is started in it and outlives
+// it no longer belongs to it: a pool that a handler starts on first use must not stay tied
+// to that message.
 type scope struct {
 	ctx  context.Context
 	over atomic.Bool
 }
 
-// goroutines are the states of goroutines. A stack has one element at most, since what is
-// below it is not seen.
+// goroutines holds the states of goroutines. A stack has at most one element, since only
+// the top is visible.
 type goroutines struct{}
 
 func (goroutines) Main() *stack.Stack[*node] { return nil }
 
-// Go is called for a goroutine that starts another one. What is going on inside of a call of
-// ours is not for goroutines that it starts.
+// Go is called when a goroutine starts another one. Being inside our own code is not
+// inherited by the new goroutine.
 func (goroutines) Go(parent *stack.Stack[*node]) *stack.Stack[*node] {
 	if parent == nil || len(*parent) == 0 {
 		return nil
@@ -69,8 +69,8 @@ func set(n *node) {
 	}
 }
 
-// isWoven reports whether the states of goroutines are kept. Without them a hook would take its
-// own call of what it stands for as the program's.
+// isWoven reports whether the states of goroutines are kept. Without them, a hook that
+// calls the function it replaces would mistake its own call for the program's.
 func isWoven() bool {
 	before, probe := top(), new(node)
 	set(probe)
@@ -78,8 +78,7 @@ func isWoven() bool {
 	return top() == probe
 }
 
-// enter makes this call of ours one that hooks leave alone until leave is called with what
-// enter returns.
+// enter makes hooks ignore this goroutine until leave is called with the result of enter.
 func enter() (before *node) {
 	before = top()
 	set(&node{before: before, inside: true})
@@ -106,7 +105,8 @@ func (s *scope) end(before *node) {
 	set(before)
 }
 
-// note keeps what a goroutine has done for as long as it runs, or until that is over.
+// note records what a goroutine has done, for as long as the goroutine runs or until that
+// has ended.
 func note(n *node) {
 	before := top()
 	for before != nil && (before.got != nil || before.consumer != nil &&
@@ -117,8 +117,8 @@ func note(n *node) {
 	set(n)
 }
 
-// current is ctx, or where that has no span, ctx with the span and the baggage of what the
-// goroutine works for.
+// current returns ctx or, if ctx has no span, ctx with the span and the baggage of what the
+// goroutine is working for.
 func current(ctx context.Context) context.Context {
 	if ctx == nil {
 		ctx = context.Background()
@@ -136,7 +136,8 @@ func current(ctx context.Context) context.Context {
 	return trace.ContextWithSpan(ctx, trace.SpanFromContext(found))
 }
 
-// context is the context of what a goroutine works for, or nil if that is not known for sure.
+// context returns the context of what the goroutine is working for, or nil if that is not
+// certain.
 func (n *node) context() context.Context {
 	var consumer *consumption
 	for ; n != nil; n = n.before {

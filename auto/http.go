@@ -12,10 +12,10 @@ import (
 
 var serving sync.Mutex
 
-// handler is the handler of a server with a span around it.
+// handler wraps the handler of a server with a span.
 type handler struct{ http.Handler }
 
-// serverServe is called when a server begins to serve.
+// serverServe is called when a server starts serving.
 //
 //go:linkname serverServe
 func serverServe(srv *http.Server) {
@@ -46,8 +46,8 @@ func serverServe(srv *http.Server) {
 	})}
 }
 
-// transport starts spans for requests that belong to a trace. Those of exporters, which do not,
-// are left alone.
+// transport starts spans for requests that belong to a trace. Others, such as those of
+// exporters, are left alone.
 type transport struct{ host http.RoundTripper }
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -66,7 +66,7 @@ func (t transport) CloseIdleConnections() {
 
 type hostKey struct{}
 
-// dispatcher is the transport that the request's context names.
+// dispatcher uses the transport in the request's context.
 type dispatcher struct{}
 
 func (dispatcher) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -83,7 +83,7 @@ var traced = sync.OnceValue(func() *otelhttp.Transport {
 })
 
 // clientTransport is called with the transport of a client, nil for the default one, and
-// returns what the client uses.
+// returns the transport that the client uses.
 //
 //go:linkname clientTransport
 func clientTransport(host http.RoundTripper) http.RoundTripper {

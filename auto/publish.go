@@ -12,8 +12,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// channel is what is known of an *amqp.Channel. It is kept in a field that is woven into
-// amqp.Channel, so that it lives as long.
+// channel is what is known about an *amqp.Channel. It is kept in a field woven into
+// amqp.Channel, so that it lives as long as the channel.
 type channel struct {
 	options   []amqptrace.Option
 	publisher func() *amqptrace.Publisher
@@ -35,8 +35,8 @@ func channelOf(field *atomic.Value, host *amqp.Channel) *channel {
 	return c
 }
 
-// channelPublish is called first by all of a channel's methods that publish. It has published
-// the message where done is true.
+// channelPublish is called at the start of all of a channel's publishing methods. If done
+// is true, it has published the message.
 //
 //go:linkname channelPublish
 func channelPublish(
@@ -53,8 +53,8 @@ func channelPublish(
 	return confirmation, err, true
 }
 
-// byHand is called at the start of those functions of amqptrace and asynqtrace that make
-// spans themselves around a call that is woven.
+// byHand is called at the start of the functions of amqptrace and asynqtrace that make a
+// span themselves around a woven call.
 //
 //go:linkname byHand
 func byHand() func() {
@@ -62,8 +62,8 @@ func byHand() func() {
 	return func() { leave(before) }
 }
 
-// started has the traceparent of each message that a program is sending by
-// Publisher.StartPublish: whatever it sends it with makes no further span.
+// started holds the traceparent of each message that a program is sending by
+// Publisher.StartPublish: the call that sends it makes no further span.
 var started sync.Map // of *amqptrace.Sent to string, and of string to nothing
 
 const traceparent = "traceparent"

@@ -20,11 +20,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
-// flushPatience is how long a program that ends waits for its last spans to be exported.
+// flushPatience is how long a program waits at its end for its last spans to be exported.
 const flushPatience = 5 * time.Second
 
-// sdk is what exports the spans and metrics of a program that has not set up OpenTelemetry
-// itself.
+// sdk exports the spans and metrics of a program that has not set up OpenTelemetry itself.
 type sdk struct {
 	shutdowns []func(context.Context) error
 	once      sync.Once
@@ -33,12 +32,13 @@ type sdk struct {
 
 var installed atomic.Pointer[sdk]
 
-// installing is true while our own calls of otel are no sign of a program that sets it up.
+// installing is true while calls to package otel are our own and not the program setting it
+// up.
 var installing atomic.Bool
 
-// Start is called by woven code at the start of main, and what it returns at its end. It sets
-// OpenTelemetry up by the standard environment variables. A program that sets up OpenTelemetry
-// afterwards replaces that.
+// Start is called by woven code at the start of main, and the function that it returns at
+// the end of main. It sets up OpenTelemetry from the standard environment variables. A
+// program that sets up OpenTelemetry afterwards replaces it.
 func Start() (stop func()) {
 	o := settings()
 	if off() || !o.sdk || os.Getenv("OTEL_SDK_DISABLED") == "true" {
@@ -62,8 +62,8 @@ func Start() (stop func()) {
 	return exit
 }
 
-// setEndpoint sets the exporters' default endpoint to that of the specification, unless the
-// environment names one. The exporters of Go default to HTTPS.
+// setEndpoint sets the exporters' default endpoint to the one in the specification, unless
+// the environment sets one. Go's exporters default to HTTPS.
 // https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 func setEndpoint() (restore func()) {
 	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -74,7 +74,7 @@ func setEndpoint() (restore func()) {
 			return func() {}
 		}
 	}
-	before, isSet := os.LookupEnv(endpoint) // empty counts as not set
+	before, isSet := os.LookupEnv(endpoint) // empty counts as unset
 	value := "http://localhost:4318"
 	if os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL") == "grpc" {
 		value = "http://localhost:4317"
@@ -112,7 +112,7 @@ func (s *sdk) install(ctx context.Context) error {
 	return err
 }
 
-// stop exports what there is.
+// stop exports what is left.
 func (s *sdk) stop() {
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
@@ -157,23 +157,24 @@ func providerSet() {
 	go s.drop()
 }
 
-// drop ends without an export: what there is would be of before the program has set up its own.
+// drop shuts down without exporting: everything recorded so far is from before the program
+// set up its own SDK.
 func (s *sdk) drop() {
 	s.once.Do(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		for _, shutdown := range s.shutdowns {
-			_ = shutdown(ctx) // which says that it was cancelled
+			_ = shutdown(ctx) // the error only says that ctx was canceled
 		}
 	})
 }
 
-// ending are the signals by which a program ends that does not handle them: main does not
-// return then.
+// ending are the signals that end a program that does not handle them: main does not return
+// then.
 var ending = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 var (
-	notifying   atomic.Bool // a call of signal.Notify is ours
+	notifying   atomic.Bool // we are calling signal.Notify ourselves
 	hostHandles atomic.Bool // the program handles the signals itself
 )
 
@@ -183,7 +184,8 @@ func notify(c chan os.Signal) {
 	signal.Notify(c, ending...)
 }
 
-// signalNotify is called when the program asks for signals, for all if there are none named.
+// signalNotify is called when the program asks for signals, or for all of them if signals
+// is empty.
 //
 //go:linkname signalNotify
 func signalNotify(signals []os.Signal) {
@@ -198,7 +200,7 @@ func signalNotify(signals []os.Signal) {
 
 func isEnding(sig os.Signal) bool { return slices.Contains(ending, sig) }
 
-// handle ends the program as the signal would have, once its spans are exported.
+// handle ends the program as the signal would have, after exporting its spans.
 func (s *sdk) handle() {
 	sig := <-s.signals
 	if hostHandles.Load() {

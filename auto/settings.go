@@ -16,8 +16,8 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// The environment variables. They stand for the options of amqptrace and asynqtrace, of which
-// there are none where nobody calls them.
+// The environment variables. They take the place of the options of amqptrace and
+// asynqtrace, which a program that does not call these packages cannot pass.
 const (
 	envRelation           = "MQTRACE_RELATION"
 	envBaggageKeys        = "MQTRACE_BAGGAGE_KEYS"
@@ -37,9 +37,9 @@ type options struct {
 	http, sdk bool
 }
 
-// disabled is true where the environment is not right. A program whose operator has asked for
-// something that is not there, such as a baggage key less, runs without traces rather than
-// with others.
+// disabled is true if the environment is invalid. A program whose operator asked for
+// something that does not exist runs without traces rather than with other traces than
+// asked for.
 var disabled atomic.Bool
 
 func off() bool {
@@ -69,7 +69,7 @@ var relations = map[string]struct {
 	"continue-unless-asked": {amqptrace.ContinueUnlessAsked, asynqtrace.ContinueUnlessAsked},
 }
 
-// reading reads the environment.
+// reading holds what was read from the environment.
 type reading struct {
 	options
 
@@ -162,7 +162,7 @@ func (r *reading) queues() {
 	r.asynq = append(r.asynq, asynqtrace.WithFilter(func(m asynqtrace.Message) bool { return traced(m.Queue) }))
 }
 
-// baggageKeys are names with commas between, or none.
+// baggageKeys parses a comma-separated list of names, or none.
 func baggageKeys(text string) ([]string, error) {
 	if text == "none" {
 		return nil, nil
@@ -178,8 +178,9 @@ func baggageKeys(text string) ([]string, error) {
 	return keys, nil
 }
 
-// queues are patterns of path.Match with commas between. A name is traced if the last pattern
-// that matches it has no minus before it, and where none matches, if the first pattern has one.
+// queues parses a comma-separated list of path.Match patterns. A name is traced if the last
+// pattern that matches it has no leading minus or, if none matches, if the first pattern
+// has one.
 func queues(text string) (func(name string) bool, error) {
 	patterns := strings.Split(text, ",")
 	for i, p := range patterns {

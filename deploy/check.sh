@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Checks docker-compose.yaml and every file of deploy, each by the program that reads it
-# where that program is there, by its parser or by its documented keys elsewhere, and
-# says at the end by name what could not be run. Needs Go; with what it finds of
-# RabbitMQ, Redis, Prometheus, docker and the programs of integration/stack/build.sh it
-# checks more.
+# Checks docker-compose.yaml and every file of deploy: each with the program that reads it
+# if that is installed, otherwise with its parser or against its documented keys. Lists at
+# the end what could not be run. Needs Go, and checks more with RabbitMQ, Redis, Prometheus,
+# docker and the programs of integration/stack/build.sh, as far as they are installed.
 #
 #   deploy/check.sh             all of it
 #   deploy/check.sh rabbitmq    compose, collector, parsers, prometheus, rabbitmq, redis: those named
 #
-# RabbitMQ is that of MQTRACE_RABBITMQ_BIN, and the others are those in PATH. What
-# integration/servers.sh has built comes first: it is nearer to docker-compose.yaml.
+# RabbitMQ is taken from MQTRACE_RABBITMQ_BIN, and the others from PATH. What
+# integration/servers.sh has built is preferred: its versions are closer to those of
+# docker-compose.yaml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly stack=${MQTRACE_STACK_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/mqtrace-stack}
-# Not in TMPDIR: below /tmp is what the programs of integration/servers.sh see too.
+# Not in TMPDIR: the programs of integration/servers.sh see only /tmp.
 work=$(mktemp -d /tmp/mqtrace-check-XXXXXX)
 not_run=()
 
@@ -39,10 +39,10 @@ fail() {
 	exit 1
 }
 skip() { not_run+=("$1"); }
-# Functions here have names of programs.
+# Functions here have the names of programs.
 has() { type -P "$1" >/dev/null; }
 
-# The small set and the full one, with what deploy/full.env sets.
+# The small stack, and the full one with the settings of deploy/full.env.
 compose() {
 	make -s compose
 	(
@@ -79,7 +79,7 @@ collector() {
 	fi
 }
 
-# By Prometheus's parsers and documented keys, in a module of its own.
+# With Prometheus's parsers and documented keys, in a module of its own.
 parsers() {
 	local out
 	out=$(cd integration/configcheck && GOWORK=off go test -count=1 . 2>&1) || fail "$out"
@@ -96,7 +96,7 @@ prometheus() {
 	version=$(promtool --version 2>&1 | sed -n 's/^promtool, version \([0-9.]*\).*/promtool \1/p')
 	cp -r deploy/prometheus "$work/prometheus"
 	for file in deploy/prometheus/prometheus.yml deploy/scale/prometheus.yml; do
-		# The rules lie elsewhere in the container.
+		# The rules have another path in the container.
 		sed "s|/etc/prometheus/rules/\*|$work/prometheus/alerts|" "$file" >"$work/prometheus/checked.yml"
 		grep -q "$work" "$work/prometheus/checked.yml" || fail "$file has other rules"
 		promtool check config "$work/prometheus/checked.yml" >"$work/out" 2>&1 || fail "$file: $(<"$work/out")"
@@ -117,10 +117,10 @@ prometheus() {
 
 taken() { { : <>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; }
 
-# free_ports sets port so that nobody listens where two nodes, what they talk to others on
-# (integration/rabbitmq.sh: PORT+10) and their epmd will. Runs at the same time begin to
-# look in different places, since their process numbers differ, and all look below the
-# ports that systems give to clients.
+# free_ports sets port so that the ports of two nodes, of their inter-node traffic
+# (integration/rabbitmq.sh: PORT+10) and of their epmd are free. Concurrent runs start the
+# search at different ports, because their process ids differ, and all search below the
+# ephemeral ports.
 free_ports() {
 	local block p
 	for block in $(seq $$ $(($$ + 374))); do
@@ -134,7 +134,7 @@ free_ports() {
 	fail 'no free ports from 20000 to 32000'
 }
 
-# A node with the file as its configuration says what it made of it.
+# A node is started with the file and asked for the values that it read.
 rabbitmq() {
 	if [[ ! -x ${MQTRACE_RABBITMQ_BIN:-/usr/lib/rabbitmq/bin}/rabbitmq-server ]]; then
 		skip 'RabbitMQ on deploy/rabbitmq and deploy/scale'
@@ -149,7 +149,7 @@ rabbitmq() {
 	skip 'RabbitMQ on deploy/scale/cluster.conf: make stack starts the cluster'
 }
 
-# node NAME FILE KEY starts a node and asks it for the value that the file gives a key.
+# node NAME FILE KEY starts a node and asks it for the value of a key of the file.
 node() {
 	local want got version
 	want=$(sed -n "s/^$3 = //p" "$2")
@@ -164,7 +164,7 @@ node() {
 	port=$((port + 1))
 }
 
-# The flags of the service redis, and the file of deploy/scale.
+# The flags of the redis service, and the file of deploy/scale.
 redis() {
 	if ! has redis-server; then
 		skip 'Redis with the flags of docker-compose.yaml'
@@ -180,8 +180,8 @@ redis() {
 	skip 'Redis on deploy/scale/sentinel.conf: make stack has it fail over'
 }
 
-# server WHAT ARGS... starts a Redis with them, on a socket instead of a port, and asks it
-# what it does when its memory is full.
+# server WHAT ARGS... starts a Redis with the arguments, on a socket instead of a port, and
+# asks it for its eviction policy.
 server() {
 	local socket=$work/redis.sock version
 	redis-server "${@:2}" --port 0 --unixsocket "$socket" --dir "$work" --save '' >"$work/redis.log" 2>&1 &

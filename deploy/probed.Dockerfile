@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 
-# An image that has neither a shell nor a client for HTTP, with a wget for its health
-# check and a directory for its data that belongs to the user it runs as.
+# Adds to an image without a shell or an HTTP client a wget for its health check and a
+# data directory that belongs to the user it runs as.
 ARG BASE
 
 FROM busybox:1.38.0-musl AS tools

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Compares the exported API of what is imported with the last release, or with BASE.
+# Compares the exported API of the importable packages with the last release, or with BASE.
 #
 #   integration/api.sh            with the latest tag vX.Y.Z; there may be none yet
 #   integration/api.sh BASE       with a commit
 #
-# Prints every change. Incompatible ones fail it once the base is v1 or later; before, they
-# belong into a minor release and into the changelog.
+# Prints every change. Incompatible ones make it fail if the base is v1 or later; before v1,
+# they belong in a minor release and in the changelog.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of the root module, amqptrace, asynqtrace and cmd as a build of somebody else
-# has them: in a copy outside the repository, without the workspace.
+# The tests of the root module, amqptrace, asynqtrace and cmd as in a user's build: in a
+# copy outside the repository, without the workspace.
 #
 #   integration/compat.sh oldest    with the Go, OpenTelemetry, amqp091-go and asynq that
 #                                   the README names
@@ -26,7 +26,7 @@ fail() {
 	exit 1
 }
 
-# named WORDS is the version that the README has behind the words.
+# named WORDS prints the version that follows the words in the README.
 named() {
 	local version
 	version=$(sed -n "/^## State/,\$s/.*$1 \([0-9]*\.[0-9]*\).*/\1/p" README.md | head -n 1)
@@ -35,7 +35,7 @@ named() {
 }
 
 # outside NAME makes a copy in $work/NAME, in which the modules find each other by replace
-# lines, since they may not be released yet.
+# directives, because they may not be released yet.
 outside() {
 	local dir
 	mkdir "$work/$1"
@@ -81,7 +81,7 @@ newest() {
 	outside newest
 	for dir in "${tested[@]}"; do
 		cd "$work/newest/$dir"
-		# What go.mod requires directly.
+		# The direct requirements of go.mod.
 		sed -nE "s#^\t($otel[^ ]*|$amqp|$asynq) v[^ ]*\$#\1@latest#p" go.mod | xargs go get
 		go mod tidy
 		run newest "$dir"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What has to be done for each module of the repository by itself.
+# Runs what has to be done for each module of the repository separately.
 #
 #   integration/modules.sh list            their directories, those of go.work first
 #   integration/modules.sh tidy [-diff]    go mod tidy, or only what it would change
@@ -7,9 +7,9 @@
 #   integration/modules.sh modfile DIR F   copies DIR/go.mod to F and DIR/go.sum beside it,
 #                                          for -modfile, with replace lines for siblings
 #
-# Outside the workspace the go command would ask the network for siblings that are not
-# released yet. So go mod tidy works on such a copy. The go.mod that is committed has no
-# replace lines, because a module with replace lines cannot be installed by go install.
+# Outside the workspace the go command would look up siblings that are not released yet on
+# the network, so go mod tidy works on such a copy. The committed go.mod has no replace
+# directives, because go install refuses a module that has any.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ outside() {
 		<(git ls-files --cached --others --exclude-standard -- go.mod '*/go.mod' | xargs -n1 dirname | sort)
 }
 
-# path DIR is the module path of a directory.
+# path DIR prints the module path of a directory.
 path() { [[ $1 == . ]] && echo $module || echo "$module/$1"; }
 
 modfile() { # DIR FILE
@@ -59,7 +59,7 @@ tidy() { # [-diff]
 	return $status
 }
 
-# each goes on after a failure, so that all of them are seen.
+# each continues after a failure, so that all failures are reported.
 each() {
 	local dir status=0
 	for dir in $(inside); do

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Private RabbitMQ nodes, for tests that kill them. They listen on loopback only
-# and know nothing of a RabbitMQ that the machine runs. Needs Debian's rabbitmq-server
-# and no privileges.
+# Private RabbitMQ nodes, for tests that kill them. They listen on loopback only and are
+# independent of a RabbitMQ that the machine runs. Needs Debian's rabbitmq-server and no
+# privileges.
 #
-#   integration/rabbitmq.sh start NAME PORT    a node; again after stop or kill9, with its data
+#   integration/rabbitmq.sh start NAME PORT    start a node, with its data if it ran before
 #   integration/rabbitmq.sh cluster PORT       nodes n1, n2, n3 on PORT, PORT+1, PORT+2
 #   integration/rabbitmq.sh stop NAME          let it shut down
 #   integration/rabbitmq.sh freeze NAME        kill -STOP, until kill9: it takes bytes and answers nothing
@@ -11,16 +11,16 @@
 #   integration/rabbitmq.sh ctl NAME ARGS...   rabbitmqctl on that node
 #   integration/rabbitmq.sh clean              kill what is left and delete all data
 #
-# MQTRACE_RABBITMQ_DIR is where the nodes live, by default a directory in TMPDIR,
-# MQTRACE_EPMD_PORT the port of their epmd and MQTRACE_RABBITMQ_PLUGINS the plugins of a
-# node that starts, with commas between. A node on PORT talks to others on PORT+10.
+# MQTRACE_RABBITMQ_DIR is the nodes' directory, by default one in TMPDIR, MQTRACE_EPMD_PORT
+# is the port of their epmd, and MQTRACE_RABBITMQ_PLUGINS is a comma-separated list of the
+# plugins of a node that starts. A node on PORT talks to others on PORT+10.
 # MQTRACE_RABBITMQ_BIN is where the programs are, for instance those of a newer release
-# (integration/servers.sh).
-# MQTRACE_RABBITMQ_CONF is a rabbitmq.conf of which the nodes of a cluster get a copy.
+# (integration/servers.sh). MQTRACE_RABBITMQ_CONF is a rabbitmq.conf of which the nodes of a
+# cluster get a copy.
 set -euo pipefail
 
 readonly base=${MQTRACE_RABBITMQ_DIR:-${TMPDIR:-/tmp}/mqtrace-rabbitmq-$(id -u)}
-# The scripts in PATH switch to the user rabbitmq, these run as whoever calls them.
+# The scripts in PATH switch to the user rabbitmq; these run as the calling user.
 readonly programs=${MQTRACE_RABBITMQ_BIN:-/usr/lib/rabbitmq/bin}
 epmd=epmd
 [[ ! -x $programs/epmd ]] || epmd=$programs/epmd
@@ -45,8 +45,8 @@ within() {
 	done
 }
 
-# alive PID PIDFILE reports whether the process is there and is the one that was started
-# here, for numbers are used again: it has the file's name in its environment.
+# alive PID PIDFILE reports whether the process exists and was started here, because process
+# ids are reused: it has the file's name in its environment.
 alive() { [[ -n $1 ]] && grep -qszxF "MQTRACE_PID_FILE=$2" "/proc/$1/environ"; }
 dead() { ! alive "$@"; }
 running() { alive "$(pid "$1")" "$1"; }
@@ -62,7 +62,7 @@ end() {
 	within "$patience" dead "$p" "$2" || fail "process $p does not end"
 }
 
-# environment NAME is that of the node's programs.
+# environment NAME sets the environment of the node's programs.
 environment() {
 	[[ $1 =~ ^[a-z][a-z0-9]*$ ]] || fail "bad name: $1"
 	node=$base/$1
@@ -82,7 +82,7 @@ cookie() {
 	if [[ ! -e $base/.erlang.cookie ]]; then
 		(umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$base/.erlang.cookie")
 	fi
-	# A node would start an epmd that nobody ends.
+	# A node would start an epmd that nothing stops.
 	if ! running "$base/epmd.pid"; then
 		open_port "$ERL_EPMD_PORT" && fail "port $ERL_EPMD_PORT is in use: set MQTRACE_EPMD_PORT"
 		MQTRACE_PID_FILE=$base/epmd.pid setsid "$epmd" -address 127.0.0.1 -port "$ERL_EPMD_PORT" </dev/null >/dev/null 2>&1 &
@@ -94,7 +94,7 @@ cookie() {
 launch() { # NAME PORT
 	environment "$1"
 	running "$node/pid" && fail "$1 is running"
-	# A process that was killed lets go of its port a moment after it is gone.
+	# The port of a killed process becomes free only a moment later.
 	within 5 closed_port "$2" || fail "port $2 is in use"
 	rm -f "$node/pid"
 	touch "$node/rabbitmq.conf"

@@ -4,9 +4,9 @@
 #   integration/release.sh v0.1.0        prints what it would do
 #   integration/release.sh -do v0.1.0    does it, and prints the command that publishes it
 #
-# The modules require each other in the version that is released, so their tags have to
-# appear at once. In the workspace they are found by the replace lines of go.work, before
-# and after that.
+# The modules require each other in the version that is being released, so their tags have
+# to appear at the same time. Within the workspace, the replace directives of go.work
+# resolve them, before and after the release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,7 +40,7 @@ while read -r dir; do
 	files+=("$dir/go.mod")
 	case $dir in
 	.) tags+=("$version") ;;
-	integration/* | examples/*) ;; # what is run in a clone, or copied
+	integration/* | examples/*) ;; # is run in a clone, or copied
 	*) tags+=("$dir/$version") ;;
 	esac
 done < <(integration/modules.sh list)

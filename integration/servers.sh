@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# The servers that users run today, where the machine's own packages are older: RabbitMQ,
-# Redis and Prometheus of newer Debian releases, each release in a folder of its own, with
-# the machine's packages left alone. Needs root, debootstrap and the mirror that apt uses.
+# The servers that users run today, for machines whose own packages are older: RabbitMQ,
+# Redis and Prometheus from newer Debian releases. Each release has a directory of its own,
+# and the machine's packages stay as they are. Needs root, debootstrap and the mirror that
+# apt uses.
 #
-#   integration/servers.sh build RELEASE    make the folder (about 650 MB, 1 to 4 minutes), if
-#                                           it is not there, and print where its programs are
+#   integration/servers.sh build RELEASE    make the directory (about 650 MB, 1 to 4 minutes) if
+#                                           it is missing, and print where its programs are
 #   integration/servers.sh versions RELEASE print what is in it
 #   integration/servers.sh exec RELEASE PROGRAM ARGS...
 #
 # RELEASE is current (RabbitMQ 4.3, Redis 8.0, Prometheus 3.5) or previous (RabbitMQ 4.0,
 # Redis 8.0). The directory that build prints is for PATH and for MQTRACE_RABBITMQ_BIN of
-# integration/rabbitmq.sh. Programs run in the folder as if it were /, with /tmp, /proc and
-# /dev of the machine, so that paths below /tmp mean the same to both.
+# integration/rabbitmq.sh. Programs run with the directory as their root, with the machine's
+# /tmp, /proc and /dev, so that paths under /tmp mean the same to both.
 #
-# MQTRACE_SERVERS_DIR is where the folders are, by default /var/cache/mqtrace.
+# MQTRACE_SERVERS_DIR contains the directories, by default /var/cache/mqtrace.
 set -euo pipefail
 
 readonly base=${MQTRACE_SERVERS_DIR:-/var/cache/mqtrace}
@@ -49,7 +50,7 @@ build() { # RELEASE
 		[[ $1 == previous ]] || packages+=,prometheus
 		rm -rf "${base:?}/$name"
 		mkdir -p "$base/$name"
-		# A release that is newer than this machine's debootstrap is built as sid is.
+		# A release that this machine's debootstrap does not know is built like sid.
 		debootstrap --variant=minbase --include="$packages" "$name" "$base/$name" "$mirror" \
 			/usr/share/debootstrap/scripts/sid >"$base/$name.log" 2>&1 ||
 			fail "debootstrap: $(tail -n 5 "$base/$name.log")"
@@ -74,8 +75,8 @@ wrappers() { # RELEASE DIR
 	done
 }
 
-# run replaces this process, so that whoever started it has the program's process id. What
-# is mounted is mounted for that process and its children alone.
+# run replaces this process, so that the caller has the program's process id. The mounts are
+# visible to that process and its children only.
 run() { # RELEASE PROGRAM ARGS...
 	local root
 	root=$base/$(suite "$1")

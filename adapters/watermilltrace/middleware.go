@@ -12,7 +12,8 @@ import (
 )
 
 // Middleware returns a middleware that traces the handlers of a router whose subscribers
-// have the config. The settlement is what the router makes of the handler's error.
+// have the config. The settlement is the one that the router derives from the handler's
+// error.
 func Middleware(config wamqp.Config, opts ...amqptrace.Option) message.HandlerMiddleware {
 	var consumers sync.Map // by topic
 	return func(next message.HandlerFunc) message.HandlerFunc {
@@ -40,7 +41,8 @@ func Middleware(config wamqp.Config, opts ...amqptrace.Option) message.HandlerMi
 	}
 }
 
-// settlement is what the handler has done by itself, or what the router will do.
+// settlement returns the settlement that the handler made itself, or the one that the
+// router will make.
 func settlement(m *message.Message, err error, config wamqp.Config) amqptrace.Settlement {
 	nacked := err != nil
 	select {

@@ -4,7 +4,7 @@
 //	pub = watermilltrace.Publisher(pub, config)
 //	router.AddMiddleware(watermilltrace.Middleware(config)) // before all others
 //
-// Messages that a handler returns are published in the trace of the one that it was given.
+// Messages that a handler returns are published in the trace of the message it handled.
 package watermilltrace
 
 import (
@@ -15,9 +15,9 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Publisher returns a publisher that traces what next publishes, which has the same config.
-// A message is acked where watermill waits for confirms and messages are not mandatory:
-// watermill does not report whether a mandatory one was returned.
+// Publisher returns a publisher that traces what next publishes. next must have the same
+// config. A message is recorded as acked if watermill waits for confirms and messages are
+// not mandatory: watermill does not report whether a mandatory message was returned.
 func Publisher(next message.Publisher, config wamqp.Config, opts ...amqptrace.Option) message.Publisher {
 	return publisher{next, config, amqptrace.NewPublisher(nil, opts...)}
 }

@@ -56,7 +56,7 @@ func run(ctx context.Context, s *showcase.Stage) error {
 	return s.Await(ctx, 1, "process "+clicks)
 }
 
-// visit is a request of its own, and so a trace of its own.
+// visit is a separate request, and so a separate trace.
 func visit(ctx context.Context, website trace.TracerProvider, pub *amqptrace.Publisher, queue, id string) error {
 	ctx, span := website.Tracer("website").Start(ctx, "GET /", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()

@@ -1,5 +1,5 @@
-// Command confirm shows what a broker can say of a published message, on the span of
-// the publish.
+// Command confirm shows, on the span of the publish, what a broker can report about a
+// published message.
 package main
 
 import (
@@ -33,7 +33,7 @@ func run(ctx context.Context, s *showcase.Stage) error {
 	if err != nil {
 		return err
 	}
-	// Without confirm mode the broker says nothing, and all outcomes look alike.
+	// Without confirm mode the broker does not answer, and all outcomes look alike.
 	if err := ch.Confirm(false); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func run(ctx context.Context, s *showcase.Stage) error {
 	return publishAll(ctx, pub, orders, "created", [][]byte{[]byte("2"), []byte("3"), []byte("4"), []byte("5")})
 }
 
-// declare binds a queue that takes anything and one that is full already.
+// declare binds a queue that accepts anything and one that is already full.
 func declare(s *showcase.Stage, ch *amqp.Channel) (exchange string, err error) {
 	if exchange, err = s.Exchange(ch, "orders"); err != nil {
 		return "", err

@@ -20,15 +20,14 @@ const (
 	unknown       verdict = "unknown: it may be there, and again would be twice"
 )
 
-// publish publishes one message and waits for the broker's word. The span covers the
-// wait, so that a slow broker is seen in the trace.
+// publish publishes one message and waits for the broker's confirm. The span covers the
+// wait, so that a slow broker shows in the trace.
 func publish(ctx context.Context, pub *amqptrace.Publisher, exchange, key string, body []byte) (verdict, error) {
 	// A broker with a memory or a disk alarm does not answer at all.
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 
-	// Mandatory: an exchange acks what it can give to no queue, unless it is told to
-	// return it.
+	// Mandatory: otherwise the broker acks a message that it cannot route to any queue.
 	err := pub.PublishConfirmed(ctx, exchange, key, true, false, amqp.Publishing{
 		DeliveryMode: amqp.Persistent,
 		Body:         body,
@@ -45,15 +44,14 @@ func publish(ctx context.Context, pub *amqptrace.Publisher, exchange, key string
 	}
 }
 
-// publishAll has all messages under way before it waits for the first confirmation. A
-// round trip for each would take a thousand messages a second at best; this does not
-// depend on the distance to the broker.
+// publishAll sends all messages before it waits for the first confirm. Waiting for each in
+// turn would limit it to one message per round trip.
 func publishAll(ctx context.Context, pub *amqptrace.Publisher, exchange, key string, bodies [][]byte) error {
 	confirmations := make([]*amqptrace.Confirmation, 0, len(bodies))
 	for _, body := range bodies {
 		c, err := pub.PublishDeferred(ctx, exchange, key, true, false, amqp.Publishing{Body: body})
 		if err != nil {
-			return err // The others end their spans as the confirmations come in or are forgotten.
+			return err // The others end their spans when their confirms arrive or are given up.
 		}
 		confirmations = append(confirmations, c)
 	}

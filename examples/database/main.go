@@ -52,8 +52,8 @@ func run(ctx context.Context, s *showcase.Stage) error {
 	return s.Await(ctx, 1, "process "+queue)
 }
 
-// place is the request. A crash between the two lines loses the event: the example outbox has
-// the row published by a relay instead.
+// place is the request. A crash between the two lines loses the event: in the example
+// outbox, a relay publishes the row instead.
 func place(ctx context.Context, shop trace.TracerProvider, orders *store, pub *amqptrace.Publisher, exchange string) error {
 	ctx, span := shop.Tracer("shop").Start(ctx, "POST /orders", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()

@@ -15,21 +15,21 @@ import (
 // store keeps orders in SQLite.
 type store struct{ *sql.DB }
 
-// open opens a database in memory whose statements have spans and carry their context as a
-// comment.
+// open opens an in-memory database whose statements have spans and carry the trace context
+// in a comment.
 func open(ctx context.Context, driverName string, provider trace.TracerProvider) (*store, error) {
 	db, err := otelsql.Open(driverName, ":memory:",
 		otelsql.WithTracerProvider(provider),
 		otelsql.WithAttributes(semconv.DBSystemNameSQLite),
 		otelsql.WithSQLCommenter(true),
 		otelsql.WithSpanNameFormatter(name),
-		// A span for each statement, and none for what the driver does around it. The text has
+		// A span for each statement, and none for the driver's other work. The text has
 		// placeholders; the parameters, which are the customer's data, are not recorded.
 		otelsql.WithSpanOptions(otelsql.SpanOptions{
 			OmitConnResetSession: true, OmitConnectorConnect: true, OmitConnPrepare: true, OmitRows: true,
 			// A failed statement is a span with an error status, without an exception event.
 			RecordError: func(error) bool { return false },
-			// Without a request around it, a statement would be a trace of its own.
+			// Outside a request, a statement would be a trace of its own.
 			SpanFilter: func(ctx context.Context, method otelsql.Method, _ string, _ []driver.NamedValue) bool {
 				return method != otelsql.MethodConnPing && trace.SpanContextFromContext(ctx).IsValid()
 			},
@@ -42,8 +42,8 @@ func open(ctx context.Context, driverName string, provider trace.TracerProvider)
 	return &store{db}, err
 }
 
-// name is the operation and the table, as the conventions have it. Table names come from the
-// program and are few; the text of a statement is not.
+// name returns the operation and the table, as the semantic conventions require. Table
+// names come from the program and are few; statement texts are not.
 func name(_ context.Context, method otelsql.Method, query string) string {
 	words := strings.Fields(query)
 	if len(words) > 2 && words[0] == "INSERT" {

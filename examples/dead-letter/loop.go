@@ -11,16 +11,16 @@ import (
 
 const (
 	maxAttempts = 3
-	retryAfter  = 100 * time.Millisecond // Minutes, where it is not for show.
+	retryAfter  = 100 * time.Millisecond // Minutes, in production.
 )
 
-// loopArguments are those of the work queue: what is nacked goes to the retry queue.
+// loopArguments are the arguments of the work queue: nacked messages go to the retry queue.
 func loopArguments(retry string) amqp.Table {
 	return amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": retry}
 }
 
-// pauseArguments are those of the retry queue, which has no consumer: after a while the
-// message goes back to the work queue.
+// pauseArguments are the arguments of the retry queue, which has no consumer: a message
+// goes back to the work queue when its TTL expires.
 func pauseArguments(work string) amqp.Table {
 	return amqp.Table{
 		amqp.QueueMessageTTLArg:     retryAfter.Milliseconds(),
@@ -30,8 +30,8 @@ func pauseArguments(work string) amqp.Table {
 }
 
 // retryLoop gives each message maxAttempts, with a pause between them, and then parks it.
-// The broker does the waiting and the consumer is free. The message keeps the traceparent
-// of its publish throughout, so every attempt has that for its parent.
+// The message waits in the broker, so the consumer is free meanwhile. The message keeps the
+// traceparent of its publish, which is thus the parent of every attempt.
 func retryLoop(
 	ctx context.Context, cons *amqptrace.Consumer, deliveries <-chan amqp.Delivery,
 	pub *amqptrace.Publisher, q queues, work func(ctx context.Context, body []byte) error,
@@ -54,20 +54,21 @@ func retryLoop(
 	return nil
 }
 
-// park publishes the message to the parking queue, for people to look at. It is
-// acknowledged only once it is there. Its headers have the history of its deaths; the
-// publisher puts the present trace context into a copy of them.
+// park publishes the message to the parking queue, for people to look at. The delivery is
+// acknowledged only once the broker has confirmed that. The headers have the history of the
+// message's deaths; the publisher injects the current trace context into a copy of them.
 func park(ctx context.Context, pub *amqptrace.Publisher, queue string, d amqp.Delivery) error {
 	err := pub.PublishConfirmed(ctx, "", queue, true, false, amqp.Publishing{
 		Headers: d.Headers, DeliveryMode: d.DeliveryMode, MessageId: d.MessageId, Body: d.Body,
 	})
 	if err != nil {
-		return d.Nack(false, false) // Another round: better than lost.
+		return d.Nack(false, false) // Another round is better than losing it.
 	}
 	return d.Ack(false)
 }
 
-// attempt is 1 for the first. The process span has it as mqtrace.attempt.
+// attempt returns the number of the attempt, starting at 1. The process span has it as
+// mqtrace.attempt.
 func attempt(d amqp.Delivery, queue string) int64 {
 	deaths, _ := d.Headers["x-death"].([]any)
 	for _, entry := range deaths {

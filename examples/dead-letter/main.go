@@ -1,5 +1,5 @@
-// Command dead-letter shows messages that are tried again after a while, all attempts in
-// one trace: by a loop of dead-lettering and TTL, and by requeueing them later.
+// Command dead-letter shows messages that are retried after a while, with all attempts in
+// one trace: in a loop of dead-lettering and TTL, and by a delayed requeue.
 package main
 
 import (
@@ -61,7 +61,7 @@ func run(ctx context.Context, s *showcase.Stage) error {
 	shop := s.Service("shop")
 	for _, m := range []struct {
 		queue, body string
-		attempts    int // on this queue until then
+		attempts    int // on this queue so far
 	}{
 		{q.parcels, "to Kyoto", maxAttempts},
 		{q.parcels, "to nowhere", 2 * maxAttempts},
@@ -84,8 +84,7 @@ func ship(ctx context.Context, shop trace.TracerProvider, ch *amqp.Channel, queu
 	return pub.PublishConfirmed(ctx, "", queue, true, false, amqp.Publishing{Body: []byte(body)})
 }
 
-// succeedAt returns work that succeeds the nth time that it is done, and for some bodies
-// never.
+// succeedAt returns work that succeeds at the nth attempt, or never for some bodies.
 func succeedAt(n int) func(ctx context.Context, body []byte) error {
 	var mu sync.Mutex
 	done := make(map[string]int)

@@ -1,6 +1,6 @@
-// Command graphql shows an order that enters by a GraphQL mutation and goes on through
-// RabbitMQ. Root spans are named by the operation instead of POST /graphql, the tenant travels
-// as baggage and is copied to each span, and a noisy outgoing call has no span.
+// Command graphql shows an order that arrives as a GraphQL mutation and continues through
+// RabbitMQ. Root spans are named after the operation instead of POST /graphql, the tenant
+// travels as baggage and is copied to each span, and a noisy outgoing call has no span.
 package main
 
 import (
@@ -93,7 +93,7 @@ func bill(ctx context.Context, s *showcase.Stage, queue string) error {
 	return nil
 }
 
-// newWarehouse serves what the shop asks others for.
+// newWarehouse serves the endpoints that the shop calls.
 func newWarehouse() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stock/{sku}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "7") })
@@ -118,7 +118,7 @@ func serve(s *showcase.Stage, handler http.Handler) (url string, err error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-// post is a client that sends no trace, but the tenant as baggage.
+// post is a client that sends no trace context, only the tenant as baggage.
 func post(ctx context.Context, url, body string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {

@@ -20,7 +20,7 @@ type orders struct {
 	warehouse string
 }
 
-// newAPI returns the schema. A resolver's context is that of the request, and so of its span.
+// newAPI returns the schema. A resolver's context is the request's, and so has its span.
 func newAPI(o *orders) (graphql.Schema, error) {
 	order := graphql.NewObject(graphql.ObjectConfig{Name: "Order", Fields: graphql.Fields{
 		"id": &graphql.Field{Type: graphql.NewNonNull(graphql.ID)},

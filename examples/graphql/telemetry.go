@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// copyTenant copies one key of the baggage to every span that starts. Whoever calls can send
-// any number of others.
+// copyTenant copies one baggage member to every span that starts. Callers can send any
+// number of others.
 func copyTenant() sdktrace.TracerProviderOption {
 	return sdktrace.WithSpanProcessor(baggagecopy.NewSpanProcessor(func(m baggage.Member) bool {
 		return m.Key() == "tenant.id"
@@ -19,7 +19,7 @@ func copyTenant() sdktrace.TracerProviderOption {
 }
 
 // newClient returns a client whose calls have spans, except those for feature flags, which
-// every order makes and nobody looks for. They carry no trace context either.
+// every order makes and nobody looks at. Those carry no trace context either.
 func newClient(provider trace.TracerProvider) *http.Client {
 	return &http.Client{Transport: otelhttp.NewTransport(&http.Transport{DisableKeepAlives: true},
 		otelhttp.WithTracerProvider(provider),

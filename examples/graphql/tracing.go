@@ -15,7 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// An operation is a request as it is read before the span starts, which is named after it.
+// An operation is a parsed request. It is parsed before the span starts, which is named
+// after it.
 type operation struct {
 	Query         string         `json:"query"`
 	OperationName string         `json:"operationName"`
@@ -26,7 +27,8 @@ type operation struct {
 
 type operationKey struct{}
 
-// read parses the request. What is not GraphQL is named so, and left to the schema to refuse.
+// read parses the request. A request that is not GraphQL is named so, and is left to the
+// schema to reject.
 func read(w http.ResponseWriter, r *http.Request) *operation {
 	o := &operation{name: "graphql"}
 	if json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(o) != nil {
@@ -61,11 +63,12 @@ func (o *operation) nameAfter(d *ast.OperationDefinition) {
 	}
 }
 
-// The root fields of the schema. Others, which it refuses, would be names without bound.
+// The root fields of the schema. Others, which it rejects, would make the number of span
+// names unbounded.
 var known = map[string]bool{"placeOrder": true, "version": true, "__schema": true, "__type": true, "__typename": true}
 
-// traced serves the schema, with a server span for each operation. A parse ahead of the span
-// gives samplers its name; otelhttp would otherwise name all of them POST.
+// traced serves the schema, with a server span for each operation. Parsing before the span
+// starts lets samplers see its name; otelhttp would name all of them POST.
 func traced(schema graphql.Schema, provider trace.TracerProvider) http.Handler {
 	handler := otelhttp.NewHandler(execute(schema), "",
 		otelhttp.WithTracerProvider(provider),
@@ -81,8 +84,8 @@ func from(ctx context.Context) *operation {
 	return o
 }
 
-// execute answers with 200 for a failed operation too, as GraphQL does, so that the span has to
-// be told of the failure. Variables are not recorded: they are the customer's data.
+// execute answers a failed operation with 200 too, as GraphQL does, so the failure has to
+// be set on the span. Variables are not recorded: they are the customer's data.
 func execute(schema graphql.Schema) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o, span := from(r.Context()), trace.SpanFromContext(r.Context())

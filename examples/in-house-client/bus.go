@@ -12,8 +12,8 @@ import (
 	"github.com/mqtrace/mqtrace/carrier"
 )
 
-// bus is a team's own message client. Where yours has another broker beneath, the headers
-// are carrier.Headers if they are strings, and the rest stays as it is.
+// bus is a team's own message client. For another broker, use carrier.Headers if its
+// headers are strings; the rest stays the same.
 type bus struct {
 	ch       *amqp.Channel
 	exchange string
@@ -24,11 +24,11 @@ func newBus(ch *amqp.Channel, exchange string, provider trace.TracerProvider) *b
 	return &bus{ch: ch, exchange: exchange, tracer: provider.Tracer("example.com/bus")}
 }
 
-// send starts a span of kind PRODUCER, and it is that span's context which the message
-// carries: what processes the message is the span's child and not its sibling.
+// send starts a span of kind PRODUCER and puts that span's context into the message, so
+// that the span of the processing is its child and not its sibling.
 func (b *bus) send(ctx context.Context, topic string, body []byte) (err error) {
-	// The exchange and not the topic is in the name, of which there must be few. All that
-	// is known goes on the span at its start, since a sampler sees nothing else.
+	// The name has the exchange and not the topic, because span names must be few. All
+	// attributes known by now are set at the start, since a sampler sees no others.
 	ctx, span := b.tracer.Start(ctx, "send "+b.exchange,
 		trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithAttributes(
@@ -38,14 +38,14 @@ func (b *bus) send(ctx context.Context, topic string, body []byte) (err error) {
 		))
 	defer func() { end(span, err, true) }()
 
-	// With headers of your own in place of nil, Inject returns a copy with both.
+	// If you pass headers of your own instead of nil, Inject returns a copy with both.
 	headers := carrier.Table(nil).Inject(ctx, otel.GetTextMapPropagator())
 	return b.ch.PublishWithContext(ctx, b.exchange, topic, false, false, amqp.Publishing{
 		Headers: amqp.Table(headers), Body: body,
 	})
 }
 
-// subscribe gives messages to handle until they or ctx end.
+// subscribe calls handle for each message until there are no more or ctx is done.
 func (b *bus) subscribe(
 	ctx context.Context, queue string, deliveries <-chan amqp.Delivery,
 	handle func(ctx context.Context, body []byte) error,
@@ -73,8 +73,9 @@ func (b *bus) subscribe(
 func (b *bus) process(
 	ctx context.Context, queue string, d amqp.Delivery, handle func(ctx context.Context, body []byte) error,
 ) (err error) {
-	// Extract from a context without a span: where a message has no trace context, Extract
-	// returns what it was given, and a span there would pass for the sender's.
+	// Extract from a context without a span: if a message has no trace context, Extract
+	// returns the context that it was given, and a span in it would be taken for the
+	// sender's.
 	ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	ctx = carrier.Table(d.Headers).Extract(ctx, otel.GetTextMapPropagator())
 	opts := []trace.SpanStartOption{
@@ -85,8 +86,9 @@ func (b *bus) process(
 			semconv.MessagingDestinationName(d.Exchange+":"+d.RoutingKey+":"+queue),
 		),
 	}
-	// The sender is the parent, for one trace from end to end, and is linked too: that is
-	// how OpenTelemetry's conventions tie a message to its sender, whatever the parent.
+	// The sender is the parent, for one trace from end to end, and is linked too:
+	// OpenTelemetry's conventions tie a message to its sender by a link, whatever the
+	// parent.
 	if sender := trace.SpanContextFromContext(ctx); sender.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: sender}))
 	}
@@ -98,9 +100,9 @@ func (b *bus) process(
 	return err
 }
 
-// end ends a span with what became of it; returned is false in a panic. Both callers defer
-// it in a closure: "defer span.End()" would stop the panic and raise it again from there,
-// and the place where it happened would be lost.
+// end records the outcome and ends the span; returned is false in a panic. Both callers
+// defer it in a closure: "defer span.End()" would recover and panic again, which loses the
+// place where the panic happened.
 func end(span trace.Span, err error, returned bool) {
 	switch {
 	case !returned:

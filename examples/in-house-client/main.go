@@ -1,5 +1,5 @@
 // Command in-house-client shows how a team instruments a message client of its own, with
-// package carrier alone. All that matters is in bus.go.
+// package carrier alone. The instrumentation is in bus.go.
 package main
 
 import (

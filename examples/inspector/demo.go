@@ -14,8 +14,8 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// newDemo returns a Redis with two tasks that have failed: one for good, one that will
-// be tried again in an hour.
+// newDemo returns a Redis with two tasks that have failed: one for good, and one that will
+// be retried in an hour.
 func newDemo(ctx context.Context) (*miniredis.Miniredis, error) {
 	server, err := miniredis.Run()
 	if err != nil {

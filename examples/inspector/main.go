@@ -1,9 +1,9 @@
-// Command inspector walks over the tasks that asynq has archived or will retry and
-// prints, for each, the trace in which one finds what happened to it.
+// Command inspector lists the tasks that asynq has archived or will retry and prints, for
+// each, the trace that shows what happened to it.
 //
-// It works on the Redis that MQTRACE_REDIS_ADDR names, host:port or a redis:// URL, and
-// on all of its queues, or on those given as arguments. Without a Redis it makes one
-// in-process, with a task that fails for good and one that waits for its retry.
+// It reads the Redis that MQTRACE_REDIS_ADDR names, host:port or a redis:// URL, and all of
+// its queues, or those given as arguments. If the variable is not set, it starts an
+// in-process Redis, with a task that fails for good and one that waits for its retry.
 package main
 
 import (
@@ -60,7 +60,7 @@ func play(ctx context.Context, addr string, queues []string, out io.Writer) erro
 
 const pageSize = 100
 
-// walk prints what a list of the inspector's has, page by page.
+// walk prints one of the inspector's lists, page by page.
 func walk(
 	queue string, list func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error), out io.Writer,
 ) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// adoptLibraryLogs takes over what libraries print by themselves, which would
+// adoptLibraryLogs redirects what libraries print by themselves to the log. It would
 // otherwise be plain text between JSON lines.
 func adoptLibraryLogs() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: telemetry.LogLevel()}))

@@ -37,8 +37,7 @@ const (
 // hardStopAfter is how long further signals are ignored after the first.
 const hardStopAfter = time.Second
 
-// The default addresses of the parts, which differ so that all of them can run
-// on one machine.
+// The default addresses of the parts. They differ so that all parts can run on one machine.
 var listenAddrs = map[shop.Part]string{
 	shop.Order:        "127.0.0.1:8080",
 	shop.Notification: "127.0.0.1:8081",
@@ -62,8 +61,8 @@ func main() {
 		os.Exit(exitUsage)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	// A signal sent again ends the process the hard way, but not one that comes
-	// twice at once, to the process and to its group, as timeout(1) sends it.
+	// A second signal kills the process, but not one that arrives twice at once because it
+	// was sent to the process and to its group, as timeout(1) does.
 	context.AfterFunc(ctx, func() { time.AfterFunc(hardStopAfter, stop) })
 	if err := run(ctx, opts); err != nil {
 		// Joined errors have a line each; this is one.

@@ -59,13 +59,13 @@ func run(ctx context.Context, s *showcase.Stage) error {
 	}
 	pub := amqptrace.NewPublisher(ch, amqptrace.WithTracerProvider(s.Service("relay")))
 	s.Go(func() error {
-		time.Sleep(20 * time.Millisecond) // So that it is seen that the request has ended long since.
+		time.Sleep(20 * time.Millisecond) // To show that the request has long ended.
 		return relay(ctx, table, pub, orders)
 	})
 	return s.Await(ctx, 1, "process "+emails)
 }
 
-// placeOrder is the request. There is no broker in it that could fail.
+// placeOrder is the request. It does not depend on the broker.
 func placeOrder(ctx context.Context, shop trace.TracerProvider, t *table) error {
 	tenant, err := baggage.NewMember("tenant.id", "acme")
 	if err != nil {

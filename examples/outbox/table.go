@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// row is an event that has to be published.
+// row is an event to be published.
 type row struct {
 	id           int
 	at           time.Time
@@ -15,7 +15,7 @@ type row struct {
 	traceContext string
 }
 
-// table stands for one in a database.
+// table stands for a database table.
 type table struct {
 	mu   sync.Mutex
 	last int

@@ -1,8 +1,8 @@
-// Command redis-streams carries a trace through a Redis stream with go-redis and the
-// carrier package alone: what is a span, and of which kind, is in the program's hands.
+// Command redis-streams carries a trace through a Redis stream with only go-redis and
+// package carrier: the program itself decides what is a span, and of which kind.
 //
-// It works on the Redis that MQTRACE_REDIS_ADDR names, host:port or a redis:// URL, else
-// on an in-process one.
+// It uses the Redis that MQTRACE_REDIS_ADDR names, host:port or a redis:// URL, or an
+// in-process one if the variable is not set.
 package main
 
 import (
@@ -131,7 +131,7 @@ func (s *stream) process(
 		trace.WithLinks(trace.LinkFromContext(ctx)))
 	defer span.End()
 	if err := process(ctx, msg.Values); err != nil {
-		return ended(span, err) // the entry stays pending, and keeps its trace
+		return ended(span, err) // the entry stays pending, with its trace context
 	}
 	return ended(span, s.client.XAck(ctx, s.name, group, msg.ID).Err())
 }

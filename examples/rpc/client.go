@@ -10,12 +10,12 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// directReplyTo is a queue that is none: RabbitMQ puts an address in its place when the
-// request passes, and gives what is published there straight to the client.
+// directReplyTo is a pseudo-queue: RabbitMQ replaces it in a request with an address, and
+// delivers what is published to that address directly to the client.
 // https://www.rabbitmq.com/docs/direct-reply-to
 const directReplyTo = "amq.rabbitmq.reply-to"
 
-// client sends requests and finds the callers that the replies are for.
+// client sends requests and matches replies to their callers.
 type client struct {
 	pub     *amqptrace.Publisher
 	cons    *amqptrace.Consumer
@@ -27,8 +27,8 @@ type client struct {
 	waiting map[string]chan<- []byte // by correlation id
 }
 
-// newDirectClient returns a client of direct reply-to, which must publish on the channel
-// that it consumes on, and without acknowledgements.
+// newDirectClient returns a client that uses direct reply-to. It must publish on the
+// channel that it consumes on, and consume without acknowledgements.
 func newDirectClient(conn *amqp.Connection, opts ...amqptrace.Option) (*client, error) {
 	ch, err := conn.Channel()
 	if err != nil {
@@ -37,8 +37,8 @@ func newDirectClient(conn *amqp.Connection, opts ...amqptrace.Option) (*client, 
 	return newClient(ch, directReplyTo, opts)
 }
 
-// newQueueClient returns a client with a reply queue of its own, which the broker names
-// and which ends with the connection.
+// newQueueClient returns a client with its own reply queue, which the broker names and
+// deletes with the connection.
 func newQueueClient(conn *amqp.Connection, opts ...amqptrace.Option) (*client, error) {
 	ch, err := conn.Channel()
 	if err != nil {
@@ -70,7 +70,7 @@ func (c *client) call(ctx context.Context, queue string, body []byte) ([]byte, e
 	reply := make(chan []byte, 1)
 	c.mu.Lock()
 	c.last++
-	id := strconv.FormatUint(c.last, 10) // Replies come to this client only: unique here is enough.
+	id := strconv.FormatUint(c.last, 10) // Only this client gets the replies: unique here is enough.
 	c.waiting[id] = reply
 	c.mu.Unlock()
 	defer func() {
@@ -93,8 +93,8 @@ func (c *client) call(ctx context.Context, queue string, body []byte) ([]byte, e
 	}
 }
 
-// receive hands replies to their callers. ctx has no span, so each reply goes on in the
-// trace that its request was made in.
+// receive hands replies to their callers. ctx has no span, so each reply continues the
+// trace of its request.
 func (c *client) receive(ctx context.Context) error {
 	for _, d := range c.cons.Deliveries(ctx, c.replies) {
 		c.mu.Lock()

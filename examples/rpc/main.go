@@ -1,4 +1,4 @@
-// Command rpc shows requests and their replies over RabbitMQ, by direct reply-to and by a
+// Command rpc shows requests and replies over RabbitMQ, with direct reply-to and with a
 // reply queue, each as one trace.
 package main
 

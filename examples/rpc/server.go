@@ -8,13 +8,14 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// serve answers requests until they or ctx end.
+// serve answers requests until there are no more or ctx is done.
 func serve(
 	ctx context.Context, cons *amqptrace.Consumer, pub *amqptrace.Publisher, requests <-chan amqp.Delivery,
 ) error {
 	for ctx, d := range cons.Deliveries(ctx, requests) {
-		// With the loop's ctx, the reply is published under the request. The address is
-		// the routing key of the default exchange, and so in no span's name.
+		// With the loop's ctx, the reply is published as a child of the request. The
+		// address is a routing key of the default exchange, and so not part of any span
+		// name.
 		err := pub.PublishWithContext(ctx, "", d.ReplyTo, false, false, amqp.Publishing{
 			CorrelationId: d.CorrelationId,
 			Body:          append(d.Body, ": 4.50"...),

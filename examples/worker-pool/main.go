@@ -1,5 +1,5 @@
-// Command worker-pool shows several workers on one queue, with a span for each message
-// under the publish that sent it.
+// Command worker-pool shows several workers on one queue, with a span for each message as a
+// child of its publish.
 package main
 
 import (

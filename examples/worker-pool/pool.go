@@ -10,16 +10,17 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// workers is the prefetch too: what a busy pool holds in advance another one cannot have.
+// workers is the prefetch too: messages that a busy pool prefetches are not available to
+// another.
 const workers = 3
 
-// pool works off the deliveries until they or ctx end. ctx has no span: one that is
-// there, of the start of the program for instance, would become the parent of all.
+// pool processes the deliveries until there are no more or ctx is done. ctx must have no
+// span: one from the program's start-up, for instance, would become the parent of all.
 func pool(
 	ctx context.Context, cons *amqptrace.Consumer, deliveries <-chan amqp.Delivery,
 	work func(ctx context.Context, body []byte) error,
 ) {
-	// One handler serves all workers. Its span is one call.
+	// One handler serves all workers. A span covers one call of it.
 	handle := cons.Handler(func(ctx context.Context, d amqp.Delivery) error {
 		if err := work(ctx, d.Body); err != nil {
 			_ = d.Reject(false) // The work's error matters more.
@@ -33,12 +34,12 @@ func pool(
 			for {
 				select {
 				case <-ctx.Done():
-					return // What was not begun the broker gives to another.
+					return // The broker redelivers to another consumer what was not started.
 				case d, ok := <-deliveries:
 					if !ok {
 						return
 					}
-					// What was begun is brought to an end when the program stops.
+					// What was started is finished when the program stops.
 					if err := handle(context.WithoutCancel(ctx), d); err != nil {
 						slog.Debug("message not processed", "error", err)
 					}

@@ -1,3 +1,3 @@
-// Package wrappers has adapters for libraries around amqp091-go, which docs/wrappers.md shows,
-// and the test of those that have no module of their own.
+// Package wrappers contains the adapters for libraries around amqp091-go that
+// docs/wrappers.md shows, and the test of those without a module of their own.
 package wrappers

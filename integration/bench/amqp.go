@@ -50,7 +50,7 @@ func delivery() amqp.Delivery {
 
 func acknowledge(_ context.Context, d amqp.Delivery) error { return d.Ack(false) }
 
-// nowhere is a channel that costs nothing.
+// nowhere is a channel whose calls cost nothing.
 type nowhere struct{}
 
 func (nowhere) PublishWithDeferredConfirmWithContext(
@@ -121,8 +121,8 @@ func processByHand(ctx context.Context, tracer trace.Tracer, d amqp.Delivery, ha
 	return err
 }
 
-// settling is an acknowledger that notes how a message was settled. The handler may have
-// a goroutine do that.
+// settling is an acknowledger that records how a message was settled. The handler may
+// settle it in another goroutine.
 type settling struct {
 	amqp.Acknowledger
 
@@ -148,14 +148,14 @@ func (s *settling) note(how string, requeue bool, err error) error {
 	if requeue {
 		how = "requeue"
 	}
-	if err == nil && s.how == "" { // the broker goes by the first
+	if err == nil && s.how == "" { // only the first settlement counts for the broker
 		s.how = how
 	}
 	return err
 }
 
-// history returns how often a message has been delivered to this queue, and what is known
-// of its deaths.
+// history returns how often a message has been delivered to this queue, and what its
+// headers say about its deaths.
 func history(d amqp.Delivery) (attempt int, attributes []attribute.KeyValue) {
 	attempt = 1
 	if d.Redelivered {

@@ -43,7 +43,7 @@ func asynqtraceTask(tp trace.TracerProvider) (work, error) {
 
 func succeed(context.Context, *asynq.Task) error { return nil }
 
-// nowhereClient returns asynq's own client on a Redis that takes everything at once.
+// nowhereClient returns asynq's own client on a Redis that accepts everything immediately.
 func nowhereClient() *asynq.Client { return asynq.NewClientFromRedisClient(nowhereRedis{}) }
 
 type nowhereRedis struct{ redis.UniversalClient }
@@ -55,8 +55,8 @@ func (nowhereRedis) SAdd(context.Context, string, ...any) *redis.IntCmd {
 	return redis.NewIntResult(1, nil)
 }
 
-// attempted returns the context of an attempt at a task, which only asynq's server makes,
-// and the task.
+// attempted returns the task and the context of an attempt at it, which only asynq's server
+// can make.
 func attempted(opts ...asynq.Option) (context.Context, *asynq.Task, error) {
 	server, err := miniredis.Run()
 	if err != nil {
@@ -75,7 +75,7 @@ func attempted(opts ...asynq.Option) (context.Context, *asynq.Task, error) {
 		Queues: map[string]int{queue: 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: time.Millisecond,
 	})
 	if err := worker.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
-		contexts <- context.WithoutCancel(ctx) // asynq ends it with the attempt
+		contexts <- context.WithoutCancel(ctx) // asynq cancels it after the attempt
 		tasks <- task
 		return nil
 	})); err != nil {
@@ -144,7 +144,7 @@ func taskByHand(ctx context.Context, tracer trace.Tracer, task *asynq.Task, hand
 	return err
 }
 
-// outcomeOf is what asynq does with a task after an attempt.
+// outcomeOf returns what asynq does with a task after an attempt.
 func outcomeOf(ctxErr, err error, last bool) string {
 	switch {
 	case errors.Is(ctxErr, context.DeadlineExceeded):

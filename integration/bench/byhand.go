@@ -11,12 +11,12 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Spans by hand are what a careful engineer would write for one program: the same spans
-// as ours, to the last attribute, which a test compares. They know one propagator and no
-// options, no metrics, no span that is current already where a message is processed, no
-// panic, no text that is invalid UTF-8 and no settlement after the handler's return.
+// Spans by hand are what a careful engineer would write for one program: the same spans as
+// ours, to the last attribute, which a test compares. They support one propagator and no
+// options or metrics, and do not handle a span that is already current when a message is
+// processed, panics, invalid UTF-8 or settlements after the handler has returned.
 
-// headers are what a propagator reads and writes. Senders write names in any letter case.
+// headers is the carrier for a propagator. Senders may write names in any letter case.
 type headers[V any] map[string]V
 
 func (h headers[V]) Get(key string) string {
@@ -37,7 +37,8 @@ func (headers[V]) Keys() []string          { return nil }
 
 var fields = propagator.Fields()
 
-// inject returns a copy of h with the context of ctx and without what another has left.
+// inject returns a copy of h with the trace context of ctx and without any that was there
+// before.
 func inject[V any](ctx context.Context, h map[string]V) map[string]V {
 	out := maps.Clone(h)
 	if out == nil {
@@ -54,7 +55,7 @@ func inject[V any](ctx context.Context, h map[string]V) map[string]V {
 	return out
 }
 
-// extract returns ctx with the message's context, and a link to that, if there is one.
+// extract returns ctx with the message's trace context, and a link to it, if there is one.
 func extract[V any](ctx context.Context, h map[string]V) (context.Context, trace.SpanStartOption) {
 	ctx = propagator.Extract(ctx, headers[V](h))
 	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {

@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// A work does an operation n times.
+// A work performs an operation n times.
 type work func(n int) error
 
 func repeat(operation func() error) work {
@@ -30,13 +30,13 @@ func repeat(operation func() error) work {
 	}
 }
 
-// A contender is one way of doing an operation, with what that was measured to cost.
+// A contender is one way of performing an operation, with its measured cost.
 type contender struct {
 	name  string
 	kind  kind
 	start func(tp trace.TracerProvider) (work, error)
 
-	nanoseconds, ratio float64 // medians of the turns
+	nanoseconds, ratio float64 // medians over the turns
 	bytes, allocations float64
 	instructions       string
 }
@@ -44,27 +44,27 @@ type contender struct {
 type kind int
 
 const (
-	baseline kind = iota // what the ratios are to, or has no limit
+	baseline kind = iota // the base of the ratios, or without a limit
 	ours
-	peer // for docs/peers.md alone
+	peer // for docs/peers.md only
 )
 
-// A contest is one operation that several contenders do in turns, the baseline first.
+// A contest is one operation that several contenders perform in turns, the baseline first.
 type contest struct {
 	operation, sampling string
 	contenders          []contender
-	limit               float64 // of our ratio
+	limit               float64 // for our ratio
 	perTurn             int     // messages through a server, 0 without one
 }
 
 func (c *contest) title() string { return strings.TrimSuffix(c.operation+", "+c.sampling, ", ") }
 
-// of returns the contenders of some kinds.
+// of returns the contenders of the given kinds.
 func (c *contest) of(kinds ...kind) []contender {
 	return slices.DeleteFunc(slices.Clone(c.contenders), func(of contender) bool { return !slices.Contains(kinds, of.kind) })
 }
 
-// beyond returns an error if our ratio is beyond the limit.
+// beyond returns an error if our ratio exceeds the limit.
 func (c *contest) beyond() error {
 	for _, our := range c.of(ours) {
 		if our.ratio > c.limit {
@@ -74,15 +74,17 @@ func (c *contest) beyond() error {
 	return nil
 }
 
-// turn is how long the first contender works before the next, at least. What else a shared
-// machine does takes longer, and then it is the same for all, or is an outlier.
+// turn is the least time that the first contender works before the next one starts. Other
+// load on a shared machine lasts longer and so affects all contenders alike, or shows as an
+// outlier.
 const turn = 200 * time.Microsecond
 
-// closers close what contenders have opened, the last first.
+// closers close what contenders have opened, last one first.
 var closers []func()
 
-// measure has the contenders take turns, in another order each time, because it matters
-// whom one follows. Garbage collection is an outlier as well, so allocations are counted.
+// measure has the contenders take turns, in a random order each time, because it matters
+// which contender ran before. Garbage collection shows as an outlier too, so allocations
+// are counted separately.
 func (c *contest) measure(turns int) error {
 	defer func() {
 		for _, f := range slices.Backward(closers) {
@@ -106,12 +108,12 @@ func (c *contest) measure(turns int) error {
 		return err
 	}
 	for j := range turns + 1 {
-		for _, i := range rand.Perm(len(works)) { //nolint:gosec // no secret
+		for _, i := range rand.Perm(len(works)) { //nolint:gosec // need not be secure
 			d, err := timed(works[i], n)
 			if err != nil {
 				return err
 			}
-			if j > 0 { // the first is for warming up
+			if j > 0 { // the first turn is a warm-up
 				times[i] = append(times[i], float64(d)/float64(n))
 			}
 		}
@@ -129,7 +131,7 @@ func (c *contest) measure(turns int) error {
 	return nil
 }
 
-// calibrate returns how many operations a turn has, for w and for all others.
+// calibrate returns how many operations of w make a turn, for all contenders.
 func (c *contest) calibrate(w work) (int, error) {
 	if c.perTurn > 0 {
 		return c.perTurn, nil
@@ -155,7 +157,7 @@ func timed(w work, n int) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// allocate counts what an operation allocates, in the whole program.
+// allocate counts the allocations of an operation, in the whole program.
 func (c *contender) allocate(w work, n int) error {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -170,10 +172,10 @@ func median(xs []float64) float64 { return slices.Sorted(slices.Values(xs))[len(
 
 var collected = regexp.MustCompile(`Collected : (\d+)`)
 
-// count counts the instructions of an operation with callgrind, which other work on the
-// machine does not change. What starting a program takes is not in the difference of two.
-// The garbage collector, which runs when it likes, signals, and an instruction that
-// valgrind 3.19 does not know are off.
+// count counts the instructions of an operation with callgrind, whose counts do not depend
+// on other load on the machine. It subtracts two runs, which cancels out the program's
+// start-up. The garbage collector, which runs at unpredictable times, signals, and an
+// instruction that valgrind 3.19 does not support are turned off.
 func (c *contest) count(ctx context.Context) error {
 	for i, of := range c.contenders {
 		if _, err := exec.LookPath("valgrind"); err != nil {

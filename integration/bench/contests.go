@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// operations are those without a server, so that what is measured is the tracing.
+// operations are those without a server, so that only the tracing is measured.
 var operations = []contest{
 	{operation: "publish", contenders: []contender{
 		{name: byHand, start: handPublish},
@@ -35,12 +35,12 @@ var operations = []contest{
 	}},
 }
 
-// samplings are what a program can have, noop one without an SDK, each with the ratio to
-// spans by hand that fails a run.
+// samplings are the configurations that a program can have, noop being one without an SDK,
+// each with the limit on the ratio to spans by hand.
 var samplings = []contest{{sampling: "sampled", limit: 1.25}, {sampling: "unsampled", limit: 1.5}, {sampling: "noop", limit: 1.75}}
 
-// servers are those that messages really go through, where a variable has the address.
-// Messages are not traced without a tp.
+// servers are those that messages really go through, if a variable has the address.
+// Messages are not traced if tp is nil.
 var servers = []struct {
 	operation, variable string
 	start               func(addr, queue string, tp trace.TracerProvider) (work, error)
@@ -77,8 +77,8 @@ func endToEnd() (all []contest) {
 	return all
 }
 
-// production returns what a program in production has, a batch processor, here to
-// nowhere, and a sampler of traces.
+// production returns a provider as in production, with a batch processor, whose exporter
+// drops everything here, and a sampler.
 func production(i int) trace.TracerProvider {
 	if i == 0 {
 		return nil
@@ -108,14 +108,15 @@ func (dropping) OnEnd(sdktrace.ReadOnlySpan)                     {}
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// request returns the context that all publish in: a span, and baggage with one member.
+// request returns the context that all contenders publish in: a span, and baggage with one
+// member.
 func request(tp trace.TracerProvider) context.Context {
 	bag, _ := baggage.Parse(baggageHeader) // a constant
 	ctx, _ := tp.Tracer("bench").Start(baggage.ContextWithBaggage(context.Background(), bag), "POST /orders")
 	return ctx
 }
 
-// The message that all send and receive, with three headers of the application's.
+// The message that all contenders send and receive, with three headers of the application.
 const (
 	exchange, routingKey, queue = "orders", "order.created", "billing"
 	traceparentKey, traceparent = "traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -18,10 +18,10 @@ import (
 
 const (
 	perTurn  = 500              // messages that go through a server in a turn
-	patience = 30 * time.Second // for a turn, after which a message counts as lost
+	patience = 30 * time.Second // with a turn, after which a message counts as lost
 )
 
-// onRabbitMQ publishes messages that are confirmed, and consumed and acknowledged at the
+// onRabbitMQ publishes messages with confirms, and consumes and acknowledges them at the
 // same time.
 func onRabbitMQ(url, queue string, tp trace.TracerProvider) (work, error) {
 	conn, err := amqp.Dial(url)
@@ -63,7 +63,8 @@ func onRabbitMQ(url, queue string, tp trace.TracerProvider) (work, error) {
 	return turnOf(publish, handled), nil
 }
 
-// A send sends a message, and returns what waits until the server has confirmed it.
+// A send sends a message, and returns a function that waits until the server has confirmed
+// it.
 type send func(ctx context.Context) (confirmed func(context.Context) error, err error)
 
 // turnOf returns a work that sends messages and waits until all have been handled.

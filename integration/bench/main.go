@@ -1,7 +1,7 @@
-// Bench measures contenders that do the same operation, in turns, and prints ratios:
-// amqptrace and asynqtrace beside the same spans written by hand, beside instrumentations
-// of other brokers' clients, and, where servers are named, beside the same work without
-// traces. It fails where a ratio is beyond its limit.
+// Bench measures contenders that perform the same operation in turns, and prints ratios:
+// amqptrace and asynqtrace compared with the same spans written by hand, with
+// instrumentations of other brokers' clients and, if servers are named, with the same work
+// without traces. It fails if a ratio exceeds its limit.
 //
 //	make bench
 //	make peers
@@ -48,7 +48,8 @@ func run(ctx context.Context, turns int, count bool, dir string) error {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "measuring", c.title())
-		// A ratio that is beyond its limit three times is not the machine's doing.
+		// A ratio that exceeds its limit three times is not caused by other load on the
+		// machine.
 		for try := 0; try == 0 || try < 3 && c.beyond() != nil; try++ {
 			if err := c.measure(turns); err != nil {
 				return fmt.Errorf("%s: %w", c.title(), err)
@@ -75,7 +76,7 @@ func run(ctx context.Context, turns int, count bool, dir string) error {
 	)...)
 }
 
-// alone does one contender's operation n times, in a program that does nothing else.
+// alone performs one contender's operation n times, in a process that does nothing else.
 func alone(operation, sampling, name string, n int) error {
 	for _, c := range operations {
 		for _, of := range c.contenders {

@@ -19,7 +19,7 @@ func record(more ...kgo.RecordHeader) kgo.Record {
 	}, more...)}
 }
 
-// kotelPublish is what franz-go's plugin does for a record, without franz-go.
+// kotelPublish does what franz-go's plugin does for a record, without franz-go.
 func kotelPublish(tp trace.TracerProvider) (work, error) {
 	ctx, tracer, sent := request(tp), kotel.NewTracer(kotel.TracerProvider(tp), kotel.TracerPropagator(propagator)), record()
 	return repeat(func() error {
@@ -44,8 +44,8 @@ func kotelProcess(tp trace.TracerProvider) (work, error) {
 	}), nil
 }
 
-// saramaPublish moves the context with otelsarama's carrier, in a span by hand, because
-// the spans of otelsarama's own consumer end only when the next message comes.
+// saramaPublish propagates the context with otelsarama's carrier, in a span made by hand,
+// because the spans of otelsarama's own consumer end only when the next message arrives.
 func saramaPublish(tp trace.TracerProvider) (work, error) {
 	ctx, tracer := request(tp), tp.Tracer("sarama")
 	headers := []sarama.RecordHeader{

@@ -33,7 +33,7 @@ var model = regexp.MustCompile(`(?m)^model name\s*: (.*?)\s*$`)
 
 // page returns docs/peers.md.
 func page(all []contest) (string, error) {
-	cpuinfo, _ := os.ReadFile("/proc/cpuinfo") // on other systems there is none
+	cpuinfo, _ := os.ReadFile("/proc/cpuinfo") // exists on Linux only
 	processor := string(model.FindSubmatch(append(cpuinfo, "\nmodel name: "+runtime.GOARCH...))[1])
 	var b strings.Builder
 	err := template.Must(template.New("page").Parse(pageTemplate)).Execute(&b, map[string]any{
@@ -43,9 +43,9 @@ func page(all []contest) (string, error) {
 	return b.String(), err
 }
 
-// The picture's measures, in pixels.
+// The picture's dimensions, in pixels.
 const (
-	width, labels, scale = 760, 190, 180 // scale is the length of a ratio of one
+	width, labels, scale = 760, 190, 180 // scale is the length of the bar for a ratio of 1
 	bar, gap             = 16, 26
 )
 

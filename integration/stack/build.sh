@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Collector of builder.yaml, Jaeger and Prometheus from the Go module proxy, for
-# machines without containers: about twelve minutes on two cores, and nothing where they are
-# there.
+# machines without containers. Takes about twelve minutes on two cores, and no time if they
+# exist.
 #
 #   integration/stack/build.sh [OUTDIR]
 #
@@ -17,7 +17,7 @@ readonly prometheus=v0.313.5
 
 export CGO_ENABLED=0 GOFLAGS= GOWORK=off
 
-# A binary is up to date where what it was built from lies beside it, unchanged.
+# A binary is up to date if an unchanged copy of what it was built from lies beside it.
 collector() {
 	cmp -s "$here/builder.yaml" "$out/builder.yaml" && [[ -x $out/otelcol ]] && return
 	echo "building the Collector of builder.yaml" >&2
@@ -26,9 +26,9 @@ collector() {
 	cp "$here/builder.yaml" "$out/builder.yaml"
 }
 
-# program NAME MODULE VERSION [FLAGS...] builds ./cmd/NAME of a module whose go.mod has replace
-# directives, so that go install will not have it; the module cache may be read-only, so that it
-# is built from a copy.
+# program NAME MODULE VERSION [FLAGS...] builds ./cmd/NAME of a module whose go.mod has
+# replace directives, which go install refuses. It builds from a copy, because the module
+# cache may be read-only.
 program() {
 	[[ $(cat "$out/$1.version" 2>/dev/null) == "$3" && -x $out/$1 ]] && return
 	echo "building $1 $3" >&2
@@ -46,7 +46,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 collector
 program jaeger github.com/jaegertracing/jaeger "$jaeger"
-# Of its ways to find what to scrape, those of deploy.
+# Only the service discovery mechanisms that deploy uses.
 program prometheus github.com/prometheus/prometheus "$prometheus" -tags=remove_all_sd,enable_dns_sd \
 	-ldflags="-s -w -X github.com/prometheus/common/version.Version=3.${prometheus#v0.3}"
 echo "$out"

@@ -1,4 +1,5 @@
-// Package woven has the tests of what is woven into a program. They are built with the tool:
+// Package woven contains the tests of what is woven into a program. They are built with the
+// tool:
 //
 //	go tool orchestrion go test -tags woven ./...
 package woven

@@ -15,9 +15,9 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// Service returns the SDK of a service. A program is one service as a rule: it sets its
-// provider with otel.SetTracerProvider at start-up, exports to a Collector in batches,
-// and needs no amqptrace.WithTracerProvider. Here several share a process.
+// Service returns the SDK of a service. A program is usually one service: it sets its
+// provider with otel.SetTracerProvider at start-up, exports to a Collector in batches, and
+// needs no amqptrace.WithTracerProvider. Here several services share a process.
 func (s *Stage) Service(name string, opts ...sdktrace.TracerProviderOption) trace.TracerProvider {
 	return sdktrace.NewTracerProvider(append([]sdktrace.TracerProviderOption{
 		sdktrace.WithSyncer(s.spans),
@@ -115,7 +115,7 @@ func attributes(kvs []attribute.KeyValue) spans.Attributes {
 	return out
 }
 
-// value gives lists and maps the types that they have in traceview.
+// value converts lists and maps to the types that they have in traceview.
 func value(v attribute.Value) any {
 	switch v := v.AsInterface().(type) {
 	case []bool:

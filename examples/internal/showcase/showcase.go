@@ -1,6 +1,6 @@
-// Package showcase is what the short examples have in common, so that each of them is
-// about its feature alone: a broker, an SDK for each service that plays a part, and the
-// traces as trees at the end.
+// Package showcase provides what the short examples share, so that each of them shows only
+// its feature: a broker, an SDK for each service that takes part, and the traces as trees
+// at the end.
 package showcase
 
 import (
@@ -27,22 +27,22 @@ const BrokerVariable = "MQTRACE_AMQP_URL"
 // patience is how long an example may take, on a slow broker too.
 const patience = time.Minute
 
-// An Example is one of the programs beside this package.
+// An Example is one of the example programs.
 type Example struct {
 	Name string
-	// LookAt says in a line or two what to look at in the traces.
+	// LookAt describes in a line or two what to look at in the traces.
 	LookAt string
-	// Attributes are the keys of attributes to show in the trees.
+	// Attributes are the keys of the attributes that the trees show.
 	Attributes []string
-	// Run does what the example is about. It returns when all the spans that it is
-	// about have ended; what it left running then stops.
+	// Run runs the example. It returns when all the spans of interest have ended; whatever
+	// it left running is then stopped.
 	Run func(ctx context.Context, s *Stage) error
 }
 
-// Main plays the example for a person at a terminal.
+// Main runs the example on a terminal.
 func (e Example) Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // A second signal ends the process the hard way.
+	context.AfterFunc(ctx, stop) // A second signal kills the process.
 	opts := terminal.OptionsFor(os.Stdout)
 	if _, err := e.Play(ctx, os.Getenv(BrokerVariable), os.Stdout, opts); err != nil {
 		// Joined errors have a line each; this is one.
@@ -51,11 +51,11 @@ func (e Example) Main() {
 	}
 }
 
-// Play runs the example on the broker at url, or on one in this process if url is
-// empty, and prints its traces to out.
+// Play runs the example on the broker at url, or on an in-process one if url is empty, and
+// prints its traces to out.
 func (e Example) Play(ctx context.Context, url string, out io.Writer, opts terminal.Options) (_ *Played, err error) {
-	// As every program that takes part in a trace does at start-up: without it nothing
-	// is written to messages or read from them.
+	// Every program that takes part in a trace does this at start-up: without it nothing is
+	// written to messages or read from them.
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(
 		propagation.TraceContext{}, propagation.Baggage{}))
 
@@ -66,7 +66,7 @@ func (e Example) Play(ctx context.Context, url string, out io.Writer, opts termi
 		return nil, err
 	}
 	err = e.Run(s.ctx, s)
-	// Why it could not go on says more than where it stopped.
+	// The cause says more than ctx's error.
 	if cause := context.Cause(s.ctx); cause != nil && !errors.Is(err, cause) {
 		err = errors.Join(cause, err)
 	}
@@ -85,9 +85,9 @@ func (e Example) Play(ctx context.Context, url string, out io.Writer, opts termi
 	return played, nil
 }
 
-// Played is what came of an example.
+// Played is the result of running an example.
 type Played struct {
-	// Prefix is what names on the broker began with.
+	// Prefix is the prefix of names on the broker.
 	Prefix string
 	Traces []spans.Trace
 }

@@ -16,15 +16,15 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// dialTimeout is as long as RabbitMQ waits for a client's introduction.
+// dialTimeout is RabbitMQ's own handshake timeout.
 const dialTimeout = 10 * time.Second
 
-// Stage is what an example plays on.
+// Stage is the environment that an example runs in.
 type Stage struct {
-	// Conn is the connection of all the services that play a part.
+	// Conn is the connection that all services of the example share.
 	Conn *amqp.Connection
 
-	broker *amqpbroker.Broker // nil where the broker is real
+	broker *amqpbroker.Broker // nil if the broker is real
 	prefix string             // of names on a real broker, which others may use too
 	remove []func(*amqp.Channel) error
 	spans  *recorder
@@ -51,7 +51,7 @@ func open(ctx context.Context, url string) (*Stage, error) {
 	}
 	lost := s.Conn.NotifyClose(make(chan *amqp.Error, 1))
 	go func() {
-		if err := <-lost; err != nil { // nil after a Close of our own
+		if err := <-lost; err != nil { // nil after our own Close
 			s.stop(err)
 		}
 	}()
@@ -93,8 +93,7 @@ func (s *Stage) Queue(ch *amqp.Channel, name string, args amqp.Table) (string, e
 	return name, err
 }
 
-// Consume consumes from a queue on a channel of its own. The deliveries have to be
-// acknowledged.
+// Consume consumes from a queue on a new channel. The deliveries have to be acknowledged.
 func (s *Stage) Consume(queue string, prefetch int) (<-chan amqp.Delivery, error) {
 	ch, err := s.Conn.Channel()
 	if err != nil {
@@ -106,8 +105,8 @@ func (s *Stage) Consume(queue string, prefetch int) (<-chan amqp.Delivery, error
 	return ch.Consume(queue, "", false, false, false, false, nil)
 }
 
-// Go runs something beside the example until the example's context ends. Its error
-// fails the example.
+// Go runs a function in the background until the example's context is done. Its error fails
+// the example.
 func (s *Stage) Go(run func() error) {
 	s.workers.Go(func() {
 		if err := run(); err != nil {
@@ -116,11 +115,11 @@ func (s *Stage) Go(run func() error) {
 	})
 }
 
-// OnStop has stop called when the example ends, for what [Stage.Go] runs and does not look at
-// the context.
+// OnStop registers a function to be called when the example ends, to stop what [Stage.Go]
+// runs if that ignores the context.
 func (s *Stage) OnStop(stop func()) { context.AfterFunc(s.ctx, stop) }
 
-// close stops what runs and removes from the broker what the example made there.
+// close stops what is running and deletes what the example declared on the broker.
 func (s *Stage) close() error {
 	s.stop(nil)
 	s.workers.Wait()

@@ -1,5 +1,5 @@
-// Package backend provides the RabbitMQ and the Redis that the services use:
-// real ones where they are named, in-process ones where they are not.
+// Package backend provides the RabbitMQ and the Redis that the services use: real ones if
+// they are named, in-process ones otherwise.
 package backend
 
 import (
@@ -23,9 +23,9 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// Where the demo's own servers listen. The ports are not those of RabbitMQ and Redis, so
-// that a part of the demo that is told nothing never finds somebody's own: it would take
-// their tasks.
+// The addresses of the demo's own servers. The ports are not the defaults of RabbitMQ and
+// Redis, so that an unconfigured part of the demo does not connect to the user's own
+// servers and take tasks from them.
 const (
 	defaultAMQPAddr  = "127.0.0.1:" + config.AMQPPort
 	defaultRedisAddr = "127.0.0.1:" + config.RedisPort
@@ -36,14 +36,14 @@ const (
 type Backend struct {
 	AMQPURL string
 	Redis   asynq.RedisClientOpt
-	// Prefix is unique where a server is real, and so perhaps shared.
+	// Prefix is unique if a server is real, and so perhaps shared.
 	Prefix string
 
-	broker    *amqpbroker.Broker // nil where the broker is real
+	broker    *amqpbroker.Broker // nil if the broker is real
 	miniredis *miniredis.Miniredis
 }
 
-// Open starts what cfg does not name and checks that the rest answers.
+// Open starts the servers that cfg does not name and checks that the others answer.
 func Open(ctx context.Context, cfg config.Config) (*Backend, error) {
 	return open(ctx, cfg, []string{anyPort}, []string{anyPort})
 }
@@ -109,7 +109,7 @@ func unused(ctx context.Context, addr string) bool {
 	return err != nil
 }
 
-// FirstFree listens at the first of the addresses where that is possible.
+// FirstFree listens on the first of the addresses that is free.
 func FirstFree[T any](listen func(addr string) (T, error), addrs ...string) (server T, err error) {
 	for _, addr := range addrs {
 		if server, err = listen(addr); err == nil {
@@ -133,8 +133,8 @@ func (b *Backend) Topology() events.Topology { return events.NewTopology(b.Prefi
 // EmailQueue returns the name of the asynq queue.
 func (b *Backend) EmailQueue() string { return tasks.QueueName(b.Prefix) }
 
-// Environment returns the variables with which another program finds the servers
-// that Open started, as NAME=value.
+// Environment returns the variables that point another program to the servers that Open
+// started, as NAME=value.
 func (b *Backend) Environment() []string {
 	var env []string
 	if b.broker != nil {
@@ -146,7 +146,8 @@ func (b *Backend) Environment() []string {
 	return env
 }
 
-// Describe says in a few words what the services run on once the servers of cfg are open.
+// Describe returns a short description of what the services run on once the servers of cfg
+// are open.
 func Describe(cfg config.Config) string {
 	broker, store := "RabbitMQ", "Redis"
 	if cfg.AMQPURL == "" {
@@ -158,11 +159,11 @@ func Describe(cfg config.Config) string {
 	return broker + " and " + store
 }
 
-// OnRealServers reports whether the broker or Redis is one that was named.
+// OnRealServers reports whether the broker or Redis is a real one.
 func (b *Backend) OnRealServers() bool { return b.broker == nil || b.miniredis == nil }
 
-// Close stops what Open started, and removes from real servers what the
-// services made there. The services must have stopped.
+// Close stops what Open started, and deletes what the services made on real servers. The
+// services must have stopped.
 func (b *Backend) Close(ctx context.Context) error {
 	defer b.stop()
 	var errs []error

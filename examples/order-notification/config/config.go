@@ -1,5 +1,5 @@
-// Package config reads what the environment says about the servers and
-// addresses. The OTEL_* variables are read by package telemetry.
+// Package config reads the servers and addresses from the environment. The OTEL_* variables
+// are read by package telemetry.
 package config
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/tasks"
 )
 
-// Config is the environment, read. An empty field was not set.
+// Config is the configuration read from the environment. An empty field was not set.
 type Config struct {
 	// AMQPURL (MQTRACE_AMQP_URL) is the broker.
 	AMQPURL string
@@ -20,15 +20,14 @@ type Config struct {
 	Redis asynq.RedisClientOpt
 	// HTTPAddr (HTTP_ADDR) is the address to listen on.
 	HTTPAddr string
-	// PaymentURL (PAYMENT_URL) is the base URL of a payment service. Without
-	// it the order service's process brings the stand-in along.
+	// PaymentURL (PAYMENT_URL) is the base URL of a payment service. Without it the order
+	// service's process runs the stand-in too.
 	PaymentURL string
-	// ViewAddr (VIEW_ADDR) is where the page with the traces listens.
+	// ViewAddr (VIEW_ADDR) is the address of the page with the traces.
 	ViewAddr string
 	// Prefix (NAME_PREFIX) is put before the names of exchanges and queues.
 	Prefix string
-	// EmailRetryDelay (EMAIL_RETRY_DELAY) is the time before an email is tried
-	// again.
+	// EmailRetryDelay (EMAIL_RETRY_DELAY) is the delay before an email is retried.
 	EmailRetryDelay time.Duration
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/shop"
 )
 
-// greet says where everything is, in commands that can be typed as they stand.
+// greet prints where everything is, as commands that can be copied.
 func (s *staging) greet(servers string, without []shop.Part) {
 	env := s.backend.Environment()
 	fmt.Fprintf(s.out, `The services run on %s, until Ctrl-C. Their traces:
@@ -49,7 +49,7 @@ tok_unavailable and tok_panic. What waits in the queues:
 	}
 }
 
-// assignments are variables before a shell command.
+// assignments returns variables as they are written before a shell command.
 func assignments(env []string) string {
 	if len(env) == 0 {
 		return ""

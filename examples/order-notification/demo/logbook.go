@@ -13,7 +13,7 @@ const (
 	maxTraces = 1000
 )
 
-// line is what the demo shows of a JSON log line.
+// line has the fields of a JSON log line that the demo shows.
 type line struct {
 	Level   string `json:"level"`
 	Service string `json:"service"`
@@ -23,9 +23,9 @@ type line struct {
 	TraceID string `json:"trace_id"`
 }
 
-// logbook takes the services' log lines and keeps them by trace, to be shown
-// under the trace's tree. Warnings that belong to no trace go to standard
-// error at once, and so does everything in verbose mode.
+// logbook collects the services' log lines by trace, to be shown under the trace's tree.
+// Warnings that belong to no trace go to standard error at once, as does everything in
+// verbose mode.
 type logbook struct {
 	stderr  io.Writer
 	verbose bool

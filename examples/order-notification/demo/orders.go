@@ -21,10 +21,9 @@ const requestTimeout = 10 * time.Second
 type scene struct {
 	title string
 	notes []string
-	// send makes it happen and returns the id of its trace.
+	// send triggers it and returns the id of its trace.
 	send func(ctx context.Context) (traceID string, err error)
-	// spans are those without which the trace is not complete, as "service:
-	// span name", one for each.
+	// spans are the spans that a complete trace has, each as "service: span name".
 	spans []string
 }
 

@@ -26,8 +26,7 @@ func (s *staging) publishPoison(ctx context.Context) (traceID string, err error)
 	if err != nil {
 		return "", err //nolint:wrapcheck // It names the service.
 	}
-	// In the background, because a Collector that hangs is none of the demo's
-	// business.
+	// In the background, so that a Collector that hangs does not delay the demo.
 	defer s.flushes.Go(func() { t.Shutdown(context.WithoutCancel(ctx)) })
 	conn, err := rabbit.Dial(ctx, s.backend.AMQPURL, importName, t.Log)
 	if err != nil {

@@ -30,10 +30,10 @@ func (s *staging) print(tr spans.Trace) error {
 	return nil
 }
 
-// logColumns is what stands before a log line's text.
+// logColumns are the columns before a log line's text.
 const logColumns = 30
 
-// cut makes text fit into the rest of its line.
+// cut shortens text to fit the rest of its line.
 func (s *staging) cut(text string) string {
 	runes := []rune(text)
 	if room := s.tree.Width - logColumns; len(runes) > room && room > 1 {

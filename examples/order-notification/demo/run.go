@@ -23,15 +23,15 @@ const traceTimeout = 30 * time.Second
 var errSampling = errors.New("the demo needs every trace, and the environment drops some: " +
 	"unset OTEL_SDK_DISABLED and set OTEL_TRACES_SAMPLER=parentbased_always_on")
 
-// Run makes the five scenes happen and shows their traces. It fails where a
-// trace does not become complete.
+// Run plays the five scenes and shows their traces. It fails if a trace does not become
+// complete.
 func Run(ctx context.Context, cfg config.Config, opts Options) (err error) {
 	if !telemetry.KeepsEverything(ctx) {
 		return errSampling
 	}
 	started := time.Now()
-	// Before anything that may take its time, so that whoever has waited for the first
-	// build sees that it has begun.
+	// Before anything slow, so that a user who has waited for the first build sees that it
+	// has begun.
 	fmt.Fprintf(opts.Stdout, "Four services on %s, and five things that happen to them.\n", backend.Describe(cfg))
 	// Nobody calls the API from outside, so no fixed port needs to be free.
 	cfg.HTTPAddr = ""
@@ -89,8 +89,7 @@ func (s *staging) show(ctx context.Context, number int, scene scene, traceID str
 	return len(tr.Spans), nil
 }
 
-// missing returns what a trace lacks: spans that are wanted, and parents of
-// spans that are there.
+// missing returns what a trace lacks: expected spans, and the parents of its spans.
 func missing(tr spans.Trace, wanted []string) []string {
 	left := slices.Clone(wanted)
 	known := make(map[trace.SpanID]bool, len(tr.Spans))

@@ -21,8 +21,8 @@ const (
 	// viewAddr is the exporters' default endpoint.
 	viewAddr  = "127.0.0.1:4318"
 	lookEvery = 500 * time.Millisecond
-	// quietTime without a new span makes a trace worth showing. Nobody can
-	// know that a trace is complete; one that goes on is shown again.
+	// quietTime is how long a trace must have no new span before it is shown. There is no
+	// way to know that a trace is complete; one that grows later is shown again.
 	quietTime = 2500 * time.Millisecond
 )
 
@@ -54,7 +54,7 @@ func Serve(ctx context.Context, cfg config.Config, opts Options) (err error) {
 	for {
 		select {
 		case err := <-failed:
-			return err // nil where ctx has ended
+			return err // nil if ctx is done
 		case now := <-watching.C:
 			for _, tr := range w.due(s.store.Traces(), now) {
 				fmt.Fprintln(s.out)
@@ -67,7 +67,7 @@ func Serve(ctx context.Context, cfg config.Config, opts Options) (err error) {
 	}
 }
 
-// sighting is a trace's size, and since when it has had it.
+// sighting is a trace's size, and the time since which it has not changed.
 type sighting struct {
 	spans int
 	since time.Time
@@ -79,7 +79,7 @@ type watch struct{ seen map[trace.TraceID]sighting }
 
 func (w *watch) due(traces []spans.Trace, now time.Time) []spans.Trace {
 	var due []spans.Trace
-	kept := make(map[trace.TraceID]sighting, len(traces)) // What the store gave up, we forget.
+	kept := make(map[trace.TraceID]sighting, len(traces)) // Forget what the store has dropped.
 	for _, tr := range traces {
 		last, ok := w.seen[tr.ID]
 		if !ok || last.spans != len(tr.Spans) {

@@ -19,7 +19,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
-// places are where the servers and the page listen.
+// places are the addresses of the servers and the page.
 type places struct {
 	backend func(context.Context, config.Config) (*backend.Backend, error)
 	view    []string // the first address that is free
@@ -28,24 +28,25 @@ type places struct {
 const (
 	anyPort = "127.0.0.1:0"
 
-	// Retries come quickly here, so that the demo is short. asynq counts in whole seconds.
+	// Retries are quick here, to keep the demo short. asynq counts in whole seconds.
 	emailRetryDelay   = time.Second
 	emailPollInterval = 200 * time.Millisecond
 
 	cleanUpTimeout = 5 * time.Second
 )
 
-// Options say how to show things.
+// Options control the output.
 type Options struct {
 	Verbose        bool // show the services' log, with all its fields, on Stderr
 	Version        string
 	Stdout, Stderr *os.File
-	// Without are parts that Serve leaves to a process of their own.
+	// Without lists the parts that Serve does not run, because each has a process of its
+	// own.
 	Without []shop.Part
 }
 
-// staging is the servers, the services and the place where their traces are, a
-// receiver with a page.
+// staging is the servers, the services and the receiver of their traces, which has a web
+// page.
 type staging struct {
 	out  io.Writer
 	tree terminal.Options
@@ -58,11 +59,10 @@ type staging struct {
 	store      *traceview.Store
 	receiver   *traceview.Server
 	shop       *shop.Shop
-	flushes    sync.WaitGroup // of what sends spans besides the shop
+	flushes    sync.WaitGroup // of senders of spans other than the shop
 }
 
-// open starts the servers, the place for traces and the parts. The caller calls
-// close.
+// open starts the servers, the receiver and the parts. The caller calls close.
 func open(
 	ctx context.Context, cfg config.Config, opts Options, where places, parts ...shop.Part,
 ) (_ *staging, err error) {
@@ -107,8 +107,8 @@ func open(
 	return s, nil
 }
 
-// listen serves the page with the traces, which is also where they are sent. That
-// others can reach it was asked for where the address says so.
+// listen serves the page with the traces, which is also their OTLP endpoint. Other machines
+// can reach it only if the address says so.
 func (s *staging) listen(addr string) (*traceview.Server, error) {
 	return traceview.Listen(addr, s.store, traceview.AllowNonLoopback()) //nolint:wrapcheck // The caller says what it was doing.
 }

@@ -14,8 +14,8 @@ import (
 
 const (
 	orderIDKey = attribute.Key("order.id")
-	// tenantKey is the name of the baggage member and of the attribute that it
-	// becomes here. Baggage shows on no span by itself.
+	// tenantKey is the name of the baggage member and of the attribute it is copied to.
+	// Baggage does not appear on spans by itself.
 	tenantKey = attribute.Key("tenant.id")
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// asynqLogger puts asynq's own lines into the service's log.
+// asynqLogger writes asynq's own log lines to the service's log.
 type asynqLogger struct{ log *slog.Logger }
 
 var _ asynq.Logger = asynqLogger{}
@@ -18,7 +18,7 @@ func (l asynqLogger) Info(args ...any)  { l.log.Info(fmt.Sprint(args...)) }
 func (l asynqLogger) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...)) }
 func (l asynqLogger) Error(args ...any) { l.log.Error(fmt.Sprint(args...)) }
 
-// Fatal ends the process, which is what asynq asks of it.
+// Fatal ends the process, as asynq requires.
 func (l asynqLogger) Fatal(args ...any) {
 	l.log.Error(fmt.Sprint(args...))
 	os.Exit(1)

@@ -10,10 +10,10 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/tasks"
 )
 
-// flakyRecipient is a mailbox that is busy at the first attempt.
+// flakyRecipient is a mailbox that is busy on the first attempt.
 const flakyRecipient = "flaky@"
 
-// sendTime is what the stand-in takes for an email.
+// sendTime is how long the stand-in takes to send an email.
 const sendTime = 20 * time.Millisecond
 
 type mailError struct{ kind, text string }
@@ -28,7 +28,7 @@ func send(ctx context.Context, payload tasks.OrderConfirmation) error {
 	select {
 	case <-time.After(sendTime):
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // What asynq and the span want to see.
+		return ctx.Err() //nolint:wrapcheck // asynq and the span expect it as it is.
 	}
 	retried, _ := asynq.GetRetryCount(ctx)
 	if retried == 0 && strings.HasPrefix(payload.Email, flakyRecipient) {

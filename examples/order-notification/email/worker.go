@@ -23,12 +23,12 @@ const Name = "email-worker"
 
 const (
 	concurrency = 4
-	// drainTimeout is how long tasks in progress may take once the worker stops. asynq
-	// requeues the rest.
+	// drainTimeout is how long tasks in progress may take once the worker is stopping.
+	// asynq requeues the rest.
 	drainTimeout = 3 * time.Second
 )
 
-// Config is what the worker needs to know.
+// Config configures the worker.
 type Config struct {
 	Redis    asynq.RedisClientOpt
 	Queue    string
@@ -95,8 +95,7 @@ func (w *Worker) URL() string { return w.server.URL() }
 
 // Run works until ctx ends.
 func (w *Worker) Run(ctx context.Context) error {
-	// Start and Shutdown instead of asynq's Run, which would wait for signals
-	// by itself.
+	// Start and Shutdown instead of asynq's Run, which handles signals itself.
 	if err := w.asynq.Start(w.mux); err != nil {
 		return errors.Join(fmt.Errorf("start the asynq server: %w", err), w.server.Close())
 	}

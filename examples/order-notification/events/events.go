@@ -1,5 +1,5 @@
-// Package events is what the order service and the notification service agree
-// on: where order events are published and what is in them.
+// Package events defines what the order service and the notification service agree on:
+// where order events are published and what is in them.
 package events
 
 import (
@@ -13,14 +13,15 @@ import (
 // OrderCreatedKey is the routing key of [OrderCreated].
 const OrderCreatedKey = "order.created"
 
-// OrderCreated says that an order was accepted and paid.
+// OrderCreated is the event that an order was accepted and paid.
 type OrderCreated struct {
 	OrderID string `json:"order_id"`
 	Email   string `json:"email"`
 	Total   int    `json:"total"` // in cents
 }
 
-// MalformedError is a message body that no attempt will make sense of.
+// MalformedError is returned for a message body that cannot be parsed, however often it is
+// retried.
 type MalformedError struct{ reason string }
 
 func (e *MalformedError) Error() string { return "malformed order event: " + e.reason }
@@ -46,8 +47,8 @@ type Topology struct {
 	DeadLetterQueue    string
 }
 
-// NewTopology returns the names, each with a prefix, which is empty in
-// production and unique where a broker is shared with others.
+// NewTopology returns the names, each with a prefix, which is empty in production and
+// unique if a broker is shared with others.
 func NewTopology(prefix string) Topology {
 	return Topology{
 		Exchange:           prefix + "orders",
@@ -57,8 +58,8 @@ func NewTopology(prefix string) Topology {
 	}
 }
 
-// Declare makes the exchanges, queues and bindings. Both services call it:
-// whichever starts first, no event is published into the void.
+// Declare declares the exchanges, queues and bindings. Both services call it, so that no
+// event is lost, whichever starts first.
 func (t Topology) Declare(ch *amqp.Channel) error {
 	for _, exchange := range []string{t.Exchange, t.DeadLetterExchange} {
 		if err := ch.ExchangeDeclare(exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
@@ -82,7 +83,7 @@ func (t Topology) Declare(ch *amqp.Channel) error {
 	return nil
 }
 
-// Delete removes what Declare made, messages included.
+// Delete deletes what Declare declared, messages included.
 func (t Topology) Delete(ch *amqp.Channel) error {
 	var errs []error
 	for _, queue := range []string{t.Queue, t.DeadLetterQueue} {

@@ -9,8 +9,8 @@ import (
 
 const checkTimeout = 2 * time.Second
 
-// CheckHealth asks the server at a listen address how it is. It is the health
-// check of a container image that has no shell and no curl.
+// CheckHealth checks the health of the server at a listen address. It is the health check
+// of a container image that has no shell and no curl.
 func CheckHealth(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -16,13 +16,14 @@ import (
 // every few seconds would be most of what the tracing backend stores.
 const HealthPath = "/healthz"
 
-// MetricsPath is where the state of the process can be scraped. It is not traced either.
+// MetricsPath is the path from which the state of the process can be scraped. It is not
+// traced either.
 const MetricsPath = "/metrics"
 
-// traceIDHeader is the answer's header with the trace to look for.
+// traceIDHeader is the response header with the id of the request's trace.
 const traceIDHeader = "X-Trace-Id"
 
-// NewHandler traces what mux serves. Spans are named by method and route.
+// NewHandler traces the requests that mux serves. Spans are named by method and route.
 func NewHandler(mux *http.ServeMux, t *telemetry.Telemetry) http.Handler {
 	traced := otelhttp.NewHandler(
 		withTraceID(recovered(t.Log, jsonErrors(mux))), "",
@@ -53,8 +54,8 @@ func NewHealthMux(check func(ctx context.Context) error) *http.ServeMux {
 	return mux
 }
 
-// writeMetrics writes the state of the process in the text format of Prometheus. What the
-// service does is sent by OTLP instead, with exemplars: see package telemetry.
+// writeMetrics writes the state of the process in Prometheus's text format. The service's
+// own metrics are sent by OTLP instead, with exemplars: see package telemetry.
 func writeMetrics(w http.ResponseWriter, _ *http.Request) {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Problem is the body of every answer that is not a success.
+// Problem is the body of every response that is not a success.
 type Problem struct {
 	// Code is for programs, Message for people.
 	Code    string `json:"code"`
@@ -16,8 +16,8 @@ type Problem struct {
 	TraceID string `json:"trace_id,omitempty"`
 }
 
-// WriteJSON answers with body. A body that cannot be marshalled is a mistake
-// in this program; the answer then has its status and no body.
+// WriteJSON responds with body. A body that cannot be marshaled is a bug in this program;
+// the response then has the status and no body.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -25,10 +25,10 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(data, '\n')) // A client that has gone away does not care.
+	_, _ = w.Write(append(data, '\n')) // The client has gone away.
 }
 
-// WriteError answers with a [Problem] that names the request's trace.
+// WriteError responds with a [Problem] that has the id of the request's trace.
 func WriteError(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	problem := Problem{Code: code, Message: message}
 	if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
@@ -37,8 +37,8 @@ func WriteError(w http.ResponseWriter, r *http.Request, status int, code, messag
 	WriteJSON(w, status, problem)
 }
 
-// jsonErrors serves mux, and puts JSON in place of the plain text with which a
-// mux answers for a path or a method it does not know.
+// jsonErrors serves mux, and responds with JSON in place of mux's plain text if the path or
+// the method is unknown.
 func jsonErrors(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Pattern != "" {
@@ -49,8 +49,8 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// errorWriter keeps the status and the headers (Allow, Location) of an answer
-// and writes a body of its own.
+// errorWriter keeps the status and the headers (Allow, Location) of a response and writes a
+// body of its own.
 type errorWriter struct {
 	http.ResponseWriter
 

@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// recovered gives failing requests an error.type, and turns a panic into a 500,
-// a failed span and a log line with the stack. It sits inside the tracing: outside of it the span would end before
-// anybody could say what went wrong.
+// recovered gives failing requests an error.type, and turns a panic into a 500, a failed
+// span and a log line with the stack. It runs inside the tracing: outside, it would be too
+// late to set the status, because the span would have ended.
 func recovered(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := &statusWriter{ResponseWriter: w}
@@ -25,7 +25,7 @@ func recovered(log *slog.Logger, next http.Handler) http.Handler {
 				return
 			}
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(cause) // How a handler asks net/http to drop the connection.
+				panic(cause) // This is how a handler asks net/http to drop the connection.
 			}
 			ctx := r.Context()
 			span := trace.SpanFromContext(ctx)
@@ -45,7 +45,7 @@ func recovered(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// statusWriter knows whether an answer has been begun.
+// statusWriter records whether the response has been started.
 type statusWriter struct {
 	http.ResponseWriter
 
@@ -63,7 +63,7 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	return w.ResponseWriter.Write(b) //nolint:wrapcheck // A writer hands on its inner writer's error.
+	return w.ResponseWriter.Write(b) //nolint:wrapcheck // A wrapper returns the inner writer's error.
 }
 
 // Unwrap is for http.ResponseController.

@@ -1,6 +1,6 @@
-// Package httpserver is what the HTTP servers of the example have in common:
-// tracing by route, the x-trace-id header, recovery from panics, JSON errors,
-// /healthz, and an orderly stop.
+// Package httpserver provides what the HTTP servers of the example have in common: tracing
+// by route, the x-trace-id header, recovery from panics, JSON errors, /healthz, and an
+// orderly stop.
 package httpserver
 
 import (
@@ -17,7 +17,7 @@ const (
 	readTimeout       = 10 * time.Second
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = time.Minute
-	// stopTimeout is how long requests in progress may take once the service stops.
+	// stopTimeout is how long requests in progress may take once the service is stopping.
 	stopTimeout = 5 * time.Second
 )
 
@@ -27,8 +27,8 @@ type Server struct {
 	server   *http.Server
 }
 
-// Listen takes the address at once, so that a port in use is an error of the
-// start and not of a goroutine later on.
+// Listen binds the address at once, so that a port in use is reported at startup and not by
+// a goroutine later on.
 func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
@@ -62,7 +62,7 @@ func BaseURL(addr string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// Run serves until ctx ends, then lets the requests under way finish.
+// Run serves until ctx is done, then lets the requests in progress finish.
 func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.server.Serve(s.listener) }()
@@ -83,7 +83,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// Close gives the address back where Run was never called.
+// Close releases the address if Run was never called.
 func (s *Server) Close() error {
 	return s.listener.Close() //nolint:wrapcheck // Nothing to add to "close tcp 127.0.0.1:8080".
 }

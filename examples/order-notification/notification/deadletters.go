@@ -17,8 +17,8 @@ func (s *Service) consumeDeadLetters(ctx context.Context) {
 }
 
 // handleDeadLetter reports a message that could not be processed. A shop would keep the
-// body somewhere; here it is only logged, without the body, which may contain personal
-// data.
+// body somewhere; here the message is only logged, without the body, which may contain
+// personal data.
 func (s *Service) handleDeadLetter(ctx context.Context, d amqp.Delivery) error {
 	reason, queue := firstDeath(d.Headers)
 	s.log.ErrorContext(ctx, "dead letter",
@@ -26,8 +26,8 @@ func (s *Service) handleDeadLetter(ctx context.Context, d amqp.Delivery) error {
 	return d.Ack(false) //nolint:wrapcheck // Logged by the only caller, which says what it was about.
 }
 
-// firstDeath says why and from which queue a message was dead-lettered at
-// first. RabbitMQ puts that into headers of their own, besides x-death.
+// firstDeath returns why and from which queue a message was first dead-lettered. RabbitMQ
+// puts that into separate headers, besides x-death.
 func firstDeath(headers amqp.Table) (reason, queue string) {
 	reason, _ = headers["x-first-death-reason"].(string)
 	queue, _ = headers["x-first-death-queue"].(string)

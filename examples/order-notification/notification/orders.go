@@ -17,15 +17,15 @@ import (
 
 const (
 	enqueueTimeout = 5 * time.Second
-	// requeuePause keeps a message that cannot be processed just now from
-	// going round and round as fast as the network allows.
+	// requeuePause keeps a message that cannot be processed at the moment from being
+	// redelivered in a tight loop.
 	requeuePause = time.Second
 )
 
 type handleFunc func(ctx context.Context, d amqp.Delivery) error
 
-// consumeOrders returns when the deliveries end. A stop is no reason to drop
-// the message in hand, so the messages' contexts do not end with ctx.
+// consumeOrders returns when the deliveries end. Stopping must not interrupt a message in
+// progress, so the messages' contexts are not canceled with ctx.
 func (s *Service) consumeOrders(ctx context.Context) {
 	stopping := ctx.Done()
 	for ctx, d := range s.process.Deliveries(context.WithoutCancel(ctx), s.orders.deliveries) {
@@ -35,7 +35,7 @@ func (s *Service) consumeOrders(ctx context.Context) {
 		case err == nil:
 			err = d.Ack(false)
 		case errors.As(err, &malformed):
-			// Nobody will ever be able to read it: on to the dead letters.
+			// It can never be parsed, so it is dead-lettered.
 			s.log.ErrorContext(ctx, "order event rejected", "error", err)
 			amqptrace.Fail(ctx, err)
 			err = d.Reject(false)
@@ -50,7 +50,7 @@ func (s *Service) consumeOrders(ctx context.Context) {
 	}
 }
 
-// notify queues the email for an order event.
+// notify enqueues the email for an order event.
 func (s *Service) notify(ctx context.Context, body []byte) error {
 	event, err := events.ParseOrderCreated(body)
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Service) notify(ctx context.Context, body []byte) error {
 	return err //nolint:wrapcheck // Logged by the only caller, which says what it was about.
 }
 
-// pause waits a moment, or until the service stops.
+// pause waits for a moment, or until the service stops.
 func pause(stopping <-chan struct{}) {
 	select {
 	case <-time.After(requeuePause):

@@ -25,13 +25,13 @@ import (
 // Name is the service's name.
 const Name = "notification-service"
 
-// drainTimeout is how long messages in progress may take once the service stops. The rest
-// return to the queue.
+// drainTimeout is how long messages in progress may take once the service is stopping. The
+// rest return to the queue.
 const drainTimeout = 3 * time.Second
 
 var errCancelled = errors.New("RabbitMQ cancelled a consumer")
 
-// Config is what the service needs to know.
+// Config configures the service.
 type Config struct {
 	AMQPURL    string
 	Topology   events.Topology
@@ -133,10 +133,10 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-// drain stops new deliveries and waits for those that are here already.
+// drain stops new deliveries and waits for those that have been received.
 func (s *Service) drain(ctx context.Context, consumers *sync.WaitGroup) {
 	if s.conn.Health(ctx) != nil {
-		return // Nothing can be settled, and nobody says when it is over.
+		return // Nothing can be settled any more, so there is nothing to wait for.
 	}
 	s.orders.cancel()
 	s.dead.cancel()
@@ -148,7 +148,7 @@ func (s *Service) drain(ctx context.Context, consumers *sync.WaitGroup) {
 	}
 }
 
-// close ends the deliveries too, if anything is left of them.
+// close ends the deliveries too, if that has not happened yet.
 func (s *Service) close() error {
 	err := s.conn.Close()
 	if redisErr := s.tasks.Close(); redisErr != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/rabbit"
 )
 
-// prefetch is how many messages the broker sends ahead. They are what a
-// stopping service still has to work off.
+// prefetch is how many messages the broker sends ahead. A service that stops has to process
+// them first.
 const prefetch = 10
 
-// subscription is a consumer on a channel of its own, so that trouble with one
-// queue does not close the other's channel.
+// subscription is a consumer on a channel of its own, so that an error with one queue does
+// not close the other's channel.
 type subscription struct {
 	channel    *amqp.Channel
 	queue      string
@@ -32,7 +32,7 @@ func subscribe(conn *rabbit.Conn, topology events.Topology, queue string) (*subs
 	if err := ch.Qos(prefetch, 0, false); err != nil {
 		return nil, fmt.Errorf("set the prefetch: %w", err)
 	}
-	// The queue's name as consumer tag: there is one consumer on the channel.
+	// The queue's name is the consumer tag: there is only one consumer on the channel.
 	deliveries, err := ch.Consume(queue, queue, false, false, false, false, nil)
 	if err != nil {
 		return nil, fmt.Errorf("consume from %s: %w", queue, err)
@@ -40,6 +40,6 @@ func subscribe(conn *rabbit.Conn, topology events.Topology, queue string) (*subs
 	return &subscription{channel: ch, queue: queue, deliveries: deliveries}, nil
 }
 
-// cancel asks for no more deliveries. It fails where the connection is down,
-// and then none are coming anyway.
+// cancel stops the deliveries. It fails if the connection is down, and then none arrive
+// anyway.
 func (s *subscription) cancel() { _ = s.channel.Cancel(s.queue, false) }

@@ -11,7 +11,7 @@ import (
 
 const maxBody = 64 << 10
 
-// createOrder is POST /orders.
+// createOrder handles POST /orders.
 func (s *Service) createOrder(w http.ResponseWriter, r *http.Request) {
 	tenant, err := tenantOf(r)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Service) createOrder(w http.ResponseWriter, r *http.Request) {
 		ctx = withTenant(ctx, tenant)
 	}
 	o := newOrder(request, tenant)
-	outcome, _ := s.place(ctx, o) // The outcome says it all, and the error has been logged.
+	outcome, _ := s.place(ctx, o) // The outcome is enough, and the error has been logged.
 	answer(w, r, o, outcome)
 }
 

@@ -2,7 +2,7 @@ package order
 
 import "sync"
 
-// prices are in cents. What is not in here does not exist.
+// prices are in cents. An article without a price does not exist.
 var prices = map[string]int{
 	"tea":     450,
 	"caddy":   1200,
@@ -16,13 +16,12 @@ type inventory struct {
 	stock map[string]int
 }
 
-// newInventory is well supplied, except that caddies are few and samovars sold
-// out.
+// newInventory returns a stock in which caddies are few and samovars are sold out.
 func newInventory() *inventory {
 	return &inventory{stock: map[string]int{"tea": 1_000_000, "teapot": 1_000_000, "caddy": 100}}
 }
 
-// reserve takes all items or none, and reports which it was.
+// reserve takes all items or none, and reports whether it took them.
 func (v *inventory) reserve(items []Item) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -38,8 +38,8 @@ type Order struct {
 	Total  int    `json:"total"` // in cents
 }
 
-// Outcome is how an order ended. Only the failing ones are errors: that
-// something is sold out is nothing to wake anybody for.
+// Outcome is how an order ended. Only failures are errors: an article that is sold out is
+// no reason to page anyone.
 type Outcome string
 
 // The outcomes of an order.
@@ -51,7 +51,7 @@ const (
 	NotPublished    Outcome = "not_published"
 )
 
-// validate says everything that is wrong with a request at once.
+// validate returns all that is wrong with a request in one error.
 func (r *Request) validate() error {
 	var problems []string
 	if address, err := mail.ParseAddress(r.Email); err != nil || address.Address != r.Email {

@@ -21,7 +21,7 @@ const (
 	maxAnswer      = 64 << 10
 )
 
-// paymentError is a payment that was not made.
+// paymentError is the error for a payment that was not made.
 type paymentError struct {
 	outcome Outcome
 	reason  string
@@ -29,7 +29,7 @@ type paymentError struct {
 
 func (e *paymentError) Error() string { return e.reason }
 
-// ErrorType is the span's error.type.
+// ErrorType returns the span's error.type.
 func (e *paymentError) ErrorType() string { return string(e.outcome) }
 
 // paymentClient calls the payment service over HTTP.
@@ -58,7 +58,7 @@ func newPaymentClient(baseURL string, t *telemetry.Telemetry) *paymentClient {
 	}
 }
 
-// charge takes the money. Its errors are *paymentError.
+// charge takes the payment. Its errors are *paymentError.
 func (c *paymentClient) charge(ctx context.Context, o Order) error {
 	body, err := json.Marshal(payment.Request{OrderID: o.ID, Amount: o.Total, Token: o.Token})
 	if err != nil {
@@ -74,8 +74,8 @@ func (c *paymentClient) charge(ctx context.Context, o Order) error {
 		return &paymentError{PaymentFailed, fmt.Sprintf("payment service does not answer: %v", err)}
 	}
 	defer response.Body.Close()
-	// Read to the end: only then is the client's span over and the connection
-	// free for the next payment.
+	// Read to the end: only then does the client's span end and can the connection be
+	// reused.
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer))
 	switch response.StatusCode {
 	case http.StatusCreated:

@@ -19,8 +19,8 @@ const (
 	tenantKey       = attribute.Key("tenant.id")
 )
 
-// place carries an order through. An error comes with every outcome that is a
-// failure, and has been logged.
+// place carries out an order. It returns an error for every outcome that is a failure, and
+// has logged it.
 func (s *Service) place(ctx context.Context, o Order) (Outcome, error) {
 	var outcome Outcome
 	err := telemetry.InSpan(ctx, s.tracer, "place order", func(ctx context.Context) error {
@@ -53,7 +53,7 @@ func (s *Service) carryOut(ctx context.Context, o Order) (Outcome, error) {
 		return PaymentFailed, err
 	}
 	if err := s.publisher.publish(ctx, o); err != nil {
-		// The money is taken and the stock reserved: somebody has to look.
+		// The payment is taken and the stock reserved: somebody has to look into it.
 		log.ErrorContext(ctx, "order paid but not announced", "error", err)
 		return NotPublished, err
 	}

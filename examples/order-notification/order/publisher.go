@@ -16,7 +16,7 @@ import (
 
 const confirmTimeout = 5 * time.Second
 
-// publisher publishes order events and waits until the broker has them.
+// publisher publishes order events and waits for their confirms.
 type publisher struct {
 	conn     *rabbit.Conn
 	traced   *amqptrace.Publisher
@@ -47,9 +47,9 @@ func newPublisher(conn *rabbit.Conn, topology events.Topology, t *telemetry.Tele
 	}, nil
 }
 
-// publish returns nil once the broker has the event in a queue. Else the error is
-// rabbit.ErrReconnecting, amqptrace.ErrReturned, ErrNacked or ErrClosed, the
-// context's, or the channel's own.
+// publish returns nil once the broker has the event in a queue. Otherwise the error is
+// rabbit.ErrReconnecting, amqptrace.ErrReturned, ErrNacked or ErrClosed, the context's, or
+// the channel's own.
 //
 // The customer has paid by now, so a client that hangs up does not cancel it.
 // A shop that must not lose the event at all writes it to an outbox table in
@@ -59,7 +59,7 @@ func (p *publisher) publish(ctx context.Context, o Order) error {
 	if err != nil {
 		return fmt.Errorf("marshal the order event: %w", err)
 	}
-	// amqp091-go asks its users to keep off a channel that is being re-opened.
+	// amqp091-go requires that a channel is not used while it is being reopened.
 	if err := p.conn.Health(ctx); err != nil {
 		return fmt.Errorf("publish the order event: %w", err)
 	}

@@ -17,7 +17,7 @@ import (
 // Name is the service's name.
 const Name = "order-service"
 
-// Config is what the service needs to know.
+// Config configures the service.
 type Config struct {
 	AMQPURL    string
 	Topology   events.Topology
@@ -36,7 +36,7 @@ type Service struct {
 	server    *httpserver.Server
 }
 
-// New connects to the broker and takes the HTTP address. The caller calls
+// New connects to the broker and listens on the HTTP address. The caller calls
 // [Service.Run].
 func New(ctx context.Context, cfg Config, t *telemetry.Telemetry) (*Service, error) {
 	conn, err := rabbit.Dial(ctx, cfg.AMQPURL, Name, t.Log)
@@ -68,7 +68,7 @@ func (s *Service) handler(t *telemetry.Telemetry) http.Handler {
 // URL is the base URL of the API.
 func (s *Service) URL() string { return s.server.URL() }
 
-// Run takes orders until ctx ends or the broker is gone for good.
+// Run accepts orders until ctx is done or the broker is gone for good.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// TenantHeader says for which tenant an order is.
+	// TenantHeader is the header with the tenant that an order is for.
 	TenantHeader = "X-Tenant-ID"
 	// TenantBaggage is the baggage member under which the tenant travels with
 	// the trace, through both queues, to the email worker.
 	TenantBaggage = "tenant.id"
 )
 
-// tenantPattern is what a tenant id looks like. The id ends up in headers of
-// requests, messages and tasks and on spans: nothing else gets in.
+// tenantPattern matches valid tenant ids. The id ends up in headers of requests, messages
+// and tasks and on spans, so anything else is rejected.
 var tenantPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$`)
 
 var errTenant = errors.New(TenantHeader + " must be 1 to 64 letters, digits, - or _")
 
-// tenantOf reads the tenant from the header or, where another service of the
-// company is in front of this one, from the baggage it sent.
+// tenantOf returns the tenant from the header or, if another service of the company calls
+// this one, from the baggage that it sent.
 func tenantOf(r *http.Request) (string, error) {
 	tenant := r.Header.Get(TenantHeader)
 	if tenant == "" {
@@ -36,7 +36,7 @@ func tenantOf(r *http.Request) (string, error) {
 	return tenant, nil
 }
 
-// withTenant puts the tenant into the baggage, next to what is there already.
+// withTenant adds the tenant to the baggage.
 func withTenant(ctx context.Context, tenant string) context.Context {
 	member, err := baggage.NewMemberRaw(TenantBaggage, tenant)
 	if err != nil {
@@ -44,7 +44,7 @@ func withTenant(ctx context.Context, tenant string) context.Context {
 	}
 	bag, err := baggage.FromContext(ctx).SetMember(member)
 	if err != nil {
-		return ctx // The baggage that came in is full: go on without.
+		return ctx // The incoming baggage is full: continue without.
 	}
 	return baggage.ContextWithBaggage(ctx, bag)
 }

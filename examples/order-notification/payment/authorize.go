@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// Tokens that the stand-in treats in a way of their own. Any other is good.
+// Tokens that the stand-in treats specially. Any other is accepted.
 const (
 	TokenDeclined    = "tok_declined"
 	TokenUnavailable = "tok_unavailable"
@@ -18,12 +18,12 @@ const (
 	TokenSlow        = "tok_slow"
 )
 
-// slowTime is what the card network takes for TokenSlow: more than the two
-// seconds from which deploy/collector keeps a trace for its length, and less
-// than the order service waits for.
+// slowTime is how long the card network takes for TokenSlow: more than the two seconds from
+// which deploy/collector keeps a trace for its duration, and less than the order service's
+// timeout.
 const slowTime = 2500 * time.Millisecond
 
-// failure is a payment that was not authorized.
+// failure is the error for a payment that was not authorized.
 type failure struct{ kind, text string }
 
 var (
@@ -50,12 +50,11 @@ func (s *Service) authorize(ctx context.Context, r Request) *failure {
 		return nil
 	}, attribute.String("order.id", r.OrderID), attribute.Int("payment.amount", r.Amount))
 	var failed *failure
-	_ = errors.As(err, &failed) // nil where err is none
+	_ = errors.As(err, &failed) // nil if err is not a failure
 	return failed
 }
 
-// takeTime returns early if the caller hangs up: nothing then waits for the provider's
-// answer.
+// takeTime returns early if the caller hangs up: nothing is waiting for the answer then.
 func takeTime(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

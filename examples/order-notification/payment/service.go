@@ -17,7 +17,7 @@ import (
 const (
 	// Name is the service's name.
 	Name = "payment-service"
-	// Path is where payments are posted.
+	// Path is the path that payments are posted to.
 	Path = "/payments"
 
 	maxBody = 16 << 10
@@ -35,10 +35,10 @@ type Service struct {
 	log    *slog.Logger
 	tracer trace.Tracer
 	server *httpserver.Server
-	fees   []int // Empty, which is the mistake that TokenPanic is there to make.
+	fees   []int // Empty: indexing it is the bug that TokenPanic triggers.
 }
 
-// New takes the HTTP address. The caller calls [Service.Run].
+// New listens on the HTTP address. The caller calls [Service.Run].
 func New(ctx context.Context, addr string, t *telemetry.Telemetry) (*Service, error) {
 	s := &Service{log: t.Log, tracer: t.Tracer()}
 	mux := httpserver.NewHealthMux(func(context.Context) error { return nil })
@@ -54,7 +54,7 @@ func New(ctx context.Context, addr string, t *telemetry.Telemetry) (*Service, er
 // URL is the base URL of the service.
 func (s *Service) URL() string { return s.server.URL() }
 
-// Run takes payments until ctx ends.
+// Run accepts payments until ctx is done.
 func (s *Service) Run(ctx context.Context) error { return s.server.Run(ctx) }
 
 func (s *Service) createPayment(w http.ResponseWriter, r *http.Request) {

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	dialTimeout  = 10 * time.Second // as long as RabbitMQ waits for a client's introduction
+	dialTimeout  = 10 * time.Second // RabbitMQ's own handshake timeout
 	closeTimeout = 2 * time.Second
 	heartbeat    = 5 * time.Second
 
-	// A broker that restarts is back within this many attempts; after them
-	// the service exits and leaves the rest to whatever supervises it.
+	// A broker that restarts is back within this many attempts; after them the service
+	// exits and leaves the rest to its supervisor.
 	reconnectAttempts = 30
 	reconnectInterval = time.Second
 )
 
-// ErrReconnecting is the health of a connection that is being re-established.
+// ErrReconnecting is returned by Health while the connection is being re-established.
 var ErrReconnecting = errors.New("the connection to RabbitMQ is being re-established")
 
 // Conn is a connection that re-establishes itself, with its channels, their
@@ -33,17 +33,17 @@ var ErrReconnecting = errors.New("the connection to RabbitMQ is being re-establi
 type Conn struct {
 	*amqp.Connection
 
-	// Host and Port are where the broker is.
+	// Host and Port are the broker's address.
 	Host string
 	Port int
 
 	lost    chan error
 	watched chan struct{}
-	broken  atomic.Bool // from the loss of the connection until all of it is back
+	broken  atomic.Bool // from the loss of the connection until everything is restored
 }
 
-// Dial connects to the broker. Neither its errors nor its log lines have the
-// URL's user or password in them.
+// Dial connects to the broker. Neither its errors nor its log lines contain the URL's user
+// or password.
 func Dial(ctx context.Context, rawURL, name string, log *slog.Logger) (*Conn, error) {
 	uri, err := amqp.ParseURI(rawURL)
 	if err != nil {
@@ -78,8 +78,8 @@ func Dial(ctx context.Context, rawURL, name string, log *slog.Logger) (*Conn, er
 	return conn, nil
 }
 
-// watch ends when the connection is closed for good, be it by Close or because
-// the broker stayed away.
+// watch returns when the connection is closed for good, by Close or because the broker did
+// not come back.
 func (c *Conn) watch(ctx context.Context, changes <-chan *amqp.StateChanged, log *slog.Logger) {
 	defer close(c.watched)
 	for change := range changes {
@@ -102,10 +102,10 @@ func (c *Conn) watch(ctx context.Context, changes <-chan *amqp.StateChanged, log
 // Lost receives an error when the connection is gone for good.
 func (c *Conn) Lost() <-chan error { return c.lost }
 
-// Health is nil while the connection stands, with its channels, queues and
-// consumers. IsClosed alone would not do: it is false again as soon as the
-// broker is dialled, and what is sent before the rest is back gets lost or, in
-// the middle of a channel's handshake, closes the connection once more.
+// Health returns nil while the connection is up, with its channels, queues and consumers.
+// IsClosed is not enough: it is false again as soon as the broker is dialed, and what is
+// sent before the rest is restored gets lost or, in the middle of a channel's handshake,
+// closes the connection once more.
 func (c *Conn) Health(context.Context) error {
 	if c.broken.Load() || c.IsClosed() {
 		return ErrReconnecting
@@ -113,7 +113,7 @@ func (c *Conn) Health(context.Context) error {
 	return nil
 }
 
-// Close takes leave of the broker, without waiting long for it to answer.
+// Close closes the connection, without waiting long for the broker's answer.
 func (c *Conn) Close() error {
 	err := c.CloseDeadline(time.Now().Add(closeTimeout))
 	if errors.Is(err, amqp.ErrClosed) {

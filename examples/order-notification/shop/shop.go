@@ -21,7 +21,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// Part is what can be deployed by itself.
+// Part is a part of the shop that can be deployed by itself.
 type Part string
 
 // The parts.
@@ -31,23 +31,22 @@ const (
 	Email        Part = "email"
 )
 
-// anyPort is for a server whose address need not be known beforehand.
+// anyPort is the address of a server that need not be known beforehand.
 const anyPort = "127.0.0.1:0"
 
-// Config is what the parts need to know.
+// Config configures the parts.
 type Config struct {
 	AMQPURL string
 	Redis   asynq.RedisClientOpt
 	Prefix  string // of exchange and queue names
 
-	// HTTPAddr is where the first part listens: the order service for orders,
-	// the others for health checks. By default, any port on loopback.
+	// HTTPAddr is the address on which the first part listens: the order service for
+	// orders, the others for health checks. By default, any port on loopback.
 	HTTPAddr string
-	// PaymentURL is the payment service. By default, the order part brings a
-	// stand-in along.
+	// PaymentURL is the payment service. By default, the order part runs a stand-in.
 	PaymentURL string
 
-	// Telemetry is given to each service with the service's name.
+	// Telemetry is passed to each service, with the service's name filled in.
 	Telemetry telemetry.Config
 
 	// See [email.Config].
@@ -57,7 +56,7 @@ type Config struct {
 // Shop is running services.
 type Shop struct {
 	cfg      Config
-	units    []*unit // in the order of their start
+	units    []*unit // in the order in which they started
 	ended    chan struct{}
 	endOnce  sync.Once
 	orderURL string
@@ -77,8 +76,8 @@ type unit struct {
 	err       error // to be read once done is closed
 }
 
-// Start starts the parts. Services run until [Shop.Run] stops them; where one
-// cannot start, those before it are stopped again.
+// Start starts the parts. Services run until [Shop.Run] stops them; if one cannot start,
+// those before it are stopped again.
 func Start(ctx context.Context, cfg Config, parts ...Part) (*Shop, error) {
 	s := &Shop{cfg: cfg, ended: make(chan struct{})}
 	for i, part := range parts {
@@ -107,9 +106,9 @@ func Start(ctx context.Context, cfg Config, parts ...Part) (*Shop, error) {
 // OrderURL is the base URL of the order API.
 func (s *Shop) OrderURL() string { return s.orderURL }
 
-// Run waits until ctx ends or a service fails, and then stops all of them: the
-// last one started first, so that a service outlives those that call it. The
-// spans that are left are sent at the end, at the same time for all.
+// Run waits until ctx ends or a service fails, and then stops all of them: the last one
+// started first, so that a service outlives those that call it. The remaining spans are
+// sent at the end, for all services at the same time.
 func (s *Shop) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -166,7 +165,8 @@ func (s *Shop) start(
 func (s *Shop) startOrder(ctx context.Context, addr string) (err error) {
 	paymentURL := s.cfg.PaymentURL
 	if paymentURL == "" {
-		// OTEL_SERVICE_NAME is about the order service, not about its guest.
+		// OTEL_SERVICE_NAME is the name of the order service, not of the stand-in beside
+		// it.
 		paymentURL, err = s.start(ctx, payment.Name, true,
 			func(ctx context.Context, t *telemetry.Telemetry) (runner, error) { return payment.New(ctx, anyPort, t) })
 		if err != nil {

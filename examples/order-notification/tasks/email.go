@@ -1,5 +1,5 @@
-// Package tasks is what the notification service and the email worker agree
-// on: the asynq queue, its tasks, and the Redis they are in.
+// Package tasks defines what the notification service and the email worker agree on: the
+// asynq queue, its tasks, and the Redis they are in.
 package tasks
 
 import (
@@ -25,8 +25,8 @@ type OrderConfirmation struct {
 	Total   int    `json:"total"` // in cents
 }
 
-// QueueName is the asynq queue of email tasks. The prefix is empty in
-// production and unique where Redis is shared with others.
+// QueueName is the asynq queue of email tasks. The prefix is empty in production and unique
+// if Redis is shared with others.
 func QueueName(prefix string) string { return prefix + "emails" }
 
 // NewOrderConfirmation returns the task. Its id comes from the order, so that
@@ -45,8 +45,8 @@ func NewOrderConfirmation(queue string, payload OrderConfirmation) (*asynq.Task,
 	), nil
 }
 
-// ParseOrderConfirmation reads a task's payload. A payload that cannot be read
-// is not retried: it will not get better.
+// ParseOrderConfirmation reads a task's payload. A payload that cannot be read is not
+// retried: another attempt would fail too.
 func ParseOrderConfirmation(task *asynq.Task) (OrderConfirmation, error) {
 	var payload OrderConfirmation
 	if err := json.Unmarshal(task.Payload(), &payload); err != nil {

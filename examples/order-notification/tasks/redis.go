@@ -10,11 +10,11 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
 )
 
-// answerTimeout is how long Redis may take to be connected to and to answer.
+// answerTimeout is how long connecting to Redis and its answer may take.
 const answerTimeout = 10 * time.Second
 
-// ParseRedis reads what MQTRACE_REDIS_ADDR holds: host:port, or a redis:// or
-// rediss:// URL where there is a user, a password, a database number or TLS.
+// ParseRedis parses the value of MQTRACE_REDIS_ADDR: host:port, or a redis:// or rediss://
+// URL if there is a user, a password, a database number or TLS.
 func ParseRedis(text string) (asynq.RedisClientOpt, error) {
 	opt, err := asynqredis.Parse(text)
 	if err != nil {
@@ -24,8 +24,8 @@ func ParseRedis(text string) (asynq.RedisClientOpt, error) {
 	return opt, nil
 }
 
-// Ping reports whether Redis answers, within ten seconds: asynq would go on trying for
-// longer than anybody looks at a terminal.
+// Ping returns an error if Redis does not answer within ten seconds: asynq would keep
+// trying for longer than a user waits.
 func Ping(ctx context.Context, opt asynq.RedisClientOpt) error {
 	opt.ReadTimeout = answerTimeout
 	client := asynqredis.NewClient(opt)

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// newLogger writes JSON lines that name their service and their span.
+// newLogger returns a logger of JSON lines that name their service and their span.
 func newLogger(cfg Config, res *resource.Resource) *slog.Logger {
 	var writer io.Writer = os.Stderr
 	if cfg.LogWriter != nil {
@@ -48,7 +48,7 @@ func (h spanHandler) Handle(ctx context.Context, record slog.Record) error {
 			slog.String("trace_flags", sc.TraceFlags().String()),
 		)
 	}
-	return h.Handler.Handle(ctx, record) //nolint:wrapcheck // A handler hands on its inner handler's error.
+	return h.Handler.Handle(ctx, record) //nolint:wrapcheck // A wrapper returns the inner handler's error.
 }
 
 // WithAttrs and WithGroup are written out because the embedded ones would

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// newLoggerProvider returns nil where no logs are to be sent.
+// newLoggerProvider returns nil if no logs are to be sent.
 func newLoggerProvider(
 	ctx context.Context, cfg Config, res *resource.Resource, log *slog.Logger,
 ) (*sdklog.LoggerProvider, error) {
@@ -35,8 +35,8 @@ func newLoggerProvider(
 	), nil
 }
 
-// withOTLP returns a logger that writes its lines as log does and sends them by
-// OTLP besides, where the record has the ids of the span in fields of its own.
+// withOTLP returns a logger that writes its lines as log does and sends them by OTLP too,
+// where a record has fields of its own for the ids of the span.
 func withOTLP(log *slog.Logger, provider *sdklog.LoggerProvider) *slog.Logger {
 	bridge := otelslog.NewHandler(scopeName, otelslog.WithLoggerProvider(provider))
 	return slog.New(bothHandlers{log.Handler(), levelHandler{bridge, LogLevel()}})
@@ -67,7 +67,7 @@ func (h bothHandlers) WithGroup(name string) slog.Handler {
 	return bothHandlers{h[0].WithGroup(name), h[1].WithGroup(name)}
 }
 
-// levelHandler holds back what is below its level. The bridge would send all.
+// levelHandler drops records below its level. The bridge alone would send all of them.
 type levelHandler struct {
 	slog.Handler
 
@@ -86,7 +86,7 @@ func (h levelHandler) WithGroup(name string) slog.Handler {
 	return levelHandler{h.Handler.WithGroup(name), h.level}
 }
 
-// logExporter loses log records patiently; they are on standard error too.
+// logExporter tolerates the loss of log records, which are on standard error too.
 type logExporter struct {
 	sdklog.Exporter
 

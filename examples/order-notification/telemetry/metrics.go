@@ -16,14 +16,14 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// metricInterval is how often metrics are sent, which is how old a dashboard may be.
-// OTEL_METRIC_EXPORT_INTERVAL wins.
+// metricInterval is how often metrics are sent, and so how old the data on a dashboard may
+// be. OTEL_METRIC_EXPORT_INTERVAL wins.
 const metricInterval = 15 * time.Second
 
-// newMeterProvider returns nil where no metrics are to be sent.
+// newMeterProvider returns nil if no metrics are to be sent.
 //
-// Measurements made within a sampled span bring its ids along as exemplars:
-// that is the SDK's default, OTEL_METRICS_EXEMPLAR_FILTER=trace_based.
+// Measurements made within a sampled span have its ids as exemplars: that is the SDK's
+// default, OTEL_METRICS_EXEMPLAR_FILTER=trace_based.
 func newMeterProvider(
 	ctx context.Context, cfg Config, res *resource.Resource, log *slog.Logger,
 ) (*sdkmetric.MeterProvider, error) {
@@ -53,8 +53,8 @@ func readerOptions() []sdkmetric.PeriodicReaderOption {
 	return []sdkmetric.PeriodicReaderOption{sdkmetric.WithInterval(metricInterval)}
 }
 
-// metricExporter loses collections patiently. Counters and histograms are
-// cumulative, so that the next collection brings what this one did not.
+// metricExporter tolerates the loss of collections. Counters and histograms are cumulative,
+// so the next collection makes up for it.
 type metricExporter struct {
 	sdkmetric.Exporter
 
@@ -71,10 +71,9 @@ func (e *metricExporter) Export(ctx context.Context, metrics *metricdata.Resourc
 
 var lent sync.Once
 
-// lendToSDK makes a provider the global one where the SDK is to count the spans
-// that it exports and loses, for it knows no other. The first service of a
-// process lends its own, for all.
-// https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
+// lendToSDK makes a provider the global one if the SDK is to count the spans that it
+// exports and loses, because the SDK uses only that. The first service of a process sets
+// its own, for all. https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 func lendToSDK(meters *sdkmetric.MeterProvider) {
 	if strings.EqualFold(os.Getenv("OTEL_GO_X_OBSERVABILITY"), "true") {
 		lent.Do(func() { otel.SetMeterProvider(meters) })

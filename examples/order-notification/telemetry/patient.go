@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// warnEvery is how often a Collector that stays away is mentioned in the log.
+// warnEvery is how often the log mentions that the Collector cannot be reached.
 const warnEvery = time.Minute
 
-// patience turns an exporter's failures into a warning now and then. Without
-// it each lost batch is a line on standard error through the global error
-// handler, in a format of its own and with no service to it.
+// patience turns an exporter's failures into a warning now and then. Without it the global
+// error handler prints a line on standard error for each lost batch, in a different format
+// and without the service's name.
 type patience struct {
-	log  *slog.Logger // which does not send by OTLP what it says
+	log  *slog.Logger // which does not send by OTLP
 	what string       // is exported
 
 	mu     sync.Mutex
@@ -22,7 +22,7 @@ type patience struct {
 	lost   int       // since the last line
 }
 
-// saw takes note of an export of n things.
+// saw records an export of n items.
 func (p *patience) saw(ctx context.Context, err error, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,15 +9,15 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// newResource names the service. Later detectors win, so what
-// OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say comes after the defaults.
+// newResource returns the service's resource. Later detectors win, so
+// OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME come after the defaults.
 func newResource(ctx context.Context, cfg Config) (*resource.Resource, error) {
 	opts := []resource.Option{
 		resource.WithSchemaURL(semconv.SchemaURL),
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(
 			semconv.ServiceName(cfg.Service),
-			// Without it, the metrics of two instances are one series that jumps.
+			// Without it, the metrics of two instances would be one series that jumps.
 			semconv.ServiceInstanceID(uuid.NewString()),
 			semconv.ServiceVersion(cmp.Or(cfg.Version, "dev")),
 			semconv.DeploymentEnvironmentNameDevelopment,

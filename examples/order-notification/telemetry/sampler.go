@@ -19,12 +19,12 @@ const (
 	productionRatio = 0.1
 )
 
-// newSampler returns nil where OTEL_TRACES_SAMPLER is set: the SDK reads that
-// variable by itself, and a sampler given in code would silently win over it.
+// newSampler returns nil if OTEL_TRACES_SAMPLER is set: the SDK reads that variable by
+// itself, and a sampler given in code would silently win over it.
 //
-// The decision is made once, where the trace starts, and everybody downstream
-// follows it (ParentBased): a service that decided for itself would cut holes
-// into other services' traces.
+// The decision is made once, where the trace starts, and all services downstream follow it
+// (ParentBased): a service that decided for itself would leave gaps in other services'
+// traces.
 func newSampler(res *resource.Resource) sdktrace.Sampler {
 	if strings.TrimSpace(os.Getenv(samplerVariable)) != "" {
 		return nil
@@ -44,13 +44,12 @@ func defaultRatio(res *resource.Resource) float64 {
 	return ratio
 }
 
-// KeepsEverything reports whether each new trace will be recorded, as far as
-// the environment decides.
+// KeepsEverything reports whether the environment lets every new trace be recorded.
 func KeepsEverything(ctx context.Context) bool {
 	if sdkDisabled() {
 		return false
 	}
-	res, _ := newResource(ctx, Config{}) // What is wrong with it, Setup says.
+	res, _ := newResource(ctx, Config{}) // Setup reports what is wrong with it.
 	switch strings.ToLower(strings.TrimSpace(os.Getenv(samplerVariable))) {
 	case "":
 		return defaultRatio(res) >= 1

@@ -23,19 +23,18 @@ import (
 // metrics and log records to leave, so that a Collector which hangs cannot hold up a deployment.
 const flushTimeout = 3 * time.Second
 
-// Config says who the service is and where its spans and logs go. What the
-// standard OTEL_* variables say is read in addition.
+// Config has the service's name and where its spans and logs go. The standard OTEL_*
+// variables apply too.
 type Config struct {
 	// Service is the service.name, unless OTEL_SERVICE_NAME gives another.
 	Service string
 	// Version is the service.version. By default, "dev".
 	Version string
-	// KeepName makes Service win over OTEL_SERVICE_NAME, for a process that
-	// hosts several services and whose one variable cannot name them all.
+	// KeepName makes Service win over OTEL_SERVICE_NAME, for a process that hosts several
+	// services, which one variable cannot name.
 	KeepName bool
-	// ViewerURL is the base URL of an OTLP/HTTP receiver that gets the spans
-	// besides the one the environment names, and neither metrics nor logs. By
-	// default, there is none.
+	// ViewerURL is the base URL of another OTLP/HTTP receiver of the spans, besides the one
+	// in the environment. It gets neither metrics nor logs. By default, there is none.
 	ViewerURL string
 	// LogWriter gets the JSON log lines. By default, standard error.
 	LogWriter io.Writer
@@ -52,7 +51,7 @@ type Telemetry struct {
 	shutdown  sync.Once
 }
 
-// provider is a part of the SDK that holds something back to be sent.
+// provider is a part of the SDK that buffers data to be sent.
 type provider struct {
 	what     string
 	shutdown func(context.Context) error
@@ -62,8 +61,8 @@ type provider struct {
 // a logger whose lines carry the ids of the span they were written in. The
 // caller calls [Telemetry.Shutdown] before it exits.
 //
-// Nothing here waits for a Collector, now or later: what cannot be sent waits in
-// bounded queues of the SDK, and is lost beyond them.
+// Nothing here ever waits for a Collector: what cannot be sent is kept in the SDK's bounded
+// queues, and dropped when they are full.
 func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
 	res, misread := newResource(ctx, cfg)
 	t := &Telemetry{
@@ -80,7 +79,7 @@ func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
 		return nil, fmt.Errorf("set up telemetry of %s: %w", cfg.Service, err)
 	}
 	if misread != nil {
-		// A wrong OTEL_RESOURCE_ATTRIBUTES is no reason not to take orders.
+		// An invalid OTEL_RESOURCE_ATTRIBUTES must not stop the service from taking orders.
 		t.Log.WarnContext(ctx, "part of the telemetry resource was not understood", "error", misread)
 	}
 	if err := t.build(ctx, cfg, res); err != nil {
@@ -90,8 +89,8 @@ func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
 	return t, nil
 }
 
-// build starts the three providers. The exporters report to the logger that
-// writes to standard error alone: what they say of the Collector is not for it.
+// build starts the three providers. The exporters report to the logger that writes to
+// standard error only: their complaints about the Collector should not be sent to it.
 func (t *Telemetry) build(ctx context.Context, cfg Config, res *resource.Resource) error {
 	plain := t.Log
 	tracers, err := newTracerProvider(ctx, cfg, res, plain)
@@ -122,10 +121,10 @@ func (t *Telemetry) build(ctx context.Context, cfg Config, res *resource.Resourc
 	return nil
 }
 
-// Shutdown sends what is still waiting, for a few seconds at most, and says in
-// the log if that failed. It is called with a context that has not been
-// cancelled: the signal that stopped the service must not stop the flush too.
-// The three signals leave at the same time, so that none eats another's share.
+// Shutdown sends what is still buffered, for a few seconds at most, and logs if that fails.
+// It must be called with a context that has not been canceled: the signal that stopped the
+// service must not stop the flush too. The three providers are flushed at the same time, so
+// that none uses up another's time.
 func (t *Telemetry) Shutdown(ctx context.Context) {
 	t.shutdown.Do(func() {
 		ctx, cancel := context.WithTimeout(ctx, flushTimeout)

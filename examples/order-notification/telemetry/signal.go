@@ -10,11 +10,11 @@ const (
 	// defaultEndpoint is where a Collector on the same machine listens. The exporters'
 	// own default is the same with TLS.
 	defaultEndpoint = "http://localhost:4318"
-	// protocol is the only one built in, because gRPC would make the first build longer.
+	// protocol is the only one built in: gRPC would make the first build slower.
 	protocol = "http/protobuf"
 )
 
-// signal is one of OpenTelemetry's three, as the paths of OTLP spell it.
+// signal is one of OpenTelemetry's three, as spelled in the paths of OTLP.
 type signal string
 
 const (
@@ -23,7 +23,8 @@ const (
 	signalLogs    signal = "logs"
 )
 
-// exporter returns OTEL_TRACES_EXPORTER or its kin, as name and value.
+// exporter returns the signal's exporter variable, such as OTEL_TRACES_EXPORTER, as name
+// and value.
 func (s signal) exporter() (variable, value string) {
 	variable = "OTEL_" + strings.ToUpper(string(s)) + "_EXPORTER"
 	return variable, strings.TrimSpace(os.Getenv(variable))
@@ -69,11 +70,10 @@ func checkSettings() error {
 	return nil
 }
 
-// target reports whether the signal is exported, and where to. The URL is empty
-// where the environment has one, which the exporters read by themselves.
+// target reports whether the signal is exported, and where to. The URL is empty if the
+// environment has one, which the exporters read by themselves.
 //
-// With a viewer and nothing in the environment there is no Collector to be
-// expected.
+// With a viewer and nothing in the environment, assume that there is no Collector.
 func (s signal) target(cfg Config) (url string, ok bool) {
 	_, exporter := s.exporter()
 	_, endpoint := s.setting("ENDPOINT")

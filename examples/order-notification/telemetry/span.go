@@ -13,14 +13,14 @@ import (
 // hand.
 const scopeName = "github.com/mqtrace/mqtrace/examples/order-notification"
 
-// Tracer makes the spans a service writes by hand.
+// Tracer returns the tracer of the spans that a service makes by hand.
 func (t *Telemetry) Tracer() trace.Tracer {
 	return t.TracerProvider.Tracer(scopeName, trace.WithSchemaURL(semconv.SchemaURL))
 }
 
-// InSpan runs do in a span. An error that do returns is the span's status and
-// comes back unchanged; a panic is its status too and goes on up, with the
-// place it came from intact because nothing recovers it here.
+// InSpan runs do in a span. An error that do returns is the span's status and comes back
+// unchanged; a panic becomes its status too and is not recovered, so that its stack trace
+// stays intact.
 func InSpan(
 	ctx context.Context, tracer trace.Tracer, name string,
 	do func(ctx context.Context) error, attrs ...attribute.KeyValue,
@@ -42,9 +42,9 @@ func InSpan(
 	return err
 }
 
-// Fail marks the span as failed. The status and the log have the error, not an exception
-// event: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/ An error may
-// name its own error.type with a method ErrorType() string.
+// Fail marks the span as failed. The error goes into the status and the log, not into an
+// exception event: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/ An
+// error may set error.type with a method ErrorType() string.
 func Fail(span trace.Span, err error) {
 	span.SetStatus(codes.Error, err.Error())
 	span.SetAttributes(semconv.ErrorType(err))

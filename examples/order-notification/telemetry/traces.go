@@ -13,8 +13,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// batchDelay is how long a span waits for others before it is sent, and so what is
-// lost when a process is killed. OTEL_BSP_SCHEDULE_DELAY wins.
+// batchDelay is how long a span waits for others before it is sent, and so how much is lost
+// when a process is killed. OTEL_BSP_SCHEDULE_DELAY wins.
 const batchDelay = time.Second
 
 func newTracerProvider(
@@ -43,9 +43,9 @@ func spanBatchOptions() []sdktrace.BatchSpanProcessorOption {
 	return []sdktrace.BatchSpanProcessorOption{sdktrace.WithBatchTimeout(batchDelay)}
 }
 
-// newSpanExporters returns the exporter to the viewer, if there is one, and the
-// one the environment asks for. The viewer comes first: processors are flushed
-// in order at the end, and a Collector that hangs must not eat its share.
+// newSpanExporters returns the exporter to the viewer, if there is one, and the one the
+// environment asks for. The viewer comes first: processors are flushed in order at the end,
+// and a Collector that hangs must not use up its time.
 func newSpanExporters(ctx context.Context, cfg Config, log *slog.Logger) ([]sdktrace.SpanExporter, error) {
 	var exporters []sdktrace.SpanExporter
 	add := func(opts ...otlptracehttp.Option) error {
@@ -73,8 +73,8 @@ func newSpanExporters(ctx context.Context, cfg Config, log *slog.Logger) ([]sdkt
 	return exporters, nil
 }
 
-// viewerOptions undoes what the environment says about the Collector: its
-// headers may hold credentials, and the viewer is on loopback without TLS.
+// viewerOptions overrides the environment's settings for the Collector: its headers may
+// hold credentials, and the viewer is on loopback without TLS.
 func viewerOptions(base string) []otlptracehttp.Option {
 	return []otlptracehttp.Option{
 		otlptracehttp.WithEndpointURL(strings.TrimSuffix(base, "/") + "/v1/traces"),
@@ -83,7 +83,7 @@ func viewerOptions(base string) []otlptracehttp.Option {
 	}
 }
 
-// spanExporter loses spans patiently.
+// spanExporter tolerates the loss of spans.
 type spanExporter struct {
 	sdktrace.SpanExporter
 

@@ -1,5 +1,5 @@
-// Package orders is a program that docs/testing.md tests: it publishes orders and bills them,
-// and welcomes customers by an asynq task.
+// Package orders is the program that docs/testing.md tests: it publishes orders and bills
+// them, and welcomes customers with an asynq task.
 package orders
 
 import (
@@ -10,13 +10,14 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Place publishes an order and waits until the broker has it.
+// Place publishes an order and waits for its confirm.
 func Place(ctx context.Context, ch *amqp.Channel, id string) error {
 	return amqptrace.NewPublisher(ch).PublishConfirmed(ctx, "orders", "order.created", true, false,
 		amqp.Publishing{MessageId: id, Body: []byte(id)})
 }
 
-// Bill bills orders until the channel is closed. One that cannot be billed is tried once more.
+// Bill bills orders until the channel is closed. An order that cannot be billed is retried
+// once.
 func Bill(ctx context.Context, ch *amqp.Channel, charge func(order string) error) error {
 	deliveries, err := ch.ConsumeWithContext(ctx, "billing", "", false, false, false, false, nil)
 	if err != nil {

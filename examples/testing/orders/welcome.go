@@ -14,7 +14,7 @@ func Welcome(ctx context.Context, client *asynqtrace.Client, customer string) er
 	return err
 }
 
-// Mux has the handlers of the worker.
+// Mux returns the worker's handlers.
 func Mux(send func(customer string) error) *asynq.ServeMux {
 	mux := asynq.NewServeMux()
 	mux.Use(asynqtrace.Middleware())

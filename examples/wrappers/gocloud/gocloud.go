@@ -47,8 +47,8 @@ func (t Topic) Send(ctx context.Context, m *pubsub.Message) error {
 	}))
 }
 
-// Receive receives a message, has it handled, and acks it, or nacks it where that failed: a
-// *pubsub.Message cannot be wrapped, so handle must not settle it.
+// Receive receives a message, calls handle, and acks the message, or nacks it if handle
+// failed: a *pubsub.Message cannot be wrapped, so handle must not settle it.
 func Receive(
 	ctx context.Context, sub *pubsub.Subscription, cons *amqptrace.Consumer,
 	handle func(context.Context, *pubsub.Message) error,

@@ -53,8 +53,8 @@ type processor struct {
 	traced   *amqptrace.Consumer
 }
 
-// inFlight has the context of each task under way: machinery has no way for one from here to
-// the task.
+// inFlight holds the context of each task in progress: machinery has no way to pass one
+// from here to the task.
 var inFlight sync.Map
 
 func (p processor) Process(s *machinery.Signature) error {
@@ -65,12 +65,12 @@ func (p processor) Process(s *machinery.Signature) error {
 	inFlight.Store(s.UUID, ctx)
 	defer inFlight.Delete(s.UUID)
 	err := p.TaskProcessor.Process(s)
-	traced.Settled(amqptrace.Ack) // whatever came of it
+	traced.Settled(amqptrace.Ack) // whatever the outcome
 	return traced.Result(err)
 }
 
-// Task gives a task the context of its trace. machinery keeps the task's error to itself, so it
-// is noted here.
+// Task gives a task the context of its trace. machinery does not pass on the task's error,
+// so it is recorded here.
 func Task(task func(context.Context, string) error) func(context.Context, string) error {
 	return func(ctx context.Context, arg string) error {
 		if s := machinery.SignatureFromContext(ctx); s != nil {

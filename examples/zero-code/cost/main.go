@@ -1,6 +1,6 @@
-// Command cost publishes and processes messages, as many as its argument says, on a broker of
-// its own. It is built three times: as it is, with orchestrion, and with amqptrace called by
-// hand (-tags byhand).
+// Command cost publishes and processes as many messages as its argument says, on a broker
+// of its own. It is built three times: as it is, with orchestrion, and with amqptrace
+// called by hand (-tags byhand).
 package main
 
 import (

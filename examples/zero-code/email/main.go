@@ -1,4 +1,4 @@
-// Command email sends the emails that wait in asynq. There is nothing of OpenTelemetry in it.
+// Command email sends the emails that are queued in asynq. It does not use OpenTelemetry.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// prefix is of all names, so that several can share the servers.
+// prefix is the prefix of all names, so that several instances can share the servers.
 var prefix = os.Getenv("PREFIX")
 
 func main() {

@@ -1,5 +1,5 @@
-// Command notify turns the orders in RabbitMQ into emails to be sent, which are tasks of asynq.
-// There is nothing of OpenTelemetry in it.
+// Command notify turns the orders in RabbitMQ into emails to be sent, as asynq tasks. It
+// does not use OpenTelemetry.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 
 const workers = 4
 
-// prefix is of all names, so that several can share the servers.
+// prefix is the prefix of all names, so that several instances can share the servers.
 var prefix = os.Getenv("PREFIX")
 
 func main() {
@@ -79,7 +79,7 @@ func subscribe(conn *amqp.Connection) (<-chan amqp.Delivery, error) {
 	return ch.Consume(queue.Name, "", false, false, false, false, nil)
 }
 
-// handle has no context: neither does the delivery come with one, nor does Enqueue take one.
+// handle has no context: a delivery does not carry one, and Enqueue does not take one.
 func handle(client *asynq.Client, d amqp.Delivery) error {
 	_, err := client.Enqueue(asynq.NewTask("email:confirmation", d.Body), asynq.Queue(prefix+"emails"))
 	return err

@@ -1,5 +1,5 @@
-// Command order takes orders over HTTP and publishes them to RabbitMQ. There is nothing of
-// OpenTelemetry in it.
+// Command order takes orders over HTTP and publishes them to RabbitMQ. It does not use
+// OpenTelemetry.
 package main
 
 import (
@@ -12,14 +12,14 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// shop publishes by way of an interface, as a program does that is tested with a fake.
+// shop publishes through an interface, as a program that is tested with a fake does.
 type shop struct {
 	channel interface {
 		Publish(exchange, key string, mandatory, immediate bool, msg amqp.Publishing) error
 	}
 }
 
-// prefix is of all names, so that several can share the servers.
+// prefix is the prefix of all names, so that several instances can share the servers.
 var prefix = os.Getenv("PREFIX")
 
 func main() {

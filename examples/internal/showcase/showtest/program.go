@@ -17,8 +17,8 @@ import (
 const programVariable = "SHOWTEST_PROGRAM"
 
 // Main runs the tests of an example and is all that its TestMain does. In the processes
-// that [Run] starts it calls the example's main function instead: they are the program, and
-// nothing else has to be built.
+// that [Run] starts it calls the example's main function instead, so that the program need
+// not be built separately.
 func Main(m *testing.M, program func()) {
 	if os.Getenv(programVariable) != "" {
 		program()
@@ -27,7 +27,7 @@ func Main(m *testing.M, program func()) {
 	goleak.VerifyTestMain(m)
 }
 
-// checkProgram runs the example as a reader does.
+// checkProgram runs the example as a reader would.
 func checkProgram(t *testing.T, name string) {
 	t.Helper()
 	stdout, stderr, code := runProgram(t, "")
@@ -53,7 +53,7 @@ func checkProgram(t *testing.T, name string) {
 	}
 }
 
-// runProgram runs the program with a broker's URL, or with none.
+// runProgram runs the program with a broker's URL, or without one.
 func runProgram(t *testing.T, url string) (stdout, stderr string, code int) {
 	t.Helper()
 	path, err := os.Executable()
@@ -61,7 +61,7 @@ func runProgram(t *testing.T, url string) (stdout, stderr string, code int) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path) //nolint:gosec // this very binary
+	cmd := exec.CommandContext(t.Context(), path) //nolint:gosec // this test binary
 	cmd.Env = append(os.Environ(), programVariable+"=1", showcase.BrokerVariable+"="+url)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	var exit *exec.ExitError

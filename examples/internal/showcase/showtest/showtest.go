@@ -1,4 +1,4 @@
-// Package showtest plays the examples in tests and compares what their traces say.
+// Package showtest runs the examples in tests and compares their traces.
 package showtest
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
-// Attributes that an outline shows, with what they are called there.
+// Attributes that an outline shows, with their names there.
 var shown = []struct{ key, name string }{
 	{"mqtrace.attempt", "attempt"},
 	{"mqtrace.settlement", "settled"},
@@ -31,9 +31,9 @@ var shown = []struct{ key, name string }{
 	{"error.type", "error"},
 }
 
-// Run runs an example as a program, plays it on the in-process broker and, where one is
-// named, on a real one, and compares its traces with an outline, one span a line under its
-// parent.
+// Run runs an example as a program and on the in-process broker and, if one is named, on a
+// real one, and compares its traces with an outline, which has a line for each span, under
+// its parent.
 func Run(t *testing.T, e showcase.Example, want string) {
 	t.Helper()
 	brokers := map[string]string{"in-process": ""}
@@ -57,7 +57,8 @@ func Run(t *testing.T, e showcase.Example, want string) {
 	}
 }
 
-// madeUp is what brokers make up: there would be a span name for each client.
+// madeUp matches names that brokers generate: with them there would be a span name for each
+// client.
 var madeUp = regexp.MustCompile(`amq\.gen-[^*]|amq\.rabbitmq\.reply-to\.[^*]`)
 
 func checkNames(t *testing.T, played *showcase.Played) {
@@ -71,7 +72,8 @@ func checkNames(t *testing.T, played *showcase.Played) {
 	}
 }
 
-// checkOutput expects the tree of each trace, a row for each span, and what to look at.
+// checkOutput checks that the output has the tree of each trace, a row for each span, and
+// what to look at.
 func checkOutput(t *testing.T, e showcase.Example, played *showcase.Played, out string) {
 	t.Helper()
 	if !strings.HasSuffix(out, "\n"+strings.TrimSpace(e.LookAt)+"\n") {
@@ -95,13 +97,13 @@ func checkOutput(t *testing.T, e showcase.Example, played *showcase.Played, out 
 	}
 }
 
-// Outline writes traces down so that they can be compared: names, kinds, services,
-// parents, links and the attributes that matter, and no ids or times.
+// Outline formats traces for comparison: names, kinds, services, parents, links and the
+// attributes that matter, without ids and times.
 func Outline(played *showcase.Played) string {
 	o := outline{labels: make(map[trace.SpanID]string)}
 	for _, tr := range played.Traces {
 		o.spans = append(o.spans, slices.SortedFunc(slices.Values(tr.Spans), func(a, b spans.Span) int {
-			// By name first: what two consumers do at the same time has no order.
+			// By name first: the order of what two consumers do at the same time is random.
 			return cmp.Or(cmp.Compare(a.Name, b.Name), a.Start.Compare(b.Start))
 		}))
 	}

@@ -11,7 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Headers are those of a task.
+// Headers are the headers of a task.
 type Headers map[string]any
 
 // Signature is a call of a task.
@@ -101,7 +101,7 @@ func (b broker) StartConsuming(consumerTag string, _ int, p TaskProcessor) (bool
 
 type signatureKey struct{}
 
-// SignatureFromContext returns the signature of the task that ctx is of.
+// SignatureFromContext returns the signature of the task that ctx belongs to.
 func SignatureFromContext(ctx context.Context) *Signature {
 	s, _ := ctx.Value(signatureKey{}).(*Signature)
 	return s
