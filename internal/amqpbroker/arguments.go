@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// maxTimer is the longest time RabbitMQ takes, in milliseconds: ten years.
+// maxTimer is the longest time that RabbitMQ accepts, in milliseconds: ten years.
 const maxTimer = 10 * 365 * 24 * 60 * 60 * 1000
 
 // typeArguments are the x-arguments of queue.declare that a queue type supports. A second
@@ -25,19 +25,20 @@ var typeArguments = map[string][]string{
 		"x-queue-leader-locator", "x-consumer-disconnected-timeout", "x-consumer-timeout", "x-delayed-retry-type",
 		"x-delayed-retry-min", "x-delayed-retry-max",
 	},
-	"stream": { // of which there are none here
+	"stream": { // not supported here
 		"x-max-length-bytes", queueType, "x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes",
 		"x-initial-cluster-size", "x-queue-leader-locator",
 	},
 }
 
-// argument says how an x-argument is checked and kept.
+// argument describes how an x-argument is checked and stored.
 type argument struct {
 	name string
 	set  func(t *queueTraits, args table, f field) (problem string)
 }
 
-// queueArguments are those whose values are checked, in RabbitMQ's order. Others pass.
+// queueArguments are the arguments whose values are checked, in RabbitMQ's order. Others
+// are accepted as they are.
 var queueArguments = []argument{
 	{"x-expires", number(1, maxTimer, func(t *queueTraits) *int64 { return &t.expiry })},
 	{"x-message-ttl", number(0, maxTimer, func(t *queueTraits) *int64 { return &t.messageTTL })},
@@ -84,7 +85,8 @@ func number(low, high int64, at func(*queueTraits) *int64) func(*queueTraits, ta
 
 func wrongType(f field) string { return fmt.Sprintf("{unacceptable_type,%s}", typeName(f.kind)) }
 
-// text reads a string argument with f, which returns what is wrong with it.
+// text reads a string argument with f, which returns a description of what is wrong with
+// it.
 func text(read func(t *queueTraits, s string) string) func(*queueTraits, table, field) string {
 	return func(t *queueTraits, _ table, f field) string {
 		s, ok := f.text()
@@ -102,7 +104,7 @@ func name(at func(*queueTraits) **string) func(*queueTraits, table, field) strin
 	})
 }
 
-// oneOf checks a string that has no effect here but must be one of these.
+// oneOf checks a string that has no effect here but must be one of the given values.
 func oneOf(problem string, known ...string) func(*queueTraits, table, field) string {
 	return text(func(_ *queueTraits, s string) string {
 		if !slices.Contains(known, s) {
@@ -133,7 +135,7 @@ func setOverflow(t *queueTraits, s string) string {
 	return ""
 }
 
-// setVersion accepts a value without effect: nothing is ever on disk.
+// setVersion accepts a value that has no effect: nothing is ever written to disk.
 func setVersion(t *queueTraits, args table, f field) string {
 	var version int64
 	problem := number(0, math.MaxInt64, func(*queueTraits) *int64 { return &version })(t, args, f)

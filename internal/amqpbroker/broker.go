@@ -18,7 +18,7 @@ const (
 	defaultCloseGrace       = 2 * time.Second
 )
 
-// ErrNotLoopback is the error of Listen for an address that other machines can reach.
+// ErrNotLoopback is returned by Listen for an address that other machines can reach.
 var ErrNotLoopback = errors.New("amqpbroker: not a loopback address")
 
 // Option configures a Broker.
@@ -33,8 +33,8 @@ type config struct {
 	allowNonLoopback bool
 	hook             func(Frame)
 	now              func() time.Time
-	handshakeTimeout time.Duration // for a client to get to the running state
-	closeGrace       time.Duration // for a client to answer that it is told to go
+	handshakeTimeout time.Duration // for a client to reach the running state
+	closeGrace       time.Duration // for a client to answer connection.close
 }
 
 // AllowNonLoopback lets the broker listen where other machines can reach it.
@@ -43,8 +43,7 @@ func AllowNonLoopback() Option {
 	return func(c *config) { c.allowNonLoopback = true }
 }
 
-// WithCredentials sets the one user there is. By default, guest with the password
-// guest.
+// WithCredentials sets the only user. By default, it is guest with the password guest.
 func WithCredentials(user, password string) Option {
 	return func(c *config) { c.user, c.password = user, password }
 }
@@ -100,7 +99,7 @@ type Broker struct {
 	exchanges   map[string]*exchange
 	queues      map[string]*queue
 	repliers    map[string]*channel // direct reply-to consumers by the names of their replies
-	ownReplies  string              // with what the broker begins those names
+	ownReplies  string              // prefix of those names
 	names       uint64              // for server-made names
 	knobs       knobs
 }
@@ -163,15 +162,15 @@ func (b *Broker) URL() string {
 	return u.String()
 }
 
-// Close notifies every client that the broker shuts down (320 CONNECTION_FORCED),
-// gives them a moment to answer, and ends. None of the broker's goroutines is left
-// when it returns. It never fails, and may be called twice.
+// Close notifies every client that the broker is shutting down (320 CONNECTION_FORCED),
+// gives them a moment to answer, and stops. All of the broker's goroutines have ended when
+// it returns. It never fails, and may be called more than once.
 func (b *Broker) Close() error {
 	b.stop(true)
 	return nil
 }
 
-// Kill drops every connection without closing it properly, as a crash does, and ends.
+// Kill drops every connection without closing it properly, as a crash does, and stops.
 func (b *Broker) Kill() { b.stop(false) }
 
 func (b *Broker) stop(graceful bool) {
@@ -190,7 +189,7 @@ func (b *Broker) stop(graceful bool) {
 		_ = b.listener.Close()
 		b.clock.stop()
 		b.running.Wait()
-		b.mu.Lock() // nothing persists: let go of what the queues held
+		b.mu.Lock() // nothing persists: release what the queues held
 		b.queues, b.exchanges = nil, nil
 		b.mu.Unlock()
 	})

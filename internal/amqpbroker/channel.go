@@ -4,26 +4,26 @@ import (
 	"errors"
 )
 
-// channel is one channel of a connection. state and the content being put together
-// belong to the connection's reading goroutine, all else to the broker's mutex.
+// channel is one channel of a connection. state and content belong to the connection's
+// reading goroutine; the broker's mutex guards everything else.
 type channel struct {
 	id     uint16
 	conn   *connection
 	broker *Broker
 
 	state   channelState
-	content *content // being put together, nil between methods
+	content *content // being assembled, nil between methods
 
 	ended     bool
 	consumers map[string]*consumer
 	unacked   deque[*delivery] // by delivery tag
-	tag       uint64           // the last delivery tag given out
+	tag       uint64           // the last delivery tag assigned
 	lastQueue string           // what an empty queue name stands for
 	prefetch  int              // for consumers to come
 
-	confirms *confirmer   // nil where not in confirm mode
-	tx       *transaction // nil where not in transaction mode
-	reply    *replier     // direct reply-to consumer, nil where there is none
+	confirms *confirmer   // nil unless in confirm mode
+	tx       *transaction // nil unless in transaction mode
+	reply    *replier     // direct reply-to consumer, nil if there is none
 }
 
 type channelState int
@@ -37,7 +37,7 @@ const (
 // content is a basic.publish whose header or body has not arrived yet.
 type content struct {
 	publish publishArgs
-	header  bool // the header is there
+	header  bool // the header has arrived
 	size    uint64
 	left    uint64
 	raw     []byte
@@ -114,11 +114,11 @@ func (ch *channel) carryOut(id methodID, d *decoder) error {
 	return err
 }
 
-// errUndecodable is the error of an operation with malformed arguments.
+// errUndecodable is returned by an operation whose arguments are malformed.
 var errUndecodable = errors.New("amqpbroker: malformed arguments")
 
-// resolve closes the channel where err is a channel exception. Any other error is
-// for the connection.
+// resolve closes the channel if err is a channel exception. It returns any other error,
+// which is for the connection to handle.
 func (ch *channel) resolve(err error, id methodID) error {
 	var e *exception
 	if !errors.As(blame(err, id), &e) || e.hard() {
@@ -206,7 +206,7 @@ func (ch *channel) unsubscribe() {
 
 func (ch *channel) send(id methodID, args encoder) { ch.conn.send(ch.id, id, args) }
 
-// answer sends the reply to a method, unless the client did not want one.
+// answer sends the reply to a method, unless the client asked for none.
 func (ch *channel) answer(noWait bool, id methodID, args encoder) {
 	if !noWait {
 		ch.send(id, args)
@@ -241,7 +241,7 @@ func (ch *channel) contentBody(payload []byte) error {
 	// A body too large for a message is counted, not kept.
 	if ch.state == channelRunning && ch.content.size <= ch.broker.cfg.maxMessageSize {
 		if ch.content.body == nil && ch.content.left == 0 {
-			ch.content.body = payload // all in one frame, which nobody else holds
+			ch.content.body = payload // all in one frame, which nothing else refers to
 		} else {
 			ch.content.body = append(ch.content.body, payload...)
 		}

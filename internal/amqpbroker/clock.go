@@ -10,7 +10,7 @@ import (
 // mutex held. Its own state is guarded by that mutex too.
 type clock struct {
 	mu   *sync.Mutex
-	now  func() time.Time // the same for all that the broker does, TTLs included
+	now  func() time.Time // shared by everything the broker does, TTLs included
 	due  alarms
 	wake chan struct{}
 	quit chan struct{}
@@ -21,7 +21,7 @@ type alarm struct {
 	at    time.Time
 	call  func()
 	clock *clock
-	index int // in the heap, -1 when it has been called or cancelled
+	index int // in the heap, -1 once called or cancelled
 }
 
 // cancel may be called on any alarm, nil included. The mutex must be held.
@@ -64,8 +64,8 @@ func (c *clock) run() {
 	}
 }
 
-// ring makes the calls that are due and returns how long to sleep. It releases the mutex
-// between calls.
+// ring makes the calls that are due and returns how long to sleep until the next one. It
+// releases the mutex between calls.
 func (c *clock) ring() time.Duration {
 	for {
 		c.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// connection is one client. Its fields belong to the reading goroutine, except
-// where noted; channels is changed only there, and only under the broker's mutex.
+// connection is one client. Its fields belong to the reading goroutine unless noted
+// otherwise; channels is changed only there, and only under the broker's mutex.
 type connection struct {
 	broker     *Broker
 	sock       net.Conn
@@ -21,16 +21,16 @@ type connection struct {
 	state        connectionState
 	capabilities table
 	clientName   string        // under the broker's mutex
-	frameMax     uint32        // largest frame, 0 for no limit; fixed when channels exist
+	frameMax     uint32        // largest frame, 0 for no limit; fixed once channels exist
 	channelMax   uint16        // 0 for no limit
 	silence      time.Duration // after which the peer counts as dead, 0 for never
 	channels     map[uint16]*channel
 
-	confirming map[*channel]struct{}     // have confirms to send; under the broker's mutex
+	confirming map[*channel]struct{}     // channels with confirms to send; under the broker's mutex
 	blocked    bool                      // connection.blocked was sent; under the broker's mutex
-	published  bool                      // content came in since the last look
-	lastCall   atomic.Pointer[time.Time] // when shutDown gives the peer up
-	gone       chan struct{}             // closed when the connection is not to wait any more
+	published  bool                      // content arrived since the last check
+	lastCall   atomic.Pointer[time.Time] // when shutDown gives up on the peer
+	gone       chan struct{}             // closed when the connection must not wait any longer
 }
 
 type connectionState int
@@ -41,7 +41,7 @@ const (
 	stateOpening
 	stateRunning
 	stateClosing // connection.close was sent
-	stateClosed  // the socket can go
+	stateClosed  // the socket can be closed
 )
 
 func newConnection(b *Broker, sock net.Conn) *connection {
@@ -60,7 +60,7 @@ func newConnection(b *Broker, sock net.Conn) *connection {
 }
 
 // socketReader is the connection's reader: before it waits for the peer, it sends the
-// pending confirms, so that they go out together and yet never late.
+// pending confirms, so that they are batched but never late.
 type socketReader struct{ c *connection }
 
 func (r socketReader) Read(p []byte) (int, error) {
@@ -72,8 +72,7 @@ func (r socketReader) Read(p []byte) (int, error) {
 	return c.sock.Read(p)
 }
 
-// deadline sets a deadline that is so far off, 0 for none, unless shutDown has set
-// the last one.
+// deadline sets a deadline d from now, 0 for none, unless shutDown has set the final one.
 func (c *connection) deadline(set func(time.Time) error, wait time.Duration) {
 	if wait == 0 {
 		_ = set(time.Time{})
@@ -85,11 +84,11 @@ func (c *connection) deadline(set func(time.Time) error, wait time.Duration) {
 	}
 }
 
-// errLostSync says that what follows on the socket cannot be read as frames.
+// errLostSync means that what follows on the socket cannot be parsed as frames.
 var errLostSync = errors.New("amqpbroker: lost sync with the peer")
 
-// read is the connection's reading goroutine: it owns the connection, and what
-// ends it ends the connection.
+// read is the connection's reading goroutine. It owns the connection: when it ends, so does
+// the connection.
 func (c *connection) read() {
 	err := c.shakeHands()
 	for err == nil && c.state != stateClosed {
@@ -98,8 +97,8 @@ func (c *connection) read() {
 	}
 	c.forget()
 	c.out.end()
-	// Read on so that the peer sees the last output: closing a socket with unread input
-	// would reset it and lose the output.
+	// Keep reading so that the peer sees the last output: closing a socket with unread
+	// input would reset it and lose the output.
 	c.deadline(c.sock.SetDeadline, c.broker.cfg.closeGrace)
 	_, _ = io.Copy(io.Discard, c.sock)
 	<-c.out.finished
@@ -115,8 +114,8 @@ func (c *connection) forget() {
 	c.dropChannels()
 }
 
-// dropChannels ends all channels and deletes the exclusive queues. What one channel
-// gives back must not go to the next, which is about to end. The broker's mutex
+// dropChannels ends all channels and deletes the exclusive queues. Messages that one
+// channel returns must not go to the next, which is about to end too. The broker's mutex
 // must be held.
 func (c *connection) dropChannels() {
 	for _, ch := range c.channels {
@@ -144,7 +143,7 @@ func (c *connection) cut() {
 	delete(c.broker.connections, c)
 }
 
-// stopWaiting lets go of a publisher that is held. The broker's mutex must be held.
+// stopWaiting releases a publisher that is being held. The broker's mutex must be held.
 func (c *connection) stopWaiting() {
 	select {
 	case <-c.gone:
@@ -167,8 +166,8 @@ func (c *connection) sendClose(e *exception) {
 	c.send(0, connectionClose, args)
 }
 
-// raise reports to the peer an exception that ends the connection. Other errors
-// are handed back: they end it too, with no peer to report to.
+// raise reports an exception that ends the connection to the peer. It returns other errors:
+// they end the connection too, but there is no peer left to report them to.
 func (c *connection) raise(err error) error {
 	var e *exception
 	if !errors.As(err, &e) {

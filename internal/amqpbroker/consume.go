@@ -7,7 +7,7 @@ import (
 
 func (ch *channel) basicQos(d *decoder) error {
 	size, count := d.u32(), int(d.u16())
-	d.u8() // global: RabbitMQ 4.3 counts per consumer all the same
+	d.u8() // global: RabbitMQ 4.3 counts per consumer regardless
 	if !d.done() {
 		return errUndecodable
 	}
@@ -129,7 +129,7 @@ func (ch *channel) nextTag() uint64 {
 	return ch.tag
 }
 
-// newName makes a name that no client has seen.
+// newName returns a name that no client has seen.
 func (b *Broker) newName(prefix string) string {
 	b.names++
 	return fmt.Sprintf("%s%s-%d", prefix, secret(), b.names)

@@ -35,7 +35,7 @@ func (c *consumer) ready() bool {
 	return c.channel.conn.out.hasRoom()
 }
 
-// take gives the consumer a message.
+// take delivers a message to the consumer.
 func (c *consumer) take(e *entry) {
 	ch := c.channel
 	tag := ch.nextTag()
@@ -58,7 +58,7 @@ func (c *consumer) cancel() {
 	}
 }
 
-// add makes c a consumer of q: after those of its priority and above.
+// add makes c a consumer of q, after those of the same or a higher priority.
 func (q *queue) add(c *consumer) {
 	i := slices.IndexFunc(q.consumers, func(o *consumer) bool { return o.priority < c.priority })
 	if i < 0 {
@@ -88,7 +88,7 @@ func (q *queue) drop(c *consumer) bool {
 }
 
 // next returns the consumer whose turn it is: of the ready ones with the highest priority,
-// the one that waited longest. It moves to the back of its priority.
+// the one that has waited longest. It moves behind the others of its priority.
 func (q *queue) next() *consumer {
 	if q.singleActive {
 		if q.active != nil && q.active.ready() {

@@ -13,8 +13,8 @@ const (
 	reasonDeliveryLimit = "delivery_limit"
 )
 
-// death is an entry of a message's history: how often it has died in a queue of one
-// reason, and what it had been published with the first time.
+// death is an entry of a message's history: how often it was dead-lettered from a queue for
+// one reason, and how it had been published the first time.
 type death struct {
 	queue, reason string
 	exchange      string
@@ -24,7 +24,7 @@ type death struct {
 	expiration    string // "" for none
 }
 
-// deadLetter publishes what leaves q to its dead-letter exchange, if it has one
+// deadLetter publishes messages that leave q to its dead-letter exchange, if it has one and
 // that exists.
 func (q *queue) deadLetter(e *entry, reason string, now time.Time) {
 	if q.deleted || q.deadExchange == nil {
@@ -46,8 +46,8 @@ func (q *queue) deadLetter(e *entry, reason string, now time.Time) {
 	b.deliverReplies(m, now)
 }
 
-// buried returns a message with its death recorded in its headers, without its own TTL so
-// that it does not expire again, and with its new routing keys.
+// buried returns a message with its death recorded in its headers and its new routing keys.
+// It drops the message's own TTL, so that the message does not expire again.
 func (q *queue) buried(e *entry, reason string, now time.Time) *message {
 	m := e.message
 	deaths := recordDeath(m, q.name, reason, now)
@@ -79,7 +79,7 @@ func recordDeath(m *message, queue, reason string, now time.Time) []death {
 	return slices.Insert(deaths, 0, latest)
 }
 
-// openKeys are a message's routing keys without those that BCC keeps secret.
+// openKeys returns a message's routing keys except those that BCC hides.
 func (m *message) openKeys() []string {
 	keys := slices.Clone(m.keys)
 	for _, secret := range m.bcc {
@@ -90,7 +90,7 @@ func (m *message) openKeys() []string {
 	return keys
 }
 
-// deathHeaders are m's headers with its history, that now begins with deaths[0].
+// deathHeaders returns m's headers with its history, which now begins with deaths[0].
 func deathHeaders(m *message, deaths []death) table {
 	headers := m.props.headers
 	say := func(which, exchange, queue, reason string) {

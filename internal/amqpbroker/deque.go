@@ -54,7 +54,7 @@ func (d *deque[T]) remove(i int) T {
 	}
 	d.n--
 	if len(d.ring) > 64 && d.n < len(d.ring)/8 {
-		d.resize(len(d.ring) / 4) // a queue that was long once does not hold on to it
+		d.resize(len(d.ring) / 4) // a queue that was once long does not keep the memory
 	}
 	return v
 }
@@ -67,7 +67,8 @@ func (d *deque[T]) resize(size int) {
 	d.ring, d.head = ring, 0
 }
 
-// search is the first index at which after is true; the items must be in order.
+// search returns the first index at which after is true; the items must be sorted
+// accordingly.
 func (d *deque[T]) search(after func(T) bool) int {
 	return sort.Search(d.n, func(i int) bool { return after(d.at(i)) })
 }

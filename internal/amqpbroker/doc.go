@@ -19,64 +19,66 @@
 //
 // # Where it differs from RabbitMQ
 //
-//   - Nothing is asynchronous: what a method does is done when the next one on any
-//     channel is read, where RabbitMQ's queues may take a moment.
-//   - Quorum queues are a queue with counts and a delivery limit. Durability and delivery
-//     modes are stored and have no effect. Neither do the arguments for consumer timeouts,
-//     delayed retries, at-least-once dead-lettering and queue placement.
-//   - A direct reply to a client that has 1 MiB of deliveries unread is dropped.
+//   - Nothing is asynchronous: a method has taken full effect when the next one on any
+//     channel is read, whereas RabbitMQ's queues may take a moment.
+//   - A quorum queue is a single queue with counts and a delivery limit. Durability and
+//     delivery modes are stored and have no effect. Neither do the arguments for consumer
+//     timeouts, delayed retries, at-least-once dead-lettering and queue placement.
+//   - A direct reply to a client with 1 MiB of unread deliveries is dropped.
 //
 // # Where older releases of RabbitMQ differ
 //
 // In quorum queues:
 //
-//   - In 3.10 and 4.0 x-delivery-count counts all that came back, nack and recover
-//     included, and there is no x-acquired-count. 3.10 says 0 to a first basic.get.
-//   - The limit goes by x-delivery-count. In 3.10 a queue that was given none has none.
-//   - 3.10 and 4.0 put what comes back to a queue without a limit behind what is there.
+//   - In 3.10 and 4.0, x-delivery-count counts every return, nack and recover included, and
+//     there is no x-acquired-count. 3.10 reports 0 on a first basic.get.
+//   - The limit applies to x-delivery-count. In 3.10, a queue declared without a limit has
+//     none.
+//   - 3.10 and 4.0 put a message that returns to a queue without a limit at the back of the
+//     queue.
 //   - 3.10 has no priorities, 4.0 has two.
-//   - 3.10 and 4.0 refuse consumers of a channel with a prefetch for all of them together.
+//   - 3.10 and 4.0 refuse consumers on a channel whose prefetch is shared by all its
+//     consumers.
 //
-// In what is delivered:
+// In deliveries:
 //
-//   - 3.10 delivers headers and the expiration as they were sent. Since 4.0 headers are
-//     sorted and repeated ones merged, and the expiration has no zeros before it.
+//   - 3.10 delivers headers and the expiration as they were sent. Since 4.0, headers are
+//     sorted, repeated ones are merged, and the expiration has no leading zeros.
 //   - 3.10 has no x-last-death headers, takes x-death from the client for a message's
-//     history, does not keep deaths in order, and drops CC where the queue has a
-//     dead-letter routing key.
-//   - In 3.10 and 4.0 no dead letter is marked as redelivered in a classic queue.
-//   - In a headers exchange 3.10 compares numbers of all types by value, times included.
+//     history, does not keep deaths in order, and drops CC if the queue has a dead-letter
+//     routing key.
+//   - In 3.10 and 4.0, dead letters are not marked as redelivered in a classic queue.
+//   - In a headers exchange, 3.10 compares numbers of all types by value, times included.
 //
-// And besides:
+// Elsewhere:
 //
-//   - 3.10 and 4.0 know a prefetch for all consumers of a channel together, which 4.3
-//     takes for one of each.
-//   - 3.10 and 4.0 do not route direct replies: one that is mandatory is returned and yet
+//   - 3.10 and 4.0 support a prefetch shared by all consumers of a channel, which 4.3
+//     applies to each of them.
+//   - 3.10 and 4.0 do not route direct replies: a mandatory one is both returned and
 //     delivered, and a transaction does not hold it back.
-//   - 3.10 closes the connection of who declares an exchange of an unknown type.
+//   - 3.10 closes the connection of a client that declares an exchange of an unknown type.
 //   - 3.10 does not name the type of a queue that was declared without one.
-//   - 3.10 and 4.0 take a frame-max from 4096 octets on, and a body that is longer than was
-//     said.
+//   - 3.10 and 4.0 accept a frame-max of 4096 octets or more, and a body that is longer
+//     than announced.
 //
 // # Reading the code
 //
-// A connection (connection.go) begins with a handshake (handshake.go) and has a
-// goroutine that reads (reader.go) and one that writes (writer.go). A channel
-// (channel.go) carries out methods: those of the classes queue (queuemethods.go)
-// and exchange (exchangemethods.go), and of class basic publishing with its confirms
-// (publish.go), consuming and fetching (consume.go) and settling (settle.go), at once
-// or in a transaction (transaction.go). An exchange (exchange.go, topic.go) routes
-// messages (message.go) to queues, or to who waits for a direct reply (reply.go). A queue
-// (queue.go, ttl.go, deque.go) has its traits (traits.go) from the arguments that it was
-// declared with (arguments.go, equivalence.go). It keeps messages as entries (entry.go)
-// for its consumers (consumer.go), and what leaves it unconsumed may become a dead letter
-// (deadletter.go). The bytes are the business of wire.go, table.go and method.go,
-// exceptions that of errors.go. What happens by itself when its time has come, clock.go
-// calls. The copies that the firehose makes are made by firehose.go. knobs.go,
-// testclock.go and inspect.go are for tests.
+// A connection (connection.go) begins with a handshake (handshake.go) and has a goroutine
+// that reads (reader.go) and one that writes (writer.go). A channel (channel.go) carries
+// out methods: those of the classes queue (queuemethods.go) and exchange
+// (exchangemethods.go), and of class basic publishing with its confirms (publish.go),
+// consuming and fetching (consume.go) and settling (settle.go), at once or in a transaction
+// (transaction.go). An exchange (exchange.go, topic.go) routes messages (message.go) to
+// queues, or to a channel that waits for a direct reply (reply.go). A queue (queue.go,
+// ttl.go, deque.go) gets its traits (traits.go) from the arguments that it was declared
+// with (arguments.go, equivalence.go). It keeps messages as entries (entry.go) for its
+// consumers (consumer.go), and what leaves it unconsumed may become a dead letter
+// (deadletter.go). Encoding and decoding are in wire.go, table.go and method.go, exceptions
+// in errors.go, timers in clock.go, and the firehose in firehose.go. knobs.go, testclock.go
+// and inspect.go are for tests.
 //
-// One mutex, Broker.mu, guards all state that connections share. Nothing that may
-// take long happens under it: what goes out to a peer is appended to the peer's
-// outbox, and a consumer whose outbox is full is passed over until the peer has read.
-// An outbox has a mutex of its own, which is only ever taken last.
+// One mutex, Broker.mu, guards all state that connections share. Nothing that may take long
+// happens under it: output for a peer is appended to the peer's outbox, and a consumer
+// whose outbox is full is skipped until the peer has read. An outbox has its own mutex,
+// which is always taken last.
 package amqpbroker

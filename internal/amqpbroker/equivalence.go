@@ -47,8 +47,8 @@ func (f field) show() string {
 	return octets(f.value)
 }
 
-// sameValue compares values as RabbitMQ does: integers by value, whatever their size, and
-// times with them; floating-point numbers by value; strings and binaries by their octets.
+// sameValue compares values as RabbitMQ does: integers and times by value, whatever their
+// size; floating-point numbers by value; strings and binaries by their octets.
 func sameValue(a, b field) bool {
 	if x, ok := a.whole(); ok {
 		y, ok := b.whole()
@@ -62,7 +62,7 @@ func sameValue(a, b field) bool {
 	return (a.kind == b.kind || octets(a.kind) && octets(b.kind)) && string(a.value) == string(b.value)
 }
 
-// whole is the value of an integer or a time.
+// whole returns the value of an integer or a time.
 func (f field) whole() (int64, bool) {
 	if f.kind == 'T' {
 		d := decoder{b: f.value}
@@ -71,7 +71,7 @@ func (f field) whole() (int64, bool) {
 	return f.integer()
 }
 
-// float is the value of a floating-point number.
+// float returns the value of a floating-point number.
 func (f field) float() (float64, bool) {
 	d := decoder{b: f.value}
 	switch f.kind {

@@ -52,13 +52,13 @@ var replyNames = map[uint16]string{
 type exception struct {
 	code    uint16
 	text    string
-	culprit methodID // 0 where no method is to blame
+	culprit methodID // 0 if no method is to blame
 	nobody  bool     // no method is ever to blame
 }
 
 func (e *exception) Error() string { return e.replyText() }
 
-// hard reports whether the whole connection is closed, not only the channel.
+// hard reports whether the exception closes the whole connection, not only the channel.
 func (e *exception) hard() bool {
 	switch e.code {
 	case contentTooLarge, noRoute, noConsumers, accessRefused, notFound, resourceLocked, preconditionFailed:
@@ -67,7 +67,7 @@ func (e *exception) hard() bool {
 	return true
 }
 
-// replyText is cut as RabbitMQ cuts it, to what a short string holds.
+// replyText returns the text cut, as RabbitMQ cuts it, to what a short string holds.
 func (e *exception) replyText() string {
 	text := replyNames[e.code]
 	if e.text != "" {
@@ -83,7 +83,7 @@ func fail(code uint16, format string, args ...any) error {
 	return &exception{code: code, text: fmt.Sprintf(format, args...)}
 }
 
-// failBlameless is for errors that RabbitMQ reports without a class and a method.
+// failBlameless is for errors that RabbitMQ reports without a class and method.
 func failBlameless(code uint16, format string, args ...any) error {
 	return &exception{code: code, text: fmt.Sprintf(format, args...), nobody: true}
 }
@@ -92,7 +92,7 @@ func failBlameless(code uint16, format string, args ...any) error {
 // code fails on input such as unknown methods.
 var errCrashed = errors.New("amqpbroker: unknown method")
 
-// blame names the method that caused an exception, where that is not known yet.
+// blame sets the method that caused an exception, if it is not known yet.
 func blame(err error, id methodID) error {
 	var e *exception
 	if errors.As(err, &e) && e.culprit == 0 && !e.nobody {
@@ -101,7 +101,7 @@ func blame(err error, id methodID) error {
 	return err
 }
 
-// This is how RabbitMQ names things in its reply texts.
+// How RabbitMQ names things in its reply texts.
 func queueNamed(name string) string    { return fmt.Sprintf("queue '%s' in vhost '/'", name) }
 func exchangeNamed(name string) string { return fmt.Sprintf("exchange '%s' in vhost '/'", name) }
 

@@ -22,15 +22,15 @@ type exchangeTraits struct {
 // binding leads from an exchange to a destination.
 type binding struct {
 	destination string
-	toQueue     bool // or to an exchange
+	toQueue     bool // otherwise to an exchange
 	key         string
 	words       []string // key, split for a topic exchange
 	args        table
 	match       headerMatch // args, read for a headers exchange
-	identity    string      // of which an exchange has no two
+	identity    string      // unique within an exchange
 }
 
-// predeclared are the exchanges every RabbitMQ has
+// predeclared are the exchanges that every RabbitMQ has
 // (https://www.rabbitmq.com/tutorials/amqp-concepts#exchanges).
 func predeclared() map[string]*exchange {
 	all := make(map[string]*exchange)
@@ -56,7 +56,7 @@ func (x *exchange) find(b *binding) int {
 	return slices.IndexFunc(x.bindings, func(o *binding) bool { return o.identity == b.identity })
 }
 
-// matching calls f for each binding that m takes.
+// matching calls f for each binding that m matches.
 func (x *exchange) matching(m *message, f func(*binding)) {
 	var words [][]string
 	if x.kind == "topic" {
@@ -82,8 +82,8 @@ func (x *exchange) matching(m *message, f func(*binding)) {
 	}
 }
 
-// route finds the queues a message goes to from x: each once, by whatever ways it
-// gets there. An exchange that leads nowhere hands over to its alternate
+// route finds the queues that a message goes to from x, each once, however many paths lead
+// there. An exchange that leads nowhere passes the message to its alternate
 // (https://www.rabbitmq.com/docs/ae).
 func (b *Broker) route(x *exchange, m *message) []*queue {
 	var queues []*queue
@@ -117,15 +117,15 @@ func (b *Broker) route(x *exchange, m *message) []*queue {
 				visit(to.destination)
 			}
 		})
-		if x.alternate != "" && !routed { // the default exchange is no alternate
+		if x.alternate != "" && !routed { // the default exchange cannot be an alternate
 			visit(x.alternate)
 		}
 	}
 	return queues
 }
 
-// unbind removes x's bindings that match, and x itself where it was the last one
-// of an auto-delete exchange.
+// unbind removes x's bindings that match, and x itself if that was the last binding of an
+// auto-delete exchange.
 func (b *Broker) unbind(x *exchange, match func(*binding) bool) {
 	before := len(x.bindings)
 	x.bindings = slices.DeleteFunc(x.bindings, match)
@@ -151,7 +151,7 @@ func (b *Broker) deleteExchange(x *exchange) {
 	b.unbindDestination(x.name, false)
 }
 
-// headerMatch is what a binding to a headers exchange asks for.
+// headerMatch is what a binding to a headers exchange requires.
 type headerMatch struct {
 	any    bool
 	fields table
@@ -169,9 +169,9 @@ func readHeaderMatch(args table) headerMatch {
 	return h
 }
 
-// matches: a field without a value asks only for its presence
-// (AMQP 0-9-1 section 3.1.3.4). Of headers that are repeated RabbitMQ looks at the last,
-// though it delivers the first. A time in a header counts as milliseconds.
+// matches reports whether the headers meet the requirements. A field without a value only
+// has to be present (AMQP 0-9-1 section 3.1.3.4). If a header is repeated, RabbitMQ looks
+// at the last one, though it delivers the first. A time in a header counts as milliseconds.
 func (h headerMatch) matches(headers table) bool {
 	for _, want := range h.fields {
 		got, ok := headers.findLast(want.name)

@@ -51,8 +51,8 @@ func (ch *channel) bind(source string, to *binding) error {
 	return nil
 }
 
-// unbind removes a binding. That there is none is no error in RabbitMQ, nor that
-// an end of it is missing.
+// unbind removes a binding. In RabbitMQ, it is not an error if there is none, or if one of
+// its ends is missing.
 func (ch *channel) unbind(source string, to *binding) error {
 	if source == "" {
 		return onDefaultExchange()
@@ -71,7 +71,7 @@ func (ch *channel) unbind(source string, to *binding) error {
 	return nil
 }
 
-// ends checks both ends of a binding, and gives the source.
+// ends checks both ends of a binding and returns the source.
 func (ch *channel) ends(source string, to *binding) (*exchange, error) {
 	if source == "" {
 		return nil, onDefaultExchange()
@@ -187,7 +187,7 @@ func (ch *channel) exchangeDelete(d *decoder) error {
 	case strings.HasPrefix(name, "amq."):
 		return fail(accessRefused, "deletion of system %s not allowed", exchangeNamed(name))
 	}
-	if x, ok := ch.broker.exchanges[name]; ok { // deleting what is not there is no error in RabbitMQ
+	if x, ok := ch.broker.exchanges[name]; ok { // deleting what does not exist is not an error in RabbitMQ
 		if ifUnused && len(x.bindings) > 0 {
 			return fail(preconditionFailed, "%s in use", exchangeNamed(name))
 		}

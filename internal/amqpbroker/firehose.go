@@ -20,8 +20,8 @@ func (b *Broker) Trace(on bool) {
 	b.knobs.tracing = on
 }
 
-// traceIn publishes a record of a message that was published. As in RabbitMQ, the default exchange is
-// said to have routed to every key, whether there is such a queue or not.
+// traceIn publishes a record of a message that was published. As in RabbitMQ, the default
+// exchange is reported to have routed to every key, whether there is such a queue or not.
 func (ch *channel) traceIn(m *message, routed []*queue) {
 	if !ch.broker.knobs.tracing {
 		return
@@ -49,7 +49,7 @@ func (ch *channel) traceOut(queue string, m *message, redelivered bool) {
 	ch.trace("deliver."+queue, m, intField("redelivered", times))
 }
 
-// trace publishes a copy of m. Copies are not traced in their turn.
+// trace publishes a copy of m. Copies are not traced themselves.
 func (ch *channel) trace(key string, m *message, what field) {
 	b := ch.broker
 	if m.exchange == traceExchange {
@@ -74,7 +74,7 @@ func (ch *channel) trace(key string, m *message, what field) {
 	}
 }
 
-// propertyNames are those of the firehose.
+// propertyNames are the property names that the firehose uses.
 var propertyNames = map[uint16]string{
 	flagContentType: "content_type", flagContentEncoding: "content_encoding", flagHeaders: "headers",
 	flagDeliveryMode: "delivery_mode", flagPriority: "priority", flagCorrelationID: "correlation_id",

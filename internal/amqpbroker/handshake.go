@@ -11,7 +11,7 @@ const frameMinSize = 8192 // RabbitMQ's since 4.1; the protocol's is 4096
 
 var (
 	protocolHeader = []byte("AMQP\x00\x00\x09\x01")
-	// What RabbitMQ would rather speak, AMQP 1.0 after SASL. This broker does not.
+	// What RabbitMQ prefers to speak: AMQP 1.0 after SASL. This broker does not support it.
 	saslHeader = []byte("AMQP\x03\x01\x00\x00")
 )
 
@@ -20,8 +20,8 @@ var (
 	errRefused     = errors.New("amqpbroker: peer was refused")
 )
 
-// shakeHands takes a new connection to the running state
-// (AMQP 0-9-1 section 2.2.4, "The Connection Class").
+// shakeHands brings a new connection to the running state (AMQP 0-9-1 section 2.2.4, "The
+// Connection Class").
 func (c *connection) shakeHands() error {
 	c.deadline(c.sock.SetDeadline, c.broker.cfg.handshakeTimeout)
 	var header [8]byte
@@ -91,7 +91,7 @@ func (c *connection) readHandshakeMethod() (methodID, *decoder, error) {
 	}
 }
 
-// refuse sends an exception of the handshake and waits for the peer to see it.
+// refuse sends a handshake exception and waits for the peer to see it.
 func (c *connection) refuse(err error) error {
 	var e *exception
 	if !errors.As(err, &e) {
@@ -192,14 +192,14 @@ func (c *connection) tuneOk(d *decoder) error {
 		return errRefused
 	}
 	cfg := c.broker.cfg
-	// 0 is for no limit, which is more than was offered.
+	// 0 means no limit, which is more than was offered.
 	if frameMax < frameMinSize || frameMax > cfg.frameMax || channelMax == 0 || channelMax > cfg.channelMax {
 		return errRefused
 	}
 	c.frameMax, c.channelMax = frameMax, channelMax
 	if every := time.Duration(heartbeat) * time.Second; every > 0 {
-		// RabbitMQ sends twice as often as agreed, and gives a peer up after two
-		// intervals without a frame: https://www.rabbitmq.com/docs/heartbeats
+		// RabbitMQ sends heartbeats twice as often as agreed, and gives up on a peer after
+		// two intervals without a frame: https://www.rabbitmq.com/docs/heartbeats
 		c.heartbeats <- every / 2
 		c.silence = 2*every + every/2
 	}

@@ -20,7 +20,8 @@ type Held struct {
 	Body []byte
 }
 
-// Properties are those of class basic. One that the message does not have is zero.
+// Properties are the properties of class basic. Those that the message does not have are
+// zero.
 type Properties struct {
 	// Headers has the values as Go types: integers and floats of their size, bool, string,
 	// []byte for type x, time.Time, nil, []any, map[string]any and [Decimal].
@@ -44,9 +45,9 @@ func (b *Broker) Queues() []string {
 	return slices.Sorted(maps.Keys(b.queues))
 }
 
-// Messages returns what a queue holds: what clients have and have not settled, then what
-// waits, in the order in which it would be delivered. It reports false for a queue that does
-// not exist.
+// Messages returns what a queue holds: what clients have and have not settled, then the
+// waiting messages in the order in which they would be delivered. It reports false if the
+// queue does not exist.
 func (b *Broker) Messages(queue string) ([]Held, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,7 +68,8 @@ func (b *Broker) Messages(queue string) ([]Held, bool) {
 	return held, true
 }
 
-// unacked are the messages of q that clients have, in the order in which they were published.
+// unacked returns the messages of q that clients have, in the order in which they were
+// published.
 func (b *Broker) unacked(q *queue) []*entry {
 	var all []*entry
 	for c := range b.connections {

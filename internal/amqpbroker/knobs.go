@@ -44,7 +44,7 @@ func (c *connection) showFrame(fromClient bool, kind byte, channel uint16, paylo
 	}
 }
 
-// showFrames shows each of the whole frames in b.
+// showFrames passes each complete frame in b to the hook.
 func (c *connection) showFrames(fromClient bool, b []byte) {
 	if c.broker.cfg.hook == nil || string(b[:4]) == "AMQP" {
 		return
@@ -58,7 +58,7 @@ func (c *connection) showFrames(fromClient bool, b []byte) {
 
 // Connection is a client's connection, for tests to end.
 type Connection struct {
-	// Name is what the client calls itself (connection_name), if anything.
+	// Name is the name that the client gave itself (connection_name), if any.
 	Name string
 	// Addr is the client's address.
 	Addr net.Addr
@@ -73,7 +73,7 @@ func (c Connection) Cut() {
 	c.c.cut()
 }
 
-// Connections lists the connections there are, in no order.
+// Connections returns the open connections, in no particular order.
 func (b *Broker) Connections() []Connection {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -164,8 +164,8 @@ func (b *Broker) RefuseConfirms(refuse bool) {
 	b.knobs.refuseConfirm = refuse
 }
 
-// DelayConfirms delays each confirm until d after the message was accepted; 0 sends them at
-// once again. Pending confirms keep their time.
+// DelayConfirms delays each confirm until d after the message was accepted; 0 ends the
+// delay. Pending confirms keep their times.
 func (b *Broker) DelayConfirms(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -25,8 +25,8 @@ const (
 	flagClusterID
 )
 
-// properties are the content properties of class basic. text holds the string
-// properties by flag; what was not sent has no flag set.
+// properties are the content properties of class basic. text holds the string properties by
+// flag; a property that was not sent has its flag unset.
 type properties struct {
 	flags        uint16
 	headers      table
@@ -94,8 +94,8 @@ func (p properties) encode() []byte {
 	return e
 }
 
-// message is what was published. It is never changed once routed: several queues
-// hold the same one.
+// message is a published message. It is never changed once routed, because several queues
+// may hold it.
 type message struct {
 	exchange string
 	key      string   // the routing key of basic.publish
@@ -104,18 +104,18 @@ type message struct {
 	props    properties
 	raw      []byte // props in wire form
 	body     []byte
-	deaths   []death // the latest first, nil where it has not been dead-lettered
-	failures int64   // deliveries that had failed when it was
+	deaths   []death // the latest first, nil if never dead-lettered
+	failures int64   // failed deliveries before it was dead-lettered
 }
 
-// withProps is a copy of m with other properties.
+// withProps returns a copy of m with the given properties.
 func (m *message) withProps(p properties) *message {
 	c := *m
 	c.props, c.raw = p, p.encode()
 	return &c
 }
 
-// withText is a copy of m with another string property.
+// withText returns a copy of m with one string property replaced.
 func (m *message) withText(flag uint16, s string) *message {
 	p := m.props
 	p.text = maps.Clone(p.text)
@@ -123,7 +123,7 @@ func (m *message) withText(flag uint16, s string) *message {
 	return m.withProps(p)
 }
 
-// withHeaders is a copy of m with other headers.
+// withHeaders returns a copy of m with the given headers.
 func (m *message) withHeaders(h table) *message {
 	p := m.props
 	p.flags |= flagHeaders
@@ -131,7 +131,7 @@ func (m *message) withHeaders(h table) *message {
 	return m.withProps(p)
 }
 
-// copyKeys lists the routing keys in a CC or BCC header
+// copyKeys returns the routing keys in a CC or BCC header
 // (https://www.rabbitmq.com/docs/sender-selected).
 func copyKeys(h table, name string) ([]string, error) {
 	f, ok := h.find(name)
@@ -151,7 +151,7 @@ func copyKeys(h table, name string) ([]string, error) {
 	return keys, nil
 }
 
-// expiration is the per-message TTL in milliseconds, -1 where there is none.
+// expiration returns the per-message TTL in milliseconds, -1 if there is none.
 func (p properties) expiration() (int64, error) {
 	if p.flags&flagExpiration == 0 {
 		return -1, nil

@@ -1,6 +1,6 @@
 package amqpbroker
 
-// methodID is a class id and a method id, as they stand on the wire.
+// methodID is a class id and a method id, as on the wire.
 type methodID uint32
 
 const (
@@ -97,8 +97,8 @@ const (
 // does anything, so that malformed ones have no effect.
 type operation func(*channel, *decoder) error
 
-// operations are the methods a client may send on an open channel, basic.publish
-// apart, which carries content.
+// operations are the methods that a client may send on an open channel, except
+// basic.publish, which carries content.
 var operations map[methodID]operation
 
 func init() {
@@ -130,7 +130,7 @@ func init() {
 	}
 }
 
-// known are all the methods there are, the server's own included.
+// known has all methods, including those that only a server sends.
 var known = map[methodID]bool{}
 
 func init() {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// maxContentSize is the size from which RabbitMQ reports a framing error rather than a
-// large message.
+// maxContentSize is the size at which RabbitMQ reports a framing error instead of a message
+// that is too large.
 const maxContentSize = 512 << 20
 
 type publishArgs struct {
@@ -43,7 +43,7 @@ func (ch *channel) publish(c *content, now time.Time) error {
 	return nil
 }
 
-// routing is a message and where it goes.
+// routing is a message and its destinations.
 type routing struct {
 	message   *message
 	mandatory bool
@@ -56,7 +56,7 @@ func (b *Broker) routing(x *exchange, m *message) routing {
 	return routing{message: m, queues: queues, routed: len(queues) > 0 || len(b.replyNames(m)) > 0}
 }
 
-// accept makes a message of what was published, checking it in RabbitMQ's order.
+// accept turns published content into a message, checking it in RabbitMQ's order.
 func (ch *channel) accept(c *content) (*message, *exchange, error) {
 	if c.publish.immediate {
 		return nil, nil, fail(notImplemented, "immediate=true")
@@ -120,9 +120,8 @@ func (m *message) withCopies() (*message, error) {
 	return m, nil
 }
 
-// distribute puts a message into its queues, and answers with a return and
-// a confirm where they are due: the return comes first. It reports whether all the
-// queues took it.
+// distribute puts a message into its queues and sends a return and a confirm if they are
+// due, the return first. It reports whether all the queues took it.
 func (ch *channel) distribute(r routing, now time.Time) bool {
 	if ch.confirms != nil && ch.broker.knobs.refuseConfirm {
 		ch.confirm(false, now)
@@ -148,7 +147,7 @@ func (ch *channel) distribute(r routing, now time.Time) bool {
 type confirmer struct {
 	tag     uint64 // of the last message
 	waiting []confirmation
-	later   *alarm // for those that are delayed
+	later   *alarm // for delayed confirms
 }
 
 type confirmation struct {
@@ -193,8 +192,8 @@ func (c *connection) flushConfirms() {
 	}
 }
 
-// sendConfirms answers runs of equal answers with one basic.ack or basic.nack:
-// messages are answered in order, so that all before are answered already.
+// sendConfirms answers runs of equal answers with one basic.ack or basic.nack: messages are
+// answered in order, so all earlier ones have been answered already.
 func (ch *channel) sendConfirms(now time.Time) {
 	c := ch.confirms
 	n := 0
@@ -208,7 +207,7 @@ func (ch *channel) sendConfirms(now time.Time) {
 		if c.waiting[n].ack {
 			ch.send(basicAck, args.bit(multiple))
 		} else {
-			ch.send(basicNack, args.u8(3)) // RabbitMQ sets multiple and requeue on any
+			ch.send(basicNack, args.u8(3)) // RabbitMQ always sets multiple and requeue
 		}
 		n = end + 1
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// queue keeps messages in order and hands them to its consumers. All of it is
-// guarded by the broker's mutex.
+// queue keeps messages in order and hands them to its consumers. The broker's mutex guards
+// all of it.
 type queue struct {
 	broker *Broker
 	name   string
@@ -38,7 +38,7 @@ func (q *queue) kind() string {
 	return "classic"
 }
 
-// publish takes a message in, unless the queue is full and refuses
+// publish adds a message, unless the queue is full and refuses it
 // (https://www.rabbitmq.com/docs/maxlength).
 func (q *queue) publish(m *message, now time.Time) bool {
 	if q.deleted {
@@ -61,20 +61,20 @@ func (q *queue) publish(m *message, now time.Time) bool {
 	q.bytes += len(m.body)
 	e.redelivered = q.quorum && e.failures > 0
 	q.hand(now)
-	e.redelivered = e.failures > 0 // a classic queue's consumer that had to wait is not told
+	e.redelivered = e.failures > 0 // a waiting consumer of a classic queue does not see it
 	q.trim(now)
 	q.expire(now) // a TTL of 0 lets a message reach a waiting consumer, and no other
 	return true
 }
 
-// The levels of a quorum queue: its priorities and, above them, what came back.
+// The levels of a quorum queue: its priorities and, above them, returned messages.
 const (
 	maxQuorumPriority     = 31
 	defaultQuorumPriority = 4
 	levelReturned         = maxQuorumPriority + 1
 )
 
-// levelOf is the level that a message begins at.
+// levelOf returns the level at which a message starts.
 func (q *queue) levelOf(m *message) int {
 	priority := int(m.props.priority)
 	if !q.quorum {
@@ -86,8 +86,8 @@ func (q *queue) levelOf(m *message) int {
 	return min(priority, maxQuorumPriority)
 }
 
-// refuses reports whether a queue that does not drop its head has no room for m. A
-// quorum queue refuses only when it is over its limit already.
+// refuses reports whether a queue that does not drop its head has no room for m. A quorum
+// queue refuses only once it is over its limit.
 func (q *queue) refuses(m *message) bool {
 	if q.quorum {
 		return q.exceeds(q.count, q.bytes)
@@ -99,7 +99,7 @@ func (q *queue) exceeds(count, bytes int) bool {
 	return q.maxLength >= 0 && int64(count) > q.maxLength || q.maxBytes >= 0 && int64(bytes) > q.maxBytes
 }
 
-// trim drops from the head what a length limit does not allow.
+// trim drops messages from the head until the queue is within its length limits.
 func (q *queue) trim(now time.Time) {
 	if q.overflow != dropHead {
 		return
@@ -109,7 +109,7 @@ func (q *queue) trim(now time.Time) {
 	}
 }
 
-// head is the level that the next message comes from, -1 for an empty queue.
+// head returns the level that the next message comes from, -1 if the queue is empty.
 func (q *queue) head() int {
 	for i := len(q.levels) - 1; i >= 0; i-- {
 		if q.levels[i].len() > 0 {
@@ -130,8 +130,8 @@ func (q *queue) pop() *entry {
 	return e
 }
 
-// putBack returns an entry: to a classic queue in its old place, to a quorum queue before
-// all that has not been delivered yet, in the order in which entries return.
+// putBack returns an entry to the queue: in a classic queue to its old position, in a
+// quorum queue ahead of everything not delivered yet, in the order in which entries return.
 func (q *queue) putBack(e *entry, failed bool, now time.Time) {
 	if q.deleted {
 		return
@@ -164,7 +164,7 @@ func (q *queue) afterRequeue(now time.Time) {
 	}
 }
 
-// deliver hands messages to consumers as long as there are both.
+// deliver hands out messages while there are messages and ready consumers.
 func (q *queue) deliver(now time.Time) {
 	if q.deleted || q.count == 0 {
 		return

@@ -20,8 +20,8 @@ func locked(queue string) error {
 	return fail(resourceLocked, "cannot obtain exclusive access to locked %s. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", queueNamed(queue))
 }
 
-// queueName replaces an empty name by that of the queue declared last on the
-// channel (AMQP 0-9-1, queue.bind and others).
+// queueName replaces an empty name with that of the queue declared last on the channel
+// (AMQP 0-9-1, queue.bind and others).
 func (ch *channel) queueName(name string) (string, error) {
 	if name != "" {
 		return name, nil
@@ -145,7 +145,7 @@ func (ch *channel) queueDelete(d *decoder) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := ch.broker.queues[name]; ok { // deleting what is not there is no error in RabbitMQ
+	if _, ok := ch.broker.queues[name]; ok { // deleting what does not exist is not an error in RabbitMQ
 		q, err := ch.queue(name)
 		switch {
 		case err != nil:
@@ -156,7 +156,7 @@ func (ch *channel) queueDelete(d *decoder) error {
 			return fail(preconditionFailed, "%s not empty", queueNamed(name))
 		}
 		ch.answer(noWait, queueDeleteOk, encoder{}.u32(uint32(q.len())))
-		q.delete() // what it tells its consumers follows the answer
+		q.delete() // consumers are notified after the answer
 		return nil
 	}
 	ch.answer(noWait, queueDeleteOk, encoder{}.u32(0))

@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// readFrame reads one frame and acts on it. No more is allocated for a frame than
-// the negotiated size allows.
+// readFrame reads one frame and acts on it. It never allocates more for a frame than the
+// negotiated size.
 func (c *connection) readFrame() error {
-	c.out.waitForRoom() // each frame may call for a large answer
+	c.out.waitForRoom() // each frame may require a large answer
 	var head [frameHeaderSize]byte
 	if _, err := io.ReadFull(c.in, head[:]); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (c *connection) readFrame() error {
 	return c.raise(c.handleFrame(kind, id, payload))
 }
 
-// readPayload reads n octets, taking memory as they arrive.
+// readPayload reads n octets, allocating memory as they arrive.
 func readPayload(r io.Reader, n int) ([]byte, error) {
 	const step = 128<<10 + 1
 	buf := make([]byte, 0, min(n, step))
@@ -85,7 +85,7 @@ func (c *connection) lostSync(e error) error {
 	return errLostSync
 }
 
-// handleFrame0 acts on a frame of channel 0.
+// handleFrame0 acts on a frame on channel 0.
 func (c *connection) handleFrame0(kind byte, payload []byte) error {
 	d := &decoder{b: payload}
 	switch kind {

@@ -15,7 +15,7 @@ const (
 // replier is a channel's direct reply-to consumer.
 type replier struct {
 	tag  string
-	name string // where replies reach it
+	name string // the name that replies are sent to
 }
 
 func (ch *channel) consumeReplies(tag string, noAck, noWait bool) error {
@@ -44,12 +44,13 @@ func (ch *channel) endReplies() {
 	}
 }
 
-// madeReply reports whether the broker has made a name for replies. As in
-// RabbitMQ, where it holds a process id, it shows that it is and not whether somebody
-// still waits.
+// madeReply reports whether the broker generated name for replies. As in RabbitMQ, where
+// such a name contains a process id, this does not depend on whether a consumer still
+// waits.
 func (b *Broker) madeReply(name string) bool { return strings.HasPrefix(name, b.ownReplies) }
 
-// declareReply answers for a direct reply-to name: whether somebody still waits.
+// declareReply answers a declaration of a direct reply-to name by whether a consumer still
+// waits.
 func (ch *channel) declareReply(name string, noWait bool) error {
 	if name != replyQueue {
 		if !ch.broker.madeReply(name) {
@@ -64,7 +65,7 @@ func (ch *channel) declareReply(name string, noWait bool) error {
 	return nil
 }
 
-// consumeFromReply refuses to consume by the name that others reply to.
+// consumeFromReply refuses to consume from a name that others reply to.
 func (ch *channel) consumeFromReply(name string) error {
 	if ch.broker.repliers[name] == ch {
 		return fail(preconditionFailed, "multiple consumers are unsupported for %s", queueNamed(name))
@@ -79,7 +80,7 @@ func refuseReplyBinding(queue string) error {
 	return nil
 }
 
-// replyNames are the direct reply-to names that a message goes to.
+// replyNames returns the direct reply-to names that a message goes to.
 func (b *Broker) replyNames(m *message) []string {
 	var names []string
 	for _, key := range m.keys {
@@ -90,9 +91,9 @@ func (b *Broker) replyNames(m *message) []string {
 	return names
 }
 
-// deliverReplies hands a message to those that wait for it as a direct reply, each once.
-// Where it cannot be handed over at once it is dropped: replies are delivered at most
-// once, and nothing may be kept for a peer that does not read.
+// deliverReplies delivers a message to each consumer that waits for it as a direct reply,
+// once. A reply that cannot be delivered immediately is dropped: replies are delivered at
+// most once, and nothing may be kept for a peer that does not read.
 func (b *Broker) deliverReplies(m *message, now time.Time) {
 	var done []*channel
 	for _, name := range b.replyNames(m) {
@@ -101,7 +102,7 @@ func (b *Broker) deliverReplies(m *message, now time.Time) {
 			continue
 		}
 		done = append(done, to)
-		if to.confirms != nil { // the message may be its own, and is confirmed first
+		if to.confirms != nil { // it may have published the message, whose confirm comes first
 			to.sendConfirms(now)
 		}
 		args := encoder{}.shortstr(to.reply.tag).u64(to.nextTag()).bit(false).shortstr(m.exchange).shortstr(m.key)

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// delivery is a message that a channel has been given and has not settled.
+// delivery is a message that was delivered on a channel and has not been settled.
 type delivery struct {
 	tag      uint64
 	entry    *entry
 	queue    *queue
-	consumer *consumer // nil where basic.get fetched it
+	consumer *consumer // nil if fetched with basic.get
 }
 
 // settlement is what to do with deliveries.
 type settlement struct {
 	deliveries []*delivery
 	how        verdict
-	failed     bool // the delivery counts as one that failed
+	failed     bool // counts as a failed delivery
 }
 
 type verdict int
@@ -59,8 +59,7 @@ func turnDown(requeue bool) verdict {
 	return discarded
 }
 
-// settleTag settles one delivery, or with multiple all up to it; tag 0 then stands
-// for all.
+// settleTag settles one delivery or, with multiple, all up to it; tag 0 then means all.
 func (ch *channel) settleTag(tag uint64, multiple bool, s settlement) error {
 	u := &ch.unacked
 	from, to := 0, u.len()
@@ -105,11 +104,11 @@ func (ch *channel) settle(s settlement) {
 	ch.deliverAfter(queues, now)
 }
 
-// requeue returns deliveries to their queues, and to their places in them.
+// requeue returns deliveries to their positions in their queues.
 func (ch *channel) requeue(deliveries []*delivery, failed bool) {
 	now := ch.broker.clock.now()
 	queues := ch.release(deliveries)
-	for _, d := range slices.Backward(deliveries) { // each then goes to the front
+	for _, d := range slices.Backward(deliveries) { // each goes to the front
 		if !d.queue.quorum {
 			d.queue.putBack(d.entry, failed, now)
 		}
@@ -122,7 +121,7 @@ func (ch *channel) requeue(deliveries []*delivery, failed bool) {
 	ch.deliverAfter(queues, now)
 }
 
-// release takes deliveries off the books, and lists their queues.
+// release forgets deliveries and returns their queues.
 func (ch *channel) release(deliveries []*delivery) []*queue {
 	var queues []*queue
 	var last *queue
@@ -172,7 +171,7 @@ func (ch *channel) recover(d *decoder, answer bool) error {
 	if !requeue {
 		return fail(notImplemented, "requeue=false")
 	}
-	if answer { // before what is delivered again
+	if answer { // before redeliveries
 		ch.send(basicRecoverOk, nil)
 	}
 	ch.requeue(ch.unacked.drain(), false)

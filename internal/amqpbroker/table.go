@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// field is one entry of a field table. Its value stays in its wire form, so that
-// what the broker has no reason to touch leaves as it came.
+// field is one entry of a field table. Its value stays in wire form, so that values the
+// broker has no reason to change leave as they came.
 type field struct {
 	name  string
 	kind  byte
@@ -40,7 +40,7 @@ func (t table) with(f field) table {
 	return append(t.without(f.name), f)
 }
 
-// without returns a copy of t without name, with room for one field more.
+// without returns a copy of t without name, with room for one more field.
 func (t table) without(name string) table {
 	out := make(table, 0, len(t)+1)
 	for _, f := range t {
@@ -51,7 +51,7 @@ func (t table) without(name string) table {
 	return out
 }
 
-// sorted is a copy of t in the order of the names.
+// sorted returns a copy of t sorted by name.
 func (t table) sorted() table {
 	t = slices.Clone(t)
 	slices.SortStableFunc(t, byName)
@@ -60,8 +60,8 @@ func (t table) sorted() table {
 
 func byName(a, b field) int { return strings.Compare(a.name, b.name) }
 
-// canonical is t as RabbitMQ delivers a message's headers: in the order of the names,
-// and of those that are repeated the first.
+// canonical returns t as RabbitMQ delivers a message's headers: sorted by name, with only
+// the first of any that are repeated.
 func (t table) canonical() table {
 	if t.isCanonical() {
 		return t
@@ -94,7 +94,7 @@ func boolField(name string, v bool) field {
 	return field{name, 't', encoder{}.bit(v)}
 }
 
-// typeName is RabbitMQ's name for a field type.
+// typeName returns RabbitMQ's name for a field type.
 func typeName(kind byte) string {
 	names := map[byte]string{
 		'S': "longstr", 'I': "signedint", 'D': "decimal", 'T': "timestamp", 'V': "void",
@@ -105,7 +105,7 @@ func typeName(kind byte) string {
 	return names[kind]
 }
 
-// text is the value of a string field.
+// text returns the value of a string field.
 func (f field) text() (string, bool) {
 	if f.kind != 'S' {
 		return "", false
@@ -113,7 +113,7 @@ func (f field) text() (string, bool) {
 	return string(f.value[4:]), true
 }
 
-// integer is the value of a field of any of the integer types.
+// integer returns the value of a field of any integer type.
 func (f field) integer() (int64, bool) {
 	d := decoder{b: f.value}
 	switch f.kind {
@@ -135,7 +135,7 @@ func (f field) integer() (int64, bool) {
 	return 0, false
 }
 
-// tableValue is the value of a table field.
+// tableValue returns the value of a table field.
 func (f field) tableValue() (table, bool) {
 	if f.kind != 'F' {
 		return nil, false
@@ -143,7 +143,7 @@ func (f field) tableValue() (table, bool) {
 	return parseTable(f.value[4:])
 }
 
-// array is the value of an array field; the items have no names.
+// array returns the value of an array field; its items have no names.
 func (f field) array() ([]field, bool) {
 	if f.kind != 'A' {
 		return nil, false
@@ -187,8 +187,8 @@ func parseTable(b []byte) (table, bool) {
 	return t, true
 }
 
-// valueSize is the length of the field value that b starts with, its type octet
-// included. The types are those that RabbitMQ reads:
+// valueSize returns the length of the field value that b starts with, including its type
+// octet. The types are those that RabbitMQ reads:
 // https://www.rabbitmq.com/amqp-0-9-1-errata#section_3
 func valueSize(b []byte) (int, bool) {
 	if len(b) == 0 {
@@ -225,8 +225,8 @@ func valueSize(b []byte) (int, bool) {
 	return n, n <= len(b)
 }
 
-// nestedOK checks the values inside a table or an array. Its depth is bounded by
-// the frame size, as each level takes five octets at least.
+// nestedOK checks the values inside a table or an array. The frame size bounds the depth,
+// because each level takes at least five octets.
 func nestedOK(kind byte, b []byte) bool {
 	for kind == 'F' || kind == 'A' {
 		if len(b) == 0 {

@@ -35,7 +35,7 @@ func (c *Clock) shown() time.Time {
 	return c.at
 }
 
-// put has the clock show t, if that is later.
+// put sets the clock to t, if that is later.
 func (c *Clock) put(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,8 +54,8 @@ func WithClock(c *Clock) Option {
 	return func(cfg *config) { cfg.now = c.now }
 }
 
-// Advance moves the broker's clock forward. Everything that falls due happens at its time,
-// and before Advance returns.
+// Advance moves the broker's clock forward. Everything that falls due happens at its own
+// time and before Advance returns.
 func (b *Broker) Advance(c *Clock, d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,7 +67,7 @@ func (b *Broker) Advance(c *Clock, d time.Duration) {
 	}
 	c.put(end)
 	select {
-	case b.clock.wake <- struct{}{}: // what comes next is due earlier than it was
+	case b.clock.wake <- struct{}{}: // the next alarm is due earlier than before
 	default:
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// defaultDeliveryLimit is that of a quorum queue that is not given one.
+// defaultDeliveryLimit is the limit of a quorum queue declared without one.
 const defaultDeliveryLimit = 20
 
 const queueType = "x-queue-type"
@@ -18,8 +18,8 @@ const (
 	rejectPublishDeadLetter
 )
 
-// queueTraits are what a queue was declared with. Numbers are -1 where not given;
-// times are in milliseconds.
+// queueTraits are what a queue was declared with. Numbers are -1 if not given; times are in
+// milliseconds.
 type queueTraits struct {
 	durable, autoDelete bool
 
@@ -36,7 +36,7 @@ type queueTraits struct {
 	deadKey       *string
 }
 
-// typed are arguments with the type of the queue, classic where it is not given.
+// typed returns the arguments with the type of the queue, classic if not given.
 func (t table) typed() table {
 	if _, ok := t.find(queueType); ok {
 		return t
@@ -44,7 +44,7 @@ func (t table) typed() table {
 	return t.with(stringField(queueType, "classic")).sorted()
 }
 
-// kindOf returns the queue type in the arguments.
+// kindOf returns the queue type given in the arguments.
 func kindOf(args table) (kind, problem string) {
 	f, _ := args.find(queueType)
 	kind, ok := f.text()

@@ -2,7 +2,8 @@ package amqpbroker
 
 import "time"
 
-// timeToLive is the shorter of the queue's and the message's own, -1 for neither.
+// timeToLive returns the shorter of the queue's and the message's TTL, -1 if there is
+// neither.
 func (q *queue) timeToLive(m *message) time.Duration {
 	ms, _ := m.props.expiration()
 	if q.messageTTL >= 0 && (ms < 0 || q.messageTTL < ms) {
@@ -14,8 +15,8 @@ func (q *queue) timeToLive(m *message) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-// expire drops what is overdue at the head: as in RabbitMQ, a message behind one
-// that lives longer has to wait (https://www.rabbitmq.com/docs/ttl).
+// expire drops expired messages from the head: as in RabbitMQ, a message behind one that
+// lives longer has to wait (https://www.rabbitmq.com/docs/ttl).
 func (q *queue) expire(now time.Time) {
 	for {
 		level := q.head()
@@ -34,7 +35,7 @@ func (q *queue) expire(now time.Time) {
 	}
 }
 
-// expireAt has the queue look for overdue messages at t.
+// expireAt has the queue check for expired messages at t.
 func (q *queue) expireAt(t time.Time) {
 	if q.ttlAlarm != nil && !t.Before(q.ttlAlarm.at) {
 		return
@@ -46,7 +47,7 @@ func (q *queue) expireAt(t time.Time) {
 	})
 }
 
-// touch puts off the end of a queue with x-expires.
+// touch postpones the end of a queue with x-expires.
 func (q *queue) touch() {
 	if q.expiry < 0 || q.deleted {
 		return

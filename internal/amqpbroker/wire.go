@@ -5,9 +5,8 @@ import (
 	"math"
 )
 
-// decoder reads AMQP values off a payload. A short payload does not stop it: it
-// sets bad and hands out zero values, so that a method is read in full first and
-// judged once.
+// decoder reads AMQP values off a payload. A short payload does not stop it: it sets bad
+// and returns zero values, so that a method can be read in full and checked once.
 type decoder struct {
 	b   []byte
 	all []byte // as b was when the arguments began
@@ -17,7 +16,7 @@ type decoder struct {
 // arguments starts decoding a method's arguments.
 func (d *decoder) arguments() { d.all = d.b }
 
-// undecodable is what to say of malformed arguments.
+// undecodable returns the error for malformed arguments.
 func (d *decoder) undecodable() error { return fail(frameError, "cannot decode %s", octets(d.all)) }
 
 func (d *decoder) take(n int) []byte {

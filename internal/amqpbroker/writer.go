@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// A consumer is passed over while its connection has this many octets unwritten,
-// and nothing more is read from a peer that does not read its replies.
+// A consumer is skipped while its connection has this many octets unwritten, and nothing
+// more is read from a peer that does not read its replies.
 const (
 	outboxFull = 1 << 20
 	outboxKeep = 64 << 10 // a buffer larger than this is not kept for reuse
 )
 
-// outbox is what waits to be written to one peer, in whole frames. It is its own
-// lock, taken under the broker's but never the other way round: appending never
-// waits for the peer.
+// outbox holds whole frames that wait to be written to one peer. It has its own lock, which
+// may be taken under the broker's but never the other way round. Appending never waits for
+// the peer.
 type outbox struct {
 	mu      sync.Mutex
-	room    *sync.Cond // signalled when the writer has taken what was there
+	room    *sync.Cond // signalled when the writer has taken the contents
 	pending []byte
-	passed  bool // a consumer was passed over since the writer last took
+	passed  bool // a consumer was skipped since the writer last took the contents
 	ended   bool // nothing more is appended or written
 	wake    chan struct{}
 
-	finished chan struct{} // closed when the writer has written its last
+	finished chan struct{} // closed when the writer is done
 }
 
 func (o *outbox) init() {
@@ -51,8 +51,8 @@ func (o *outbox) signal() {
 	}
 }
 
-// hasRoom reports whether a delivery may be added. Where it may not, the writer
-// looks for deliveries again once it has taken what is there.
+// hasRoom reports whether a delivery may be added. If not, the writer looks for deliveries
+// again once it has taken the contents.
 func (o *outbox) hasRoom() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -75,7 +75,7 @@ func (o *outbox) waitForRoom() {
 	}
 }
 
-// end lets the writer finish with what is there.
+// end lets the writer finish writing the contents.
 func (o *outbox) end() {
 	o.mu.Lock()
 	o.ended = true
@@ -84,8 +84,8 @@ func (o *outbox) end() {
 	o.signal()
 }
 
-// take hands the writer what is pending, and reports whether consumers were passed
-// over and whether this was the last of it.
+// take returns the pending output, and reports whether consumers were skipped and whether
+// this was the last of it.
 func (o *outbox) take(reuse []byte) (b []byte, passed, last bool) {
 	if cap(reuse) > outboxKeep {
 		reuse = nil
@@ -98,9 +98,9 @@ func (o *outbox) take(reuse []byte) (b []byte, passed, last bool) {
 	return b, passed, o.ended
 }
 
-// write is the connection's writing goroutine. It ends when the outbox has ended,
-// and then signals the peer that no more comes, or when the socket fails, and then
-// closes it, which ends the reading goroutine.
+// write is the connection's writing goroutine. It ends when the outbox has ended, after
+// signalling the end of output to the peer, or when the socket fails, after closing it,
+// which ends the reading goroutine.
 func (c *connection) write() {
 	defer close(c.out.finished)
 	idle := time.NewTicker(time.Hour)
@@ -127,8 +127,7 @@ func (c *connection) write() {
 	}
 }
 
-// writePending writes what there is, and where there is nothing a heartbeat if one
-// is due.
+// writePending writes the pending output or, if there is none, a heartbeat if one is due.
 func (c *connection) writePending(buf []byte, beat bool) (_ []byte, last bool, err error) {
 	for {
 		var passed bool

@@ -19,8 +19,8 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 // origin.
 type guard struct {
 	next http.Handler
-	// hosts decides which names and addresses the server is asked for under; nil
-	// leaves that to whoever serves the handler.
+	// hosts reports whether the server may be addressed by a name or address; nil leaves
+	// that check to the server of the handler.
 	hosts func(host string) bool
 }
 
@@ -53,8 +53,8 @@ func refuse(w http.ResponseWriter, r *http.Request, message string) {
 	page.WriteError(w, http.StatusForbidden, message)
 }
 
-// isCrossOrigin reports whether a browser sent the request on behalf of a page
-// that is not ours. Exporters send neither header.
+// isCrossOrigin reports whether a browser sent the request on behalf of a page of another
+// origin. Exporters send neither header.
 func isCrossOrigin(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":
@@ -66,14 +66,14 @@ func isCrossOrigin(r *http.Request) bool {
 	return origin != "" && origin != "http://"+r.Host && origin != "https://"+r.Host
 }
 
-// opensPage reports whether somebody follows a link to the page, which alone
-// reveals nothing. It cannot be put into a frame.
+// opensPage reports whether the request follows a link to the page, which by itself reveals
+// nothing and cannot be framed.
 func opensPage(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.URL.Path == "/" && r.Header.Get("Origin") == "" &&
 		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
-// hostOf is the host of a Host header in lower case, without port or brackets.
+// hostOf returns the host of a Host header in lower case, without port or brackets.
 func hostOf(hostPort string) string {
 	host := hostPort
 	if h, _, err := net.SplitHostPort(hostPort); err == nil {
@@ -83,9 +83,9 @@ func hostOf(hostPort string) string {
 	return strings.ToLower(strings.Trim(strings.TrimSuffix(host, "."), "[]"))
 }
 
-// allowedHosts returns the names under which a server that listens at listening,
-// and was told to listen on the host configured, may be asked. Any other name
-// may be one that a web page has rebound to this address.
+// allowedHosts returns a function that reports whether a server may be addressed by a host,
+// given the host it was configured with and the address it listens on. Any other name may
+// be one that a web page has rebound to this address.
 func allowedHosts(configured string, listening netip.Addr) func(string) bool {
 	configured = hostOf(configured)
 
@@ -96,8 +96,8 @@ func allowedHosts(configured string, listening netip.Addr) func(string) bool {
 
 		ip, err := netip.ParseAddr(host)
 
-		// An address is nothing that could be rebound. On loopback no other than
-		// those of loopback has any business here.
+		// An IP address cannot be rebound. On loopback, only loopback addresses are
+		// legitimate.
 		return err == nil && (ip.Unmap().IsLoopback() || !listening.IsLoopback())
 	}
 }

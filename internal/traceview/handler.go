@@ -20,22 +20,21 @@ type (
 // NewStore returns a store with the given limits.
 func NewStore(limits Limits) *Store { return store.New(limits) }
 
-// Where OTLP/HTTP clients send traces, and where a list of them is, as JSON.
+// The paths to which OTLP/HTTP clients send traces, and of the list of traces as JSON.
 const (
 	TracesPath = receiver.TracesPath
 	TracesAPI  = page.TracesAPI
 )
 
-// NewHandler returns a handler that receives traces over OTLP/HTTP at
-// [TracesPath], puts them in the store, answers for what is there at [TracesAPI],
-// and shows it on a web page at /.
+// NewHandler returns a handler that receives traces over OTLP/HTTP at [TracesPath], puts
+// them in the store, serves the contents of the store at [TracesAPI], and shows them on a
+// web page at /.
 //
-// Web pages of other origins are refused everywhere, and no CORS header is ever
-// sent. Under which names the handler may be asked is for its server to check, as
-// [Listen] does.
+// Requests from web pages of other origins are always refused, and no CORS header is ever
+// sent. The server of the handler has to check the host of requests, as [Listen] does.
 func NewHandler(s *Store) http.Handler { return newGuard(s, nil) }
 
-// newGuard returns the handler, answering to those hosts.
+// newGuard returns the handler, which answers requests to the given hosts only.
 func newGuard(s *Store, hosts func(string) bool) *guard {
 	mux := http.NewServeMux()
 	page.Register(mux, s)
@@ -43,9 +42,8 @@ func newGuard(s *Store, hosts func(string) bool) *guard {
 	return &guard{next: exact(mux, receiver.New(s)), hosts: hosts}
 }
 
-// exact hands what is sent to [TracesPath] to the receiver, also where an exporter puts a
-// slash too many into it: the mux would answer with a redirect, which exporters do not
-// follow.
+// exact passes requests to [TracesPath] to the receiver, even if the path has an extra
+// slash: the mux would answer with a redirect, which exporters do not follow.
 func exact(mux, traces http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isTracesPath(r.URL.Path) {

@@ -17,7 +17,7 @@ type Server struct {
 	done chan struct{} // closed when Serve has returned
 }
 
-// No OTLP client needs longer, and nothing else may hold a connection.
+// No OTLP client needs longer, and no other client should hold a connection.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
@@ -26,7 +26,7 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
-// ErrNotLoopback is the error of [Listen] for an address that other machines can reach.
+// ErrNotLoopback is returned by [Listen] for an address that other machines can reach.
 var ErrNotLoopback = errors.New("traceview: not a loopback address")
 
 // ListenOption changes what [Listen] does.
@@ -34,18 +34,18 @@ type ListenOption func(*listenConfig)
 
 type listenConfig struct{ allowNonLoopback bool }
 
-// AllowNonLoopback lets the server listen where other machines can reach it. They
-// can then read and send traces: there is no login. By default, it may not.
+// AllowNonLoopback lets the server listen where other machines can reach it. They can then
+// read and send traces: there is no login. By default, it refuses to.
 func AllowNonLoopback() ListenOption {
 	return func(c *listenConfig) { c.allowNonLoopback = true }
 }
 
-// Listen starts a server on addr, "host:port". Without a host it listens on 127.0.0.1,
-// and on every interface with [AllowNonLoopback] alone; port 0 takes a free one.
+// Listen starts a server on addr, "host:port". Without a host it listens on 127.0.0.1 or,
+// with [AllowNonLoopback], on every interface; port 0 selects a free port.
 //
-// It answers only requests for a loopback name or address, for the host in addr,
-// and, where other machines can reach it, for any IP address, so that a web page
-// cannot reach it under a name of its own (DNS rebinding).
+// It answers only requests for a loopback name or address, for the host in addr and, if
+// other machines can reach it, for any IP address, so that a web page cannot reach it
+// through DNS rebinding.
 //
 // The caller ends it with [Server.Close] or [Server.Shutdown].
 func Listen(addr string, store *Store, opts ...ListenOption) (*Server, error) {
@@ -69,7 +69,7 @@ func Listen(addr string, store *Store, opts ...ListenOption) (*Server, error) {
 	}
 
 	if tcp.IP == nil {
-		tcp.IP = net.IPv6unspecified // every interface, of both versions
+		tcp.IP = net.IPv6unspecified // every interface, IPv4 and IPv6
 	}
 
 	if !tcp.IP.IsLoopback() && !cfg.allowNonLoopback {
@@ -103,9 +103,9 @@ func Listen(addr string, store *Store, opts ...ListenOption) (*Server, error) {
 	return s, nil
 }
 
-// URL is where the server listens, "http://127.0.0.1:4318" for instance.
-// OTLP/HTTP exporters take it as their endpoint. Where the server listens on all
-// interfaces it names the loopback one.
+// URL returns the URL of the server, for instance "http://127.0.0.1:4318". OTLP/HTTP
+// exporters accept it as their endpoint. If the server listens on all interfaces, it is
+// that of the loopback interface.
 func (s *Server) URL() string {
 	host, port, err := net.SplitHostPort(s.addr.String())
 	if ip, errIP := netip.ParseAddr(host); err == nil && errIP == nil && ip.IsUnspecified() {
@@ -115,7 +115,7 @@ func (s *Server) URL() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// Close ends the server and the requests it is serving.
+// Close stops the server and the requests it is serving.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	<-s.done
@@ -123,8 +123,8 @@ func (s *Server) Close() error {
 	return wrapClose(err)
 }
 
-// Shutdown ends the server once the requests it is serving are done. Where ctx
-// ends first it returns an error, and Close is still to be called.
+// Shutdown stops the server once the requests it is serving are done. If ctx ends first, it
+// returns an error, and the caller must still call Close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	<-s.done

@@ -1,10 +1,10 @@
 // Package messaging determines a span's role for a message: its operation, its queue and
 // its attempt. It uses the attributes of OpenTelemetry's messaging conventions, old and
-// new, and of mqtrace. A span's name counts only where it has the form that the conventions
-// give it.
+// new, and of mqtrace. A span's name counts only if it has the form that the conventions
+// define.
 package messaging
 
-// What mqtrace and OpenTelemetry's messaging conventions put on spans.
+// The attributes that mqtrace and OpenTelemetry's messaging conventions put on spans.
 const (
 	keySystem           = "messaging.system"
 	keyOperationName    = "messaging.operation.name"

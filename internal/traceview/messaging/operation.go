@@ -29,12 +29,12 @@ var operations = map[string]Operation{
 	"settle": Settle, "ack": Settle, "nack": Settle, "reject": Settle,
 }
 
-// OperationOf returns what the span does. Attributes count before its kind.
+// OperationOf returns what the span does. Attributes take precedence over its kind.
 func OperationOf(s *spans.Span) Operation {
 	for _, key := range []string{keyOperationType, keyOperationBefore, keyOperationName} {
 		operation := operations[s.Attributes.Text(key)]
 		if operation == Receive && s.Kind == trace.SpanKindConsumer {
-			// Instrumentation that knows one operation calls a handler's span so.
+			// Instrumentation that knows only one operation uses it for a handler's span.
 			return Process
 		}
 
@@ -63,12 +63,12 @@ func System(s *spans.Span) string {
 	return cmp.Or(s.Attributes.Text(keySystem), s.Attributes.Text(keySystemNew))
 }
 
-// MessageID returns the message's id, "" where the span has none.
+// MessageID returns the message's id, "" if the span has none.
 func MessageID(s *spans.Span) string {
 	return cmp.Or(s.Attributes.Text(keyMessageID), s.Attributes.Text(keyMessageIDOld))
 }
 
-// Messages is how many messages the span is about: 1, unless it says otherwise.
+// Messages returns how many messages the span is about: 1, unless the span says otherwise.
 func Messages(s *spans.Span) int {
 	const most = 1 << 20
 
@@ -79,8 +79,8 @@ func Messages(s *spans.Span) int {
 	return 1
 }
 
-// Attempt returns which attempt at its message the span says that it is, from 1, and
-// 0 where it does not say.
+// Attempt returns which attempt at its message the span is according to its attributes,
+// from 1, or 0 if they do not say.
 func Attempt(s *spans.Span) int {
 	const most = 1 << 30
 
@@ -95,9 +95,8 @@ func Attempt(s *spans.Span) int {
 	return 0
 }
 
-// QueueTime returns the time that the message had taken when the span started, as its
-// consumer has recorded it. It is exact to a second where the message had nothing
-// better than a time in whole seconds.
+// QueueTime returns the message's age when the span started, as its consumer recorded it.
+// It is exact only to a second if the message had only a time in whole seconds.
 func QueueTime(s *spans.Span) (took time.Duration, exact, ok bool) {
 	const longest = 100 * 365 * 24 * 3600
 
@@ -111,8 +110,8 @@ func QueueTime(s *spans.Span) (took time.Duration, exact, ok bool) {
 	return took, !isWholeSecond(s.Start.Add(-took)), true
 }
 
-// DueTime returns when the message that the span has sent is to be processed, and the zero
-// time where it does not say that it is to be processed later.
+// DueTime returns when the message that the span sent is due to be processed, or the zero
+// time if it was not scheduled for later.
 func DueTime(s *spans.Span) time.Time {
 	due, err := time.Parse(time.RFC3339, s.Attributes.Text(keyDueTime))
 	if err != nil {
@@ -122,8 +121,8 @@ func DueTime(s *spans.Span) time.Time {
 	return due
 }
 
-// Refused reports whether the broker has not taken the message that the span was to send,
-// although the span is no error: nobody will consume it.
+// Refused reports whether the broker did not accept the span's message although the span's
+// status is not an error. Nobody will consume such a message.
 func Refused(s *spans.Span) bool {
 	switch s.Attributes.Text(KeyPublishOutcome) {
 	case "nacked", "returned", "closed":
@@ -138,12 +137,13 @@ func Refused(s *spans.Span) bool {
 	}
 }
 
-// Aggregates reports whether the span makes one message of several, to which it links.
+// Aggregates reports whether the span combines several messages, to which it links, into
+// one.
 func Aggregates(s *spans.Span) bool { return s.Attributes.Text(keyOperationName) == "aggregate" }
 
-// isWholeSecond reports whether a message seems to have been sent at a whole second:
-// its time was then cut to one. The consumer starts its span a little after it has
-// looked at the clock.
+// isWholeSecond reports whether a message seems to have been sent at a whole second, which
+// means that its time was truncated. The consumer starts its span slightly after reading
+// the clock.
 func isWholeSecond(sent time.Time) bool {
 	const before, after = 50 * time.Microsecond, time.Millisecond
 
@@ -152,8 +152,8 @@ func isWholeSecond(sent time.Time) bool {
 	return part < after || part > time.Second-before
 }
 
-// DeadLetters returns how often the message had been given up before, and why and
-// where it was the last time, as far as that is known.
+// DeadLetters returns how often the message had been dead-lettered before and, as far as
+// known, why and where the last time.
 func DeadLetters(s *spans.Span) (count int, reason, queue string) {
 	n, _ := s.Attributes.Number(keyDeadLetterCount)
 	if !(n >= 1) {
@@ -171,11 +171,11 @@ func DeadLetters(s *spans.Span) (count int, reason, queue string) {
 	return int(min(n, math.MaxInt32)), reason, queue
 }
 
-// DeadLetterQueues returns the queues where the message was given up, newest first.
+// DeadLetterQueues returns the queues in which the message was dead-lettered, newest first.
 func DeadLetterQueues(s *spans.Span) []string { return s.Attributes.List(keyDeadLetterQueues) }
 
-// Confirmed reports whether the span of a publish covers the broker's confirm: then
-// the message may have been in its queue since the span's start.
+// Confirmed reports whether a publish span covers the broker's confirm. If so, the message
+// may have been in its queue since the start of the span.
 func Confirmed(s *spans.Span) bool {
 	switch s.Attributes.Text(KeyPublishOutcome) {
 	case "", "unconfirmed":
@@ -191,7 +191,7 @@ func Outcome(s *spans.Span) string {
 	return cmp.Or(s.Attributes.Text(KeySettlement), s.Attributes.Text(KeyTaskOutcome), s.Attributes.Text(KeyPublishOutcome))
 }
 
-// Retried reports whether the span says that its message will be tried again.
+// Retried reports whether the span's message will be retried, according to its attributes.
 func Retried(s *spans.Span) bool {
 	return s.Attributes.Text(KeySettlement) == "requeue" || s.Attributes.Text(KeyTaskOutcome) == "retry"
 }

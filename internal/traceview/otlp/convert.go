@@ -98,7 +98,7 @@ func convertKind(kind ptrace.SpanKind) trace.SpanKind {
 	return trace.SpanKind(kind)
 }
 
-// convertStatus undoes that the API and OTLP number the codes differently.
+// convertStatus converts the codes, which the API and OTLP number differently.
 func convertStatus(s ptrace.Status) spans.Status {
 	status := spans.Status{Message: validText(s.Message())}
 
@@ -119,7 +119,7 @@ func convertTime(nanos pcommon.Timestamp) time.Time {
 		return time.Time{}
 	}
 
-	// In two parts: the upper half of the range does not fit an int64.
+	// In two steps: the upper half of the range does not fit into an int64.
 	return time.Unix(int64(nanos/1e9), int64(nanos%1e9)).UTC()
 }
 
@@ -162,5 +162,5 @@ func convertValue(v pcommon.Value) any {
 	}
 }
 
-// validText puts U+FFFD where text is not UTF-8.
+// validText replaces invalid UTF-8 with U+FFFD.
 func validText(text string) string { return strings.ToValidUTF8(text, "\ufffd") }

@@ -29,7 +29,7 @@ type scopeKey struct {
 	dropped                              uint32
 }
 
-// groupByResource puts the spans of a resource, and within it of a scope, together.
+// groupByResource groups spans by resource and, within a resource, by scope.
 func groupByResource(all []spans.Span) []*resourceGroup {
 	var (
 		out       []*resourceGroup
@@ -64,8 +64,8 @@ func groupByResource(all []spans.Span) []*resourceGroup {
 	return out
 }
 
-// attributeTexts writes attributes out, once for all spans of a request, which
-// share those of their resource and scope.
+// attributeTexts caches attributes as text: all spans of a request share those of their
+// resource and scope.
 type attributeTexts map[*spans.Attribute]string
 
 func (t attributeTexts) of(a spans.Attributes) string {

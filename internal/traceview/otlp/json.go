@@ -11,8 +11,8 @@ import (
 
 const maxObjects = 1 << 21
 
-// EachJSON reads a document of OTLP JSON in pieces and hands each to yield, whose error
-// it returns. A document that is not JSON to its end is not read at all.
+// EachJSON reads a document of OTLP JSON in pieces and passes each to yield, whose error it
+// returns. A document that is not valid JSON to its end is not read at all.
 func EachJSON(data []byte, yield func(Decoded) error) error {
 	if !json.Valid(data) {
 		var raw json.RawMessage
@@ -25,8 +25,8 @@ func EachJSON(data []byte, yield func(Decoded) error) error {
 		return malformed("JSON", err)
 	}
 
-	// Each span is an object, as is each attribute and its value. So many of them do not
-	// fit into a request in which they have anything to say.
+	// Each span, attribute and value is an object. No meaningful request has so many of
+	// them.
 	if bytes.Count(data, []byte("{")) > maxObjects {
 		return ErrTooLarge
 	}
@@ -41,27 +41,27 @@ func EachJSON(data []byte, yield func(Decoded) error) error {
 	return decoder.document()
 }
 
-// JSONDecoder reads OTLP JSON as it comes, so that the document need not be in memory,
-// nor be complete: what is read is handed on in pieces.
+// JSONDecoder reads OTLP JSON as a stream and passes it on in pieces, so that the document
+// need be neither in memory nor complete.
 type JSONDecoder struct {
 	json   *json.Decoder
 	reader reader
 
-	// bounded: the document is a request, which has no use for very many spans.
+	// bounded: the document is a request, in which very many spans are not legitimate.
 	bounded bool
 	count   int
 }
 
-// NewJSONDecoder returns a decoder that hands what it reads of src to yield.
+// NewJSONDecoder returns a decoder that passes what it reads from src to yield.
 func NewJSONDecoder(src io.Reader, yield func(Decoded) error) *JSONDecoder {
 	return &JSONDecoder{json: json.NewDecoder(src), reader: reader{yield: yield, framing: jsonFraming{}}}
 }
 
-// Tokens are those of the document. What is read by them must not be within a list of
-// spans.
+// Tokens returns the decoder of the document's tokens. It must not be used to read within a
+// list of spans.
 func (d *JSONDecoder) Tokens() *json.Decoder { return d.json }
 
-// document reads the members of an object that has begun, and its end.
+// document reads the members and the end of an object that has begun.
 func (d *JSONDecoder) document() error {
 	return d.Members(func(key string) error {
 		if key == "resourceSpans" || key == "resource_spans" {
@@ -91,7 +91,7 @@ func (d *JSONDecoder) Members(next func(key string) error) error {
 	return err
 }
 
-// Skip passes over the next value.
+// Skip skips the next value.
 func (d *JSONDecoder) Skip() error {
 	depth := 0
 
@@ -114,8 +114,8 @@ func (d *JSONDecoder) Skip() error {
 	}
 }
 
-// list calls next at each object of a list. What is no list, or no object in it, is
-// passed over.
+// list calls next at each object of a list. It skips anything that is not a list, or not an
+// object in one.
 func (d *JSONDecoder) list(next func() error) error {
 	token, err := d.json.Token()
 	if err != nil || token != json.Delim('[') {
@@ -125,7 +125,7 @@ func (d *JSONDecoder) list(next func() error) error {
 	return d.elements(next)
 }
 
-// elements is list for one that has begun.
+// elements is like list for a list that has begun.
 func (d *JSONDecoder) elements(next func() error) error {
 	for d.json.More() {
 		token, err := d.json.Token()
@@ -149,7 +149,7 @@ func (d *JSONDecoder) elements(next func() error) error {
 	return err
 }
 
-// rest passes over what is left of a value whose first token has been read.
+// rest skips the rest of a value whose first token has been read.
 func (d *JSONDecoder) rest(token json.Token, err error) error {
 	if err != nil || token != json.Delim('{') && token != json.Delim('[') {
 		return err
@@ -172,7 +172,7 @@ func (d *JSONDecoder) rest(token json.Token, err error) error {
 	return err
 }
 
-// ResourceSpans reads the list that a key has announced, resourceSpans as a rule.
+// ResourceSpans reads the list that follows a key, usually resourceSpans.
 func (d *JSONDecoder) ResourceSpans() error {
 	token, err := d.json.Token()
 	if err == nil && token != json.Delim('[') && token != nil {
@@ -186,8 +186,8 @@ func (d *JSONDecoder) ResourceSpans() error {
 	return d.elements(d.resourceSpans)
 }
 
-// Elements hands the elements of the list that comes next to yield, each by itself.
-// Where no list comes, the value is passed over.
+// Elements passes each element of the list that comes next to yield. If the next value is
+// not a list, it is skipped.
 func (d *JSONDecoder) Elements(yield func(json.RawMessage) error) error {
 	token, err := d.json.Token()
 	if err != nil || token != json.Delim('[') {
@@ -210,7 +210,7 @@ func (d *JSONDecoder) Elements(yield func(json.RawMessage) error) error {
 	return err
 }
 
-// jsonFraming is that of JSON.
+// jsonFraming is the framing of JSON.
 type jsonFraming struct{}
 
 func (jsonFraming) request(list []byte) []byte {

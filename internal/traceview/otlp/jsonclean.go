@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// jsonCleaner copies a JSON value that is known to be valid into the form in which the
-// Collector's reader takes every part of it: known members only, each of its kind. It
-// counts what has no place and what the rest would become.
+// jsonCleaner copies a JSON value that is known to be valid into a form of which the
+// Collector's reader accepts every part: only known members, each of its kind. It counts
+// the values that it leaves out and the parts that decoding the rest will create.
 type jsonCleaner struct {
 	data    []byte
 	at      int
@@ -17,7 +17,7 @@ type jsonCleaner struct {
 	leftOut uint32
 }
 
-// document copies the whole of the data, which has to be an object.
+// document copies all of the data, which has to be an object.
 func (c *jsonCleaner) document(m *message) error {
 	c.space()
 
@@ -34,7 +34,7 @@ func (c *jsonCleaner) space() {
 	}
 }
 
-// next returns the next value as it stands, and passes over it.
+// next returns the next value unchanged, and skips it.
 func (c *jsonCleaner) next() []byte {
 	c.space()
 
@@ -144,7 +144,7 @@ func (c *jsonCleaner) message(m *message, depth int) error {
 	return nil
 }
 
-// member copies the value of a member, and reports whether there is anything of it.
+// member copies the value of a member, and reports whether anything of it was copied.
 func (c *jsonCleaner) member(f *field, m *message, depth int) (bool, error) {
 	if bytes.HasPrefix(c.data[c.at:], []byte("null")) {
 		c.next()
@@ -175,8 +175,7 @@ func (c *jsonCleaner) member(f *field, m *message, depth int) (bool, error) {
 		return false, nil
 	}
 
-	// A value of another kind than its name says, or beyond what that holds, is kept as
-	// it is written.
+	// A value of another kind than its name says, or out of its range, is kept as written.
 	c.out = c.out[:bytes.LastIndexByte(c.out, '"')]
 	c.out = c.out[:bytes.LastIndexByte(c.out, '"')]
 	c.name("stringValue")
@@ -189,7 +188,7 @@ func (c *jsonCleaner) name(name string) {
 	c.out = append(append(append(c.out, '"'), name...), `":`...)
 }
 
-// object copies the object that should begin here, without it where something else does.
+// object copies the object that should begin here, and leaves out anything else.
 func (c *jsonCleaner) object(of *message, depth int) (bool, error) {
 	start := c.at
 
@@ -219,8 +218,7 @@ func (c *jsonCleaner) object(of *message, depth int) (bool, error) {
 	return true, err
 }
 
-// list copies the list that should begin here, without those of its elements that have
-// no place in it.
+// list copies the list that should begin here, without elements that do not belong in it.
 func (c *jsonCleaner) list(of *message, depth int) (bool, error) {
 	if c.data[c.at] != '[' {
 		c.next()
@@ -264,7 +262,7 @@ func (c *jsonCleaner) list(of *message, depth int) (bool, error) {
 	return true, nil
 }
 
-// unquote returns the text of a JSON string, with U+FFFD for what is not text.
+// unquote returns the text of a JSON string, with U+FFFD in place of what is not text.
 func unquote(quoted []byte) string {
 	if len(quoted) < 2 || quoted[0] != '"' {
 		return ""
@@ -281,7 +279,7 @@ func unquote(quoted []byte) string {
 	return text
 }
 
-// asText is a value as a person would write it.
+// asText returns a value as a person would write it.
 func asText(raw []byte) string {
 	if raw[0] == '"' {
 		return unquote(raw)

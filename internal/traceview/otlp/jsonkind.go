@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// clean appends a JSON value of the kind in the form that every reader takes. ok is
-// false where the value is of no such kind, or beyond what it holds.
+// clean appends a JSON value of the kind in the form that every reader accepts. ok is false
+// if the value is of another kind, or out of range.
 func (k kind) clean(out, raw []byte) (cleaned []byte, ok bool) {
 	text := asText(raw)
 
@@ -54,7 +54,7 @@ func (k kind) clean(out, raw []byte) (cleaned []byte, ok bool) {
 	}
 }
 
-// cleanText takes numbers and booleans for text as well.
+// cleanText accepts numbers and booleans as text, too.
 func cleanText(out, raw []byte) ([]byte, bool) {
 	if raw[0] == '{' || raw[0] == '[' {
 		return out, false
@@ -63,7 +63,7 @@ func cleanText(out, raw []byte) ([]byte, bool) {
 	return appendText(out, asText(raw)), true
 }
 
-// wholeNumber reads what JavaScript and others write for a whole number: 1e3, 5.0.
+// wholeNumber reads whole numbers as JavaScript and others write them: 1e3, 5.0.
 func wholeNumber(text string) (int64, bool) {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
@@ -78,7 +78,7 @@ var (
 	statusCodes = []string{"UNSET", "OK", "ERROR"}
 )
 
-// cleanEnum takes numbers and names. A number that is not known is left to the reader.
+// cleanEnum accepts numbers and names. An unknown number is left to the reader.
 func cleanEnum(out []byte, text, prefix string, names []string) ([]byte, bool) {
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
 		return strconv.AppendInt(out, n, 10), true
@@ -94,8 +94,8 @@ func cleanEnum(out []byte, text, prefix string, names []string) ([]byte, bool) {
 	return out, false
 }
 
-// cleanTime takes nanoseconds since 1970, as a number that has a fraction or an
-// exponent, too.
+// cleanTime accepts nanoseconds since 1970, including numbers with a fraction or an
+// exponent.
 func cleanTime(out []byte, text string) ([]byte, bool) {
 	if text == "" {
 		return append(out, '0'), true
@@ -103,7 +103,7 @@ func cleanTime(out []byte, text string) ([]byte, bool) {
 
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		// Beyond 64 bits an exponent alone would make a number of any length.
+		// Beyond 64 bits, an exponent alone could produce a number of any length.
 		f, _, err := big.ParseFloat(text, 10, 64, big.ToZero)
 		if err != nil || f.IsInf() || f.Sign() < 0 || f.MantExp(nil) > 64 {
 			return out, false
@@ -115,7 +115,7 @@ func cleanTime(out []byte, text string) ([]byte, bool) {
 	return append(strconv.AppendUint(append(out, '"'), n, 10), '"'), true
 }
 
-// cleanDouble writes numbers as text, which keeps all of their digits.
+// cleanDouble writes numbers as text, which preserves all of their digits.
 func cleanDouble(out []byte, text string) ([]byte, bool) {
 	if _, err := strconv.ParseFloat(text, 64); err != nil {
 		return out, false
@@ -124,8 +124,8 @@ func cleanDouble(out []byte, text string) ([]byte, bool) {
 	return appendText(out, text), true
 }
 
-// cleanID takes hexadecimal digits, and base64, as protobuf's own mapping to JSON has
-// ids. What is neither is left out; of a trace and a span id, with its span.
+// cleanID accepts hexadecimal digits, and base64, which protobuf's own JSON mapping uses
+// for ids. Anything else is left out, and if it is a trace or a span id, its span is too.
 func cleanID(out []byte, text string, k kind) ([]byte, bool) {
 	if text == "" {
 		return append(out, `""`...), true
@@ -143,7 +143,7 @@ func cleanID(out []byte, text string, k kind) ([]byte, bool) {
 	return append(hex.AppendEncode(append(out, '"'), id), '"'), true
 }
 
-// fromBase64 reads both alphabets, with padding or without.
+// fromBase64 reads both alphabets, with or without padding.
 func fromBase64(text string) ([]byte, bool) {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	b, err := base64.RawStdEncoding.DecodeString(text)
@@ -151,7 +151,7 @@ func fromBase64(text string) ([]byte, bool) {
 	return b, err == nil
 }
 
-// appendPlain writes a value that stands where a typed one should: "x" for
+// appendPlain writes a plain value found in place of a typed one: "x" instead of
 // {"stringValue":"x"}.
 func appendPlain(out, raw []byte) []byte {
 	out = append(out, '{')

@@ -2,19 +2,19 @@ package otlp
 
 import "encoding/json"
 
-// maxHeld bounds the bytes of spans that wait for what they belong to.
+// maxHeld bounds the bytes of spans that wait for their resource or scope.
 const maxHeld = 8 << 20
 
-// jsonHead is what a document says of spans beside their list: members of a JSON object
-// may be in any order, and a schema's URL stands behind them as a rule.
+// jsonHead is what a document says about spans outside their list. Members of a JSON object
+// may be in any order, and a schema's URL usually comes after the spans.
 type jsonHead struct {
 	raw       []byte // the resource or scope, cleaned
 	schemaURL string
 	complete  bool
 }
 
-// member reads a member of what is around spans, and reports whether it was one of the
-// head's.
+// member reads a member of an object around spans, and reports whether it was part of the
+// head.
 func (h *jsonHead) member(d *JSONDecoder, key string, m *message) (bool, error) {
 	switch key {
 	case "resource", "scope", "instrumentationLibrary", "instrumentation_library":
@@ -41,7 +41,7 @@ func (h *jsonHead) member(d *JSONDecoder, key string, m *message) (bool, error) 
 	}
 }
 
-// request is a document of the head alone.
+// request returns a document with only the head.
 func (h *jsonHead) request(before, after string) []byte {
 	raw := h.raw
 	if raw == nil {
@@ -51,7 +51,7 @@ func (h *jsonHead) request(before, after string) []byte {
 	return append(append([]byte(before), raw...), after...)
 }
 
-// heldScope has the spans of a scope that wait.
+// heldScope holds the waiting spans of a scope.
 type heldScope struct {
 	head  jsonHead
 	spans [][]byte
@@ -64,9 +64,9 @@ type resourceReader struct {
 	head jsonHead
 	held []*heldScope
 	size int
-	// direct: no span has to wait any more.
+	// direct: spans no longer have to wait.
 	direct bool
-	// scope is the one that the reader is set to.
+	// scope is the current scope of the reader.
 	scope *heldScope
 }
 
@@ -86,7 +86,7 @@ func (d *JSONDecoder) resourceSpans() error {
 		}
 	})
 
-	// Where the document breaks off, what was whole is read.
+	// If the document breaks off, the complete part of it is read.
 	if released := r.release(); released != nil {
 		return released
 	}
@@ -111,7 +111,7 @@ func (r *resourceReader) scopeSpans() error {
 	})
 }
 
-// add reads a span, or has it wait.
+// add reads a span, or holds it back.
 func (r *resourceReader) add(s *heldScope, raw []byte) error {
 	if r.direct || r.head.complete && s.head.complete {
 		if err := r.release(); err != nil {
@@ -133,7 +133,7 @@ func (r *resourceReader) add(s *heldScope, raw []byte) error {
 	return r.release()
 }
 
-// set makes the scope that of the spans that are read next.
+// set makes scope the current one, for the spans that are read next.
 func (r *resourceReader) set(s *heldScope) {
 	if r.scope != s {
 		r.scope = s
@@ -142,7 +142,7 @@ func (r *resourceReader) set(s *heldScope) {
 	}
 }
 
-// release reads the spans that wait.
+// release reads the spans held back.
 func (r *resourceReader) release() error {
 	for _, s := range r.held {
 		if len(s.spans) == 0 {
@@ -169,7 +169,7 @@ func (r *resourceReader) release() error {
 	return r.reader.flush()
 }
 
-// spans reads a list of spans, each by itself.
+// spans reads a list of spans one at a time.
 func (d *JSONDecoder) spans(add func(raw []byte) error) error {
 	return d.Elements(func(raw json.RawMessage) error {
 		if d.count++; d.bounded && d.count > maxSpans {

@@ -8,20 +8,20 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// A few bytes of payload can stand for a span of a few hundred bytes, so that a limit
-// on the payload alone does not bound the memory that reading takes. So a payload is
-// read in pieces, and what is read of one is handed on before the next.
+// A few bytes of payload can become a span of a few hundred bytes, so a limit on the
+// payload alone does not bound the memory that reading takes. Therefore a payload is read
+// in pieces, each of which is passed on before the next is read.
 const (
 	pieceSpans = 512
 	pieceBytes = 1 << 20
 	pieceParts = 1 << 15
-	// maxSpanParts bounds a span by itself: its attributes, events, links, and what is
-	// in them. 128 events of 128 attributes each have about half as many.
+	// maxSpanParts bounds a single span: its attributes, events and links, and what is in
+	// them. 128 events with 128 attributes each are about half as many.
 	maxSpanParts = 1 << 16
 	maxDepth     = 64 // in messages; an array within an array adds two
 )
 
-// reader hands on what it reads in pieces.
+// reader passes on what it reads in pieces.
 type reader struct {
 	yield   func(Decoded) error
 	framing framing
@@ -34,17 +34,17 @@ type reader struct {
 	buf     []byte
 	leftOut []uint32 // by span
 	parts   int
-	// pending has not been handed on with a piece yet.
+	// pending has not been passed on with a piece yet.
 	pending Decoded
 }
 
-// framing makes a request of the spans of a piece, which pdata reads.
+// framing makes a request, which pdata reads, out of the spans of a piece.
 type framing interface {
 	request(spans []byte) []byte
 	read(request []byte) (ptrace.Traces, error)
 }
 
-// add puts a span into the piece. bytes is the piece with the span appended to it.
+// add adds a span to the piece. bytes is the piece with the span appended to it.
 func (r *reader) add(bytes []byte, leftOut uint32, parts int) error {
 	r.buf, r.leftOut = bytes, append(r.leftOut, leftOut)
 	r.parts += parts
@@ -56,13 +56,13 @@ func (r *reader) add(bytes []byte, leftOut uint32, parts int) error {
 	return nil
 }
 
-// flush hands the piece on.
+// flush passes the piece on.
 func (r *reader) flush() error {
 	if len(r.leftOut) > 0 {
 		traces, err := r.framing.read(r.framing.request(r.buf))
 		if err != nil {
-			// What is cleaned is valid. A value that the Collector's reader refuses all the
-			// same costs the piece, and is told.
+			// Cleaned input is valid. Should the Collector's reader refuse a value
+			// regardless, the piece is lost, and that is reported.
 			r.pending.Invalid += len(r.leftOut)
 		} else {
 			r.convert(traces)
@@ -105,7 +105,7 @@ func (r *reader) convert(traces ptrace.Traces) {
 	}
 }
 
-// setResource reads a resource by itself: one with everything around it.
+// setResource reads the resource from a request that contains nothing else.
 func (r *reader) setResource(request []byte, schemaURL string) {
 	r.resource = spans.Resource{SchemaURL: schemaURL}
 
@@ -127,7 +127,7 @@ func (r *reader) setScope(request []byte, schemaURL string) {
 	r.scope = convertScope(traces.ResourceSpans().At(0).ScopeSpans().At(0).Scope(), schemaURL)
 }
 
-// collect reads all pieces into one.
+// collect joins all pieces into one.
 func collect(read func(func(Decoded) error) error) (Decoded, error) {
 	var all Decoded
 

@@ -5,19 +5,19 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The fields of the messages around spans, in all three: what each has, its parts, and
-// the URL of its schema.
+// The fields of the three messages around spans: what describes each, its parts, and the
+// URL of its schema.
 const (
 	headField   = 1
 	listField   = 2
 	schemaField = 3
-	// libraryField was that of the spans of a library in OTLP 0.15 to 0.17. Before, they
-	// had the number that spans of a scope have now, and the same form.
+	// libraryField was the field of a library's spans in OTLP 0.15 to 0.17. Before that,
+	// they had the same number and form as the spans of a scope now.
 	libraryField = 1000
 )
 
-// EachProtobuf reads a payload in pieces and hands each to yield, whose error it
-// returns. What is around the spans has to be well-formed, or none is read.
+// EachProtobuf reads a payload in pieces and passes each to yield, whose error it returns.
+// Unless everything around the spans is well-formed, no span is read.
 func EachProtobuf(data []byte, yield func(Decoded) error) error {
 	if err := checkFraming(data); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (r *reader) protobufSpan(raw []byte) error {
 	return r.add(c.out, c.leftOut, c.parts)
 }
 
-// checkFraming walks what is around the spans.
+// checkFraming checks everything around the spans.
 func checkFraming(data []byte) error {
 	count := 0
 	each := func(data []byte, list protowire.Number, next func([]byte) error) error {
@@ -81,7 +81,7 @@ func checkFraming(data []byte) error {
 	})
 }
 
-// eachField calls next with each value of a field of messages or texts.
+// eachField calls next with each value of a field that holds messages or texts.
 func eachField(data []byte, wanted protowire.Number, next func([]byte) error) error {
 	for len(data) > 0 {
 		number, wireType, n := protowire.ConsumeTag(data)
@@ -107,8 +107,8 @@ func eachField(data []byte, wanted protowire.Number, next func([]byte) error) er
 	return nil
 }
 
-// head is the resource or the scope of what is around spans, cleaned. It is left out
-// where it is of too many parts, or no message.
+// head returns the resource or the scope of a message around spans, cleaned. It is left out
+// if it has too many parts or is not a message.
 func head(data []byte, m *message) []byte {
 	c := protobufCleaner{}
 	_ = eachField(data, headField, func(value []byte) error {
@@ -133,7 +133,7 @@ func schemaOf(data []byte) (url string) {
 	return url
 }
 
-// protobufFraming is that of the binary encoding.
+// protobufFraming is the framing of the binary encoding.
 type protobufFraming struct{}
 
 func (protobufFraming) request(scopeSpans []byte) []byte {

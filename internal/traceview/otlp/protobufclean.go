@@ -6,19 +6,19 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// errOdd is the error of a value that has no place where it stands.
+// errOdd is returned for a value that does not belong where it is.
 var errOdd = errors.New("odd")
 
-// protobufCleaner copies messages without the values that have no place in them, and
-// counts those and what the rest would become.
+// protobufCleaner copies messages without the values that do not belong in them. It counts
+// those, and the parts that decoding the rest will create.
 type protobufCleaner struct {
 	out     []byte
 	parts   int
 	leftOut uint32
 }
 
-// nested copies a message that stands in a field. After an error, some of it may be in
-// out.
+// nested copies a message that is the value of a field. After an error, part of it may be
+// in out.
 func (c *protobufCleaner) nested(number protowire.Number, data []byte, m *message, depth int) error {
 	if depth == 0 {
 		return errOdd
@@ -41,7 +41,7 @@ func (c *protobufCleaner) nested(number protowire.Number, data []byte, m *messag
 	return nil
 }
 
-// putVarint fills the room with a number that may need less of it.
+// putVarint fills the room with a number that may need fewer bytes.
 func putVarint(room []byte, n int) {
 	for i := range room {
 		room[i] = byte(n)&0x7f | 0x80
@@ -67,7 +67,7 @@ func (c *protobufCleaner) fields(data []byte, m *message, depth int) error {
 		data = data[n+size:]
 
 		f := m.byNumber(number)
-		if f == nil { // of a later version of OTLP
+		if f == nil { // from a later version of OTLP
 			continue
 		}
 
@@ -122,8 +122,8 @@ func (k kind) idLength() int {
 	return 8
 }
 
-// badID is the error of an id that is none. A span or a link without one is counted as
-// such; a parent's is a value of the span.
+// badID returns the error for an invalid id. A span or a link without a valid id is counted
+// as such; a parent's id is a value of the span.
 func (k kind) badID() error {
 	if k == isParentID {
 		return errOdd

@@ -3,8 +3,8 @@ package otlp
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// message describes one of OTLP's messages, for both encodings: what the reader after us
-// would refuse a whole request for is found by it, and left out, before.
+// message describes one of OTLP's messages, for both encodings: it serves to find and leave
+// out beforehand the values for which pdata would refuse a whole request.
 // https://github.com/open-telemetry/opentelemetry-proto/blob/v1.11.0/opentelemetry/proto/trace/v1/trace.proto
 type message struct {
 	fields []field
@@ -15,10 +15,10 @@ type field struct {
 	name   string
 	kind   kind
 	list   bool
-	of     *message // where kind is isMessage
+	of     *message // if kind is isMessage
 }
 
-// kind is what a value may be. Those of a kind are written alike in both encodings.
+// kind is what a value may be. All values of a kind are written alike in both encodings.
 type kind int
 
 const (
@@ -133,8 +133,8 @@ func (m *message) byNumber(n protowire.Number) *field {
 	return nil
 }
 
-// byName finds a field by its name in JSON, or in the form that protobuf gives it,
-// start_time_unix_nano for instance, which readers of JSON have to take as well.
+// byName finds a field by its JSON name or by its protobuf name, for instance
+// start_time_unix_nano, which readers of JSON have to accept, too.
 func (m *message) byName(name string) *field {
 	for i := range m.fields {
 		if m.fields[i].name == name || isSnakeCase(name, m.fields[i].name) {
@@ -145,7 +145,7 @@ func (m *message) byName(name string) *field {
 	return nil
 }
 
-// isSnakeCase reports whether a name is the snake case form of one in camel case.
+// isSnakeCase reports whether a name is the snake-case form of a camel-case name.
 func isSnakeCase(snake, camel string) bool {
 	at := 0
 

@@ -15,11 +15,11 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// EncodeJSON writes spans as a TracesData in OTLP's JSON encoding, which
-// [DecodeJSON] and other readers of OTLP read back: ids in hexadecimal, 64-bit
-// integers as strings, enumerations as numbers. Spans that share a resource and
-// a scope stand together. It writes one span after the other, so that a large trace
-// takes no more memory than a small one. The error is that of the writer.
+// EncodeJSON writes spans as a TracesData in OTLP's JSON encoding, which [DecodeJSON] and
+// other readers of OTLP read back: ids in hexadecimal, 64-bit integers as strings,
+// enumerations as numbers. Spans that share a resource and a scope are grouped. It writes
+// one span at a time, so that a large trace takes no more memory than a small one. It
+// returns the error of the writer.
 func EncodeJSON(w io.Writer, all []spans.Span) error {
 	const bufferSize = 64 << 10
 
@@ -57,8 +57,8 @@ func (w *jsonWriter) value(v any) {
 	w.text(string(b))
 }
 
-// resources writes the schema's URL before what it is for, so that a reader knows what a
-// span belongs to when it comes to it.
+// resources writes the schema's URL before the spans, so that a reader knows what a span
+// belongs to when it reaches it.
 func (w *jsonWriter) resources(groups []*resourceGroup) {
 	w.text(`{"resourceSpans":[`)
 
@@ -151,7 +151,7 @@ func encodeSpan(s *spans.Span) *wireSpan {
 	return out
 }
 
-// encodeStatus undoes convertStatus.
+// encodeStatus is the inverse of convertStatus.
 func encodeStatus(s spans.Status) *wireStatus {
 	if s == (spans.Status{}) {
 		return nil
@@ -170,7 +170,7 @@ func encodeStatus(s spans.Status) *wireStatus {
 	return out
 }
 
-// encodeTime writes nanoseconds since 1970, "" where there is no time.
+// encodeTime writes nanoseconds since 1970, "" if there is no time.
 func encodeTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -214,7 +214,7 @@ func encodeValue(v any) wireValue {
 	}
 }
 
-// encodeDouble writes what JSON has no number for as protobuf's mapping does.
+// encodeDouble writes values that JSON numbers cannot represent as protobuf's mapping does.
 func encodeDouble(f float64) any {
 	switch {
 	case math.IsNaN(f):

@@ -9,29 +9,29 @@ import (
 	"time"
 )
 
-// answers are made a few at a time, because the larger ones take several times the
-// memory of their trace; and they are written by any number at a time, because clients
-// may read slowly, or not at all. Those that are being written have a budget.
+// answers limits how many answers are made at a time, because large ones take several times
+// the memory of their trace. Any number may be written at a time, because clients may read
+// slowly, or not at all; a budget bounds those.
 type answers struct {
-	busy   chan struct{} // holds a token for each answer in the making
-	unread atomic.Int64  // bytes of large answers that clients have not taken
+	busy   chan struct{} // holds a token for each answer being made
+	unread atomic.Int64  // bytes of large answers that clients have not read
 }
 
 const (
 	maxAnswers = 4
-	// maxUnread bounds the large answers that clients have not read; small ones are for
-	// free.
+	// maxUnread bounds the large answers that clients have not read; small ones do not
+	// count.
 	maxUnread   = 64 << 20
 	smallAnswer = 256 << 10
-	// pieceTime is how long a client may take for a piece of an answer.
+	// pieceTime is how long a client may take to read a piece of an answer.
 	pieceTime = 10 * time.Second
 	pieceSize = 256 << 10
 )
 
 func newAnswers() *answers { return &answers{busy: make(chan struct{}, maxAnswers)} }
 
-// limited lets few answers be made at once. The others wait their turn. The answer is
-// written after the next one may be made.
+// limited lets only a few answers be made at once; others wait their turn. An answer gives
+// up its turn before it is written.
 func (a *answers) limited(answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -70,7 +70,7 @@ func (a *answers) send(w http.ResponseWriter, kept *keptAnswer) {
 	_, _ = pieces{w}.Write(kept.body.Bytes()) // The client is gone: there is no one to report to.
 }
 
-// keptAnswer is an answer that is not on its way yet.
+// keptAnswer is an answer that has not been sent yet.
 type keptAnswer struct {
 	http.ResponseWriter
 
@@ -89,7 +89,7 @@ var _ io.Writer = pieces{}
 
 func (p pieces) Write(b []byte) (written int, err error) {
 	for len(b) > 0 && err == nil {
-		// Not every ResponseWriter has deadlines.
+		// Not every ResponseWriter supports deadlines.
 		_ = http.NewResponseController(p.w).SetWriteDeadline(time.Now().Add(pieceTime))
 
 		var n int
@@ -102,7 +102,7 @@ func (p pieces) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// WriteError answers with an object that has the error.
+// WriteError answers with an object that contains the error.
 func WriteError(w http.ResponseWriter, status int, message string) {
 	writeJSON(w, status, map[string]string{"error": message})
 }

@@ -1,4 +1,4 @@
-// Package page is the web page that shows traces, and the API that it asks.
+// Package page provides the web page that shows traces, and the API that it uses.
 package page
 
 import (
@@ -25,28 +25,28 @@ import (
 // writes it, or 404 with {"error": "..."}.
 const TracesAPI = "/api/traces"
 
-// How many traces a list has, unless limit says otherwise.
+// The default number of traces in a list.
 const defaultListed = 200
 
-// api answers what the page, and the command line, ask for.
+// api answers the requests of the page and the command line.
 type api struct {
 	*answers
 
 	store    *store.Store
 	overview overview
 	routes   routes
-	// began distinguishes this run of the program from the one before, whose revisions a
+	// began distinguishes this run of the program from an earlier one, whose revisions a
 	// page may still have.
 	began int64
-	// waiting: an answer had a message in it that nothing has consumed, and says for how
-	// long, or in how long it is due. Such answers change by themselves.
+	// waiting: an answer contained a message that nothing has consumed, with the time that
+	// it has waited or until it is due. Such answers change by themselves.
 	waiting atomic.Bool
 }
 
-// waitingShown is how often the time is shown anew for which a message waits.
+// waitingShown is how often the shown waiting time of a message is updated.
 const waitingShown = 5 * time.Second
 
-// noteWaiting looks at what is about to be answered.
+// noteWaiting checks for waiting messages in what is about to be sent.
 func (a *api) noteWaiting(list ...tree.Summary) {
 	for i := range list {
 		since := list[i].NotConsumedSince
@@ -119,7 +119,7 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 		Traces []tree.Summary `json:"traces"`
 		// Found counts all that the query finds, listed or not.
 		Found int `json:"found"`
-		// All there is to search for, in the order in which it was first seen.
+		// Everything that can be searched for, in the order in which it was first seen.
 		Services []string `json:"services"`
 		Queues   []string `json:"queues"`
 	}{Traces: []tree.Summary{}, Services: a.store.Services(), Queues: a.store.Queues()}
@@ -148,8 +148,7 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// trace returns the trace that the path names, and answers with 404 where there
-// is none.
+// trace returns the trace that the path names, or answers with 404 if there is none.
 func (a *api) trace(w http.ResponseWriter, r *http.Request) (spans.Trace, bool) {
 	id, ok := spans.ParseTraceID(r.PathValue("id"))
 	if !ok {
@@ -177,11 +176,11 @@ func (a *api) otlp(w http.ResponseWriter, r *http.Request) {
 	}
 
 	w.Header().Set("Content-Type", jsonType)
-	// It is written as it is made, so that it needs no memory of its own.
+	// It is written while it is encoded, so that it is never in memory as a whole.
 	_ = otlp.EncodeJSON(pieces{w}, tr.Spans) // The client is gone: there is no one to report to.
 }
 
-// waterfall is the trace laid out for the page.
+// waterfall answers with the trace laid out for the page.
 func (a *api) waterfall(w http.ResponseWriter, r *http.Request) {
 	tr, ok := a.trace(w, r)
 	if !ok {
@@ -213,8 +212,8 @@ func (a *api) span(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, newSpanDetails(n, links))
 }
 
-// unchanged answers a page that has seen the latest already, so that asking again
-// and again costs next to nothing.
+// unchanged answers a page that already has the latest version, so that polling costs next
+// to nothing.
 func (a *api) unchanged(w http.ResponseWriter, r *http.Request, revision uint64) bool {
 	if a.waiting.Load() {
 		revision ^= uint64(time.Now().UnixNano()/int64(waitingShown)) << 32

@@ -20,8 +20,8 @@ const (
 	toneBad  = "bad"
 )
 
-// badges say what became of a message: which attempt it was, how it was settled,
-// that it was dead-lettered before.
+// badges returns what became of a message: which attempt it was, how it was settled, and
+// whether it was dead-lettered before.
 func badges(n *tree.Node) []badge {
 	var out []badge
 
@@ -53,8 +53,8 @@ func badges(n *tree.Node) []badge {
 	return out
 }
 
-// outcomeTone sorts the values of mqtrace.settlement, mqtrace.publish.outcome and
-// asynq.task.outcome.
+// outcomeTone returns the tone for a value of mqtrace.settlement, mqtrace.publish.outcome
+// or asynq.task.outcome.
 func outcomeTone(outcome string) string {
 	switch outcome {
 	case "ack", "acked", "done":

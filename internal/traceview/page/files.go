@@ -9,7 +9,7 @@ import (
 //go:embed web
 var webFiles embed.FS
 
-// registerFiles serves the page at / and its parts below /assets/.
+// registerFiles serves the page at / and its assets below /assets/.
 func registerFiles(mux *http.ServeMux) {
 	files, err := fs.Sub(webFiles, "web")
 	if err != nil { // "web" is a valid path.

@@ -11,20 +11,20 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// lane is one of several goes that a message had: an attempt, or what happened to
-// it after it had been dead-lettered. It begins with the wait before it and covers
-// all that was done in it.
+// lane is one of several rounds that a message went through: an attempt, or what happened
+// after it was dead-lettered. It begins with the wait before it and covers everything done
+// in it.
 type lane struct {
 	Text string `json:"text"`
-	// Dead reports whether it is a dead-letter hop and not an attempt.
+	// Dead reports whether it is a dead-letter hop rather than an attempt.
 	Dead bool `json:"dead,omitempty"`
 	// From and To are in nanoseconds from the start of the trace.
 	From time.Duration `json:"from"`
 	To   time.Duration `json:"to"`
 }
 
-// newLane returns the lane that the node's span opens, and whether it opens one: a
-// message that was processed once and had never been given up has none.
+// newLane returns the lane that the node's span opens, and whether it opens one: a message
+// that was processed once and never dead-lettered has none.
 func newLane(n *tree.Node, start time.Time) (lane, bool) {
 	if n.Span == nil || n.Span.Start.IsZero() {
 		return lane{}, false
@@ -48,7 +48,8 @@ func newLane(n *tree.Node, start time.Time) (lane, bool) {
 	return l, true
 }
 
-// deadLetterText says that and why the message had been given up before.
+// deadLetterText describes how often and why the message was dead-lettered before, if it
+// was.
 func deadLetterText(n *tree.Node) string {
 	count, reason, _ := messaging.DeadLetters(n.Span)
 	if count == 0 {

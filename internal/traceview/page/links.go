@@ -13,11 +13,11 @@ import (
 
 // spanLink is a link as the page shows it, from the side of one of its ends.
 type spanLink struct {
-	// In: the span at the other end links to this one.
+	// In reports whether the link leads here, from the span at the other end.
 	In    bool   `json:"in,omitempty"`
 	Trace string `json:"trace"`
 	Span  string `json:"span"`
-	// Name and Service are those of the other end, where it is here.
+	// Name and Service are those of the span at the other end, if it is here.
 	Name    string `json:"name,omitempty"`
 	Service string `json:"service,omitempty"`
 	Here    bool   `json:"here"`
@@ -30,12 +30,12 @@ type linkFinder struct {
 	trace spans.Trace
 	tree  *tree.Tree
 	store *store.Store
-	// others has the spans of other traces, once a link to one of them was seen.
+	// others has the spans of other traces, filled in when a link to one is seen.
 	others map[trace.TraceID]map[trace.SpanID]*spans.Span
 	in     map[trace.SpanID][]*spans.Span
 }
 
-// newLinkFinder makes one for a trace that is in the store.
+// newLinkFinder returns a linkFinder for a trace in the store.
 func newLinkFinder(tr spans.Trace, kept *store.Store, routes *tree.Routes) *linkFinder {
 	f := &linkFinder{
 		trace: tr, tree: tree.New(tr), store: kept,
@@ -66,7 +66,8 @@ func newLinkFinder(tr spans.Trace, kept *store.Store, routes *tree.Routes) *link
 	return f
 }
 
-// newTree lays a trace out with what other traces have consumed of its messages.
+// newTree lays out a trace, taking into account which of its messages other traces have
+// consumed.
 func newTree(tr spans.Trace, kept *store.Store, routes *tree.Routes) *tree.Tree {
 	t := tree.New(tr)
 	markWaiting(t, kept, routes)
@@ -83,7 +84,8 @@ func markWaiting(t *tree.Tree, kept *store.Store, routes *tree.Routes) {
 	})
 }
 
-// addIn notes that a span links to one of the trace, once however often it does.
+// addIn records that a span links to a span of the trace, once, however many such links it
+// has.
 func (f *linkFinder) addIn(link *spans.Link, from *spans.Span) {
 	known := f.in[link.SpanID]
 	if n := len(known); n == 0 || known[n-1] != from {
@@ -91,10 +93,10 @@ func (f *linkFinder) addIn(link *spans.Link, from *spans.Span) {
 	}
 }
 
-// count is the number of links from the node's span and to it.
+// count returns the number of links from and to the node's span.
 func (f *linkFinder) count(n *tree.Node) int { return len(n.Links()) + len(f.in[n.Span.SpanID]) }
 
-// of returns the links from the node's span, and then those to it, limit at most.
+// of returns the links from the node's span, then those to it, at most limit in all.
 func (f *linkFinder) of(n *tree.Node, limit int) []spanLink {
 	var out []spanLink
 
@@ -125,7 +127,7 @@ func (f *linkFinder) of(n *tree.Node, limit int) []spanLink {
 	return out
 }
 
-// span returns a span of this trace or of another, nil where it is not here.
+// span returns a span of this or another trace, or nil if it is not here.
 func (f *linkFinder) span(traceID trace.TraceID, spanID trace.SpanID) *spans.Span {
 	if traceID == f.trace.ID {
 		if n := f.tree.Find(spanID); n != nil {

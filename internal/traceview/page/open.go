@@ -8,12 +8,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
 
-// OpenAPI is the path to which the page sends a file, in any form that package tracefile
-// reads. The answer has the ids of the traces in it, and what was left out.
+// OpenAPI is the path to which the page sends a file, in any format that package tracefile
+// reads. The answer has the ids of its traces, and what was left out.
 const OpenAPI = "/api/open"
 
-// maxOpened bounds a file. It is read in pieces, and what does not fit into the store
-// pushes out what is older.
+// maxOpened bounds the size of a file. It is read in pieces; if they do not fit into the
+// store, older traces are dropped.
 const maxOpened = 1 << 30
 
 func (a *api) open(w http.ResponseWriter, r *http.Request) {

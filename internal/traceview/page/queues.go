@@ -9,13 +9,13 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/store"
 )
 
-// QueuesAPI is the path of what the traces say about queues: a [queues.Overview].
+// QueuesAPI is the path of the [queues.Overview] that is derived from the traces.
 const QueuesAPI = "/api/queues"
 
-// overviewFor is how long an overview is good for: it looks at every span.
+// overviewFor is how long an overview is reused, because making one looks at every span.
 const overviewFor = 2 * time.Second
 
-// overview is what was answered last, to everybody.
+// overview is the last answer, shared by all clients.
 type overview struct {
 	mu       sync.Mutex
 	made     time.Time
@@ -31,8 +31,7 @@ func (o *overview) get(s *store.Store) queues.Overview {
 		began := time.Now()
 		o.last, o.revision = queues.Find(s.Traces(), began), revision
 
-		// With very many spans it is made less often, so that it takes no more than a
-		// share of the time.
+		// With very many spans it is made less often, to bound its share of the CPU time.
 		o.made = time.Now().Add(4 * time.Since(began))
 	}
 
@@ -43,7 +42,7 @@ func (a *api) queues(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, struct {
 		queues.Overview
 
-		// Services are those that the store knows, for their colours.
+		// Services are the services that the store knows, for their colours.
 		Services []string `json:"services"`
 	}{a.overview.get(a.store), a.store.Services()})
 }

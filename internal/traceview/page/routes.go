@@ -8,8 +8,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// routes are those of all traces, as they were learned last. As the overview, they are
-// learned anew every other second at most: that looks at every span.
+// routes are the routes of all traces, as last learned. Like the overview, they are learned
+// again at most every other second, because that looks at every span.
 type routes struct {
 	mu       sync.Mutex
 	made     time.Time
@@ -26,8 +26,7 @@ func (r *routes) get(s *store.Store) *tree.Routes {
 		traces := s.Traces()
 		r.last, r.revision = tree.LearnRoutes(traces, tree.TakersIn(traces)), revision
 
-		// With very many spans it is done less often, so that it takes no more than a share
-		// of the time.
+		// With very many spans it is done less often, to bound its share of the CPU time.
 		r.made = time.Now().Add(4 * time.Since(began))
 	}
 

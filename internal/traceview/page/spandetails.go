@@ -8,14 +8,14 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// spanDetails is all there is to know of a span, as the page shows it on a click.
+// spanDetails is everything known about a span, as the page shows it on a click.
 type spanDetails struct {
 	waterfallRow
 
 	Parent     string `json:"parent,omitempty"`
 	TraceState string `json:"traceState,omitempty"`
 	Flags      uint32 `json:"flags"`
-	// Begin is when the span started, null where that is not known.
+	// Begin is when the span started, null if that is not known.
 	Begin   *time.Time `json:"begin"`
 	Status  string     `json:"status"`
 	Message string     `json:"message,omitempty"`
@@ -30,8 +30,8 @@ type spanDetails struct {
 	DroppedLinks      uint32 `json:"droppedLinks"`
 }
 
-// shownAttribute has its value as text. JSON has types enough to tell a string
-// from a number; the page shows the type beside the value.
+// shownAttribute is an attribute with its value as text. The page shows the type beside the
+// value.
 type shownAttribute struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
@@ -40,7 +40,7 @@ type shownAttribute struct {
 
 type shownEvent struct {
 	Name string `json:"name"`
-	// Start is in nanoseconds from the start of the span, null where it is not known.
+	// Start is in nanoseconds from the start of the span, null if it is not known.
 	Start      *time.Duration   `json:"start"`
 	Attributes []shownAttribute `json:"attributes"`
 }
@@ -52,7 +52,7 @@ type shownScope struct {
 	Attributes []shownAttribute `json:"attributes"`
 }
 
-// What the details of a span show at most. A saved trace has all.
+// Limits on what the details of a span show. A saved trace has everything.
 const (
 	maxShownText  = 32 << 10 // bytes of a value: a stack trace
 	maxShownParts = 500      // attributes, events, links
@@ -105,7 +105,7 @@ func showAttributes(a spans.Attributes) []shownAttribute {
 	return out
 }
 
-// typeName is OpenTelemetry's name for the type of a value.
+// typeName returns OpenTelemetry's name for the type of a value.
 func typeName(v any) string {
 	switch v.(type) {
 	case string:

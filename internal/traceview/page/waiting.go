@@ -2,14 +2,14 @@ package page
 
 import "net/http"
 
-// WaitingAPI is what TracesAPI/{id} is followed by for the messages of the trace that nothing
-// has consumed, as far as all traces show: an object whose "waiting" are of type [WaitingSpan].
+// WaitingAPI is the suffix of TracesAPI/{id} for the messages of the trace that nothing has
+// consumed, as far as all traces show: an object whose "waiting" are of type [WaitingSpan].
 const WaitingAPI = "/waiting"
 
 // WaitingSpan is a span whose message waits.
 type WaitingSpan struct {
 	Span string `json:"span"`
-	// In are the queues that it waits in, as other messages show.
+	// In are the queues in which it waits, inferred from other messages.
 	In []string `json:"in,omitempty"`
 }
 

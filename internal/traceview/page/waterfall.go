@@ -7,22 +7,21 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// waterfall is a trace as the page draws it: what it says of waits, attempts,
-// errors and links is what a terminal says. Times are in nanoseconds from the
-// start of the trace.
+// waterfall is a trace as the page draws it, with the same waits, attempts, errors and
+// links as on a terminal. Times are in nanoseconds from the start of the trace.
 type waterfall struct {
 	tree.Summary
 
-	// Colors are the services that the store knows: a service has the colour of its
-	// place among them.
+	// Colors are the services that the store knows. The position of a service among them
+	// determines its colour.
 	Colors []string `json:"colors"`
-	// Lanes are what the rows' lanes count into, from 1.
+	// Lanes are the lanes that rows refer to by number, from 1.
 	Lanes []lane         `json:"lanes"`
 	Rows  []waterfallRow `json:"rows"`
 }
 
-// waterfallRow is a span under its parent, or, with Missing, the place of a parent
-// that is not here. Rows are in the order in which they stand.
+// waterfallRow is a span under its parent or, with Missing, the placeholder of a parent
+// that is not here. Rows are in display order.
 type waterfallRow struct {
 	ID      string `json:"id"`
 	Missing bool   `json:"missing,omitempty"`
@@ -32,7 +31,7 @@ type waterfallRow struct {
 	Name    string `json:"name,omitempty"`
 	Service string `json:"service,omitempty"`
 	Kind    string `json:"kind,omitempty"`
-	// Start is null where the span has none, Duration where it has no end.
+	// Start is null if the span has none, Duration if it has no end.
 	Start    *time.Duration `json:"start"`
 	Duration *time.Duration `json:"duration"`
 	Wait     *waterfallWait `json:"wait,omitempty"`
@@ -42,20 +41,19 @@ type waterfallRow struct {
 	Error  string     `json:"error,omitempty"`
 	Notes  []string   `json:"notes,omitempty"`
 	Links  []spanLink `json:"links,omitempty"`
-	// MoreLinks counts those that Links has no room for.
+	// MoreLinks counts the links that are not in Links.
 	MoreLinks int `json:"moreLinks,omitempty"`
 }
 
 type waterfallWait struct {
 	Start    time.Duration `json:"start"`
 	Duration time.Duration `json:"duration"`
-	// Took is the duration as text, which says where it is not exact.
+	// Took is the duration as text, which indicates if it is not exact.
 	Took string `json:"took"`
 	Text string `json:"text"`
 }
 
-// maxRowLinks is how many links of a span are rows of their own; its details
-// have more.
+// maxRowLinks is how many links of a span a row shows; the span's details show more.
 const maxRowLinks = 4
 
 const maxMessageBytes = 1000
@@ -67,7 +65,7 @@ type waterfallBuilder struct {
 	links *linkFinder
 }
 
-// newWaterfall lays out the trace of the links.
+// newWaterfall lays out the trace of the link finder.
 func newWaterfall(links *linkFinder) waterfall {
 	b := newWaterfallBuilder(links)
 	b.Summary = links.tree.Summarize()
@@ -107,7 +105,7 @@ func (b *waterfallBuilder) add(n *tree.Node, depth, inLane int) {
 	}
 }
 
-// row is the row of a node's span, with so many of its links at most.
+// row returns the row of a node's span, with at most the given number of its links.
 func (b *waterfallBuilder) row(n *tree.Node, maxLinks int) waterfallRow {
 	s := n.Span
 	r := waterfallRow{

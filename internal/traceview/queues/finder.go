@@ -10,13 +10,13 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// FindIn looks through the traces of a file. What has happened since it was written is not
-// known.
+// FindIn returns the overview of the traces of a file. What happened after it was written
+// is not known.
 func FindIn(traces []spans.Trace, now time.Time) Overview {
 	return Find(traces, lastEnd(traces, now, Minutes*time.Minute))
 }
 
-// Find looks through traces at a time.
+// Find returns the overview of traces at the given time.
 func Find(traces []spans.Trace, now time.Time) Overview {
 	takers := tree.TakersIn(traces)
 	f := &finder{
@@ -34,7 +34,8 @@ func Find(traces []spans.Trace, now time.Time) Overview {
 	return f.overview()
 }
 
-// lastEnd is now, but where all traces ended that long ago or more, the end of the last.
+// lastEnd returns now or, if all traces ended at least that long ago, the end of the last
+// one.
 func lastEnd(traces []spans.Trace, now time.Time, longAgo time.Duration) time.Time {
 	var last time.Time
 
@@ -56,7 +57,7 @@ type edgeKey struct {
 	publishes      bool
 }
 
-// finder collects what the spans of all traces say about their queues.
+// finder collects what the spans of all traces reveal about their queues.
 type finder struct {
 	at     time.Time
 	queues map[string]*tally
@@ -180,7 +181,7 @@ func (f *finder) edge(n *tree.Node, queue string, publishes bool) {
 	}
 }
 
-// rateMinutes is over how many minutes a rate is taken.
+// rateMinutes is the number of minutes over which a rate is computed.
 const rateMinutes = 5
 
 func (f *finder) overview() Overview {

@@ -1,35 +1,38 @@
-// Package queues derives from traces the state of the queues that their messages went through:
-// who publishes and who consumes, how many, how long they wait, what waits now.
+// Package queues derives from traces the state of the queues that their messages went
+// through: which services publish and consume, how many messages, how long they wait, and
+// what waits now.
 package queues
 
 import "time"
 
-// Minutes is of how many minutes a queue's messages are counted.
+// Minutes is the number of minutes for which a queue's messages are counted.
 const Minutes = 15
 
-// Queue is what is known of one.
+// Queue is what is known about a queue.
 type Queue struct {
 	Name string `json:"name"`
-	// Exchange: messages went to this exchange, and no span says to which queue.
+	// Exchange reports whether this is an exchange: messages went to it, and no span says
+	// to which queue.
 	Exchange   bool     `json:"exchange,omitempty"`
 	System     string   `json:"system,omitempty"`
 	Publishers []string `json:"publishers"`
 	Consumers  []string `json:"consumers"`
 
-	// PerMinute counts the messages processed in the last minutes, and Last has them by
-	// minute, the latest behind.
+	// PerMinute is the rate of messages processed in the last minutes, and Last has their
+	// number by minute, the latest last.
 	PerMinute float64      `json:"perMinute"`
 	Last      [Minutes]int `json:"last"`
 	Published int          `json:"published"`
 	Processed int          `json:"processed"`
 
-	// Waiting is how many messages nothing has consumed, the first since WaitingSince.
+	// Waiting is the number of messages that nothing has consumed, the first of them since
+	// WaitingSince.
 	Waiting      int        `json:"waiting"`
 	WaitingSince *time.Time `json:"waitingSince,omitempty"`
-	// Scheduled is how many messages are not due yet, the next of them at NextDue.
+	// Scheduled is the number of messages that are not due yet; the next is due at NextDue.
 	Scheduled int        `json:"scheduled,omitempty"`
 	NextDue   *time.Time `json:"nextDue,omitempty"`
-	// Tenants are those of the messages that wait, Traces some of their traces.
+	// Tenants are the tenants of the messages that wait, Traces some of their traces.
 	Tenants []string `json:"tenants"`
 	Traces  []string `json:"traces"`
 
@@ -45,7 +48,7 @@ type Queue struct {
 	DeadLetters int `json:"deadLetters"`
 }
 
-// Edge is a line of the map: from a service to a queue, or from a queue to a service.
+// Edge is an edge of the map: from a service to a queue, or from a queue to a service.
 type Edge struct {
 	Service   string  `json:"service"`
 	Queue     string  `json:"queue"`
@@ -57,8 +60,8 @@ type Edge struct {
 
 // Overview has all queues of the traces, by name.
 type Overview struct {
-	// At is when the traces were looked at; where all of them are of a day ago or older, the
-	// end of the last of them.
+	// At is the time of the overview or, if all traces are at least a day old, the end of
+	// the last of them.
 	At     time.Time `json:"at"`
 	Queues []Queue   `json:"queues"`
 	Edges  []Edge    `json:"edges"`

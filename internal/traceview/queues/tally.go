@@ -8,7 +8,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// tally is a queue with all of its times.
+// tally is a queue with all of its waits and durations.
 type tally struct {
 	Queue
 
@@ -18,7 +18,7 @@ type tally struct {
 
 const maxTraces = 20
 
-// wait notes a message that nothing has consumed.
+// wait records a message that nothing has consumed.
 func (q *tally) wait(t *tree.Tree, n *tree.Node, w *tree.Waiting) {
 	if w.Scheduled() {
 		if q.Scheduled++; q.NextDue == nil || w.Since.Before(*q.NextDue) {
@@ -36,7 +36,7 @@ func (q *tally) wait(t *tree.Tree, n *tree.Node, w *tree.Waiting) {
 		q.Traces = append(q.Traces, id)
 	}
 
-	// The tenant may be an attribute of any span above.
+	// The tenant may be an attribute of any ancestor.
 	for at := n; at != nil && at.Span != nil; at = at.Parent {
 		if tenant, ok := at.Span.Attributes.Get("tenant.id"); ok {
 			q.tenants.Add(spans.FormatValue(tenant))

@@ -20,18 +20,18 @@ const (
 	jsonType     = "application/json"
 )
 
-// encoding is one of the two forms of OTLP/HTTP. A response has the form of its
+// encoding is one of the two encodings of OTLP/HTTP. A response has the encoding of its
 // request.
 type encoding struct {
 	contentType string
-	success     string // the answer where there is nothing to say
+	success     string // the answer if there is nothing to report
 	each        func([]byte, func(otlp.Decoded) error) error
 	response    func(ptraceotlp.ExportResponse) ([]byte, error)
 	status      func(proto.Message) ([]byte, error)
 }
 
-// parseContentType returns the encoding of a request. Where it is not known, it
-// returns JSON as well, which people can read.
+// parseContentType returns the encoding of a request. If it is not known, it returns JSON,
+// which people can read.
 func parseContentType(header string) (enc encoding, known bool) {
 	mediaType, _, err := mime.ParseMediaType(header)
 
@@ -50,8 +50,8 @@ func parseContentType(header string) (enc encoding, known bool) {
 	return enc, err == nil && mediaType == jsonType
 }
 
-// The codes of google.rpc.Code that apply here. OTLP/HTTP clients go by the HTTP
-// status and may record these.
+// The codes of google.rpc.Code that apply here. OTLP/HTTP clients act on the HTTP status
+// and may record these.
 const (
 	rpcInvalidArgument   = 3
 	rpcPermissionDenied  = 7
@@ -84,10 +84,10 @@ func (e encoding) writeError(w http.ResponseWriter, status int, message string) 
 	}
 
 	body, _ := e.status(&statuspb.Status{Code: rpcCode(status), Message: strings.ToValidUTF8(message, "")})
-	e.write(w, status, body) // Its strings are valid UTF-8, and nothing else can fail.
+	e.write(w, status, body) // Only invalid UTF-8 could fail, and its strings have none.
 }
 
-// writeResult answers a request that was received, with what was left out of it.
+// writeResult answers a request that was received, reporting what was left out of it.
 func (e encoding) writeResult(w http.ResponseWriter, result store.AddResult) {
 	var reasons []string
 	if result.Invalid > 0 {
@@ -120,7 +120,7 @@ func (e encoding) write(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // The client is gone: there is no one to report to.
 }
 
-// Refuse answers a request that its server does not let through, in its own encoding.
+// Refuse answers a request that its server rejects, in the encoding of the request.
 func Refuse(w http.ResponseWriter, r *http.Request, message string) {
 	enc, _ := parseContentType(r.Header.Get("Content-Type"))
 	enc.writeError(w, http.StatusForbidden, message)

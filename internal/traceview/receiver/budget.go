@@ -11,9 +11,9 @@ var (
 	errNoMemory     = errors.New("too many requests at once")
 )
 
-// budget bounds the memory of the request bodies that are being read. A client
-// takes from it what it has sent, not what it has announced: slow and idle ones
-// take next to nothing.
+// budget bounds the memory of the request bodies that are being read. A client uses the
+// budget for what it has sent, not for what it has announced, so slow and idle clients use
+// next to nothing.
 type budget struct{ free atomic.Int64 }
 
 func newBudget(bytes int) *budget {
@@ -37,14 +37,15 @@ func (b *budget) give(n int) { b.free.Add(int64(n)) }
 
 const firstChunk = 16 << 10
 
-// readAll reads src to its end, up to limit bytes. The caller gives the capacity
-// of what it gets back to the budget once done with it, on an error too.
+// readAll reads src to its end, up to limit bytes. The caller returns the capacity of the
+// result to the budget once done with it, even after an error.
 func (b *budget) readAll(src io.Reader, limit int) ([]byte, error) {
 	var buf []byte
 
 	for {
 		if len(buf) == cap(buf) {
-			// One byte more than allowed distinguishes a full body from one too large.
+			// One byte more than allowed distinguishes a body of exactly the limit from one
+			// that is too large.
 			grown := min(max(2*cap(buf), firstChunk), limit+1)
 			if !b.take(grown - cap(buf)) {
 				return buf, errNoMemory

@@ -16,14 +16,13 @@ import (
 // TracesPath is where OTLP/HTTP clients send traces.
 const TracesPath = "/v1/traces"
 
-// New returns a handler of what is sent to [TracesPath], which puts it into the store.
+// New returns a handler for [TracesPath] that puts the traces it receives into the store.
 //
-// It accepts the protobuf and the JSON encoding, plain or compressed with gzip,
-// and answers in the encoding of the request. Spans without valid ids, and those
-// the store has no room for, are reported as a partial success; that is not an
-// error. A request that cannot be read at all gets 400, one beyond the limits'
-// RequestBytes 413, and 503 means that too much is being received at this moment and
-// that the client should try again.
+// It accepts the protobuf and the JSON encoding, plain or compressed with gzip, and answers
+// in the encoding of the request. Spans without valid ids, and those the store has no room
+// for, are reported as a partial success; that is not an error. A request that cannot be
+// read at all gets 400, one larger than the limits' RequestBytes 413; 503 means that too
+// much is being received at the moment and the client should retry.
 func New(s *store.Store) http.Handler {
 	limit := s.Limits().RequestBytes
 
@@ -35,7 +34,8 @@ func New(s *store.Store) http.Handler {
 	}
 }
 
-// Decoding takes several times the memory of the body, so that few do it at once.
+// Decoding takes several times the memory of the body, so only a few requests are decoded
+// at once.
 const (
 	minBodyBudget = 64 << 20
 	maxDecoders   = 4
@@ -127,7 +127,7 @@ func (rc *receiver) receive(w http.ResponseWriter, r *http.Request, enc encoding
 
 var errContentEncoding = errors.New("Content-Encoding must be gzip or identity")
 
-// decompress undoes the content encoding, one at most.
+// decompress undoes the content encoding; it supports at most one.
 func decompress(body io.Reader, headers []string) (io.Reader, error) {
 	switch strings.ToLower(strings.TrimSpace(strings.Join(headers, ","))) {
 	case "", "identity":

@@ -23,12 +23,12 @@ func Text(s string) *commonpb.AnyValue {
 	return &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: s}}
 }
 
-// Pair makes an attribute.
+// Pair returns an attribute.
 func Pair(key string, value *commonpb.AnyValue) *commonpb.KeyValue {
 	return &commonpb.KeyValue{Key: key, Value: value}
 }
 
-// Request is what an exporter sends for the spans of one service.
+// Request returns what an exporter sends for the spans of one service.
 func Request(spans ...*tracepb.Span) *collectorpb.ExportTraceServiceRequest {
 	return &collectorpb.ExportTraceServiceRequest{ResourceSpans: []*tracepb.ResourceSpans{{
 		Resource:   &resourcepb.Resource{Attributes: []*commonpb.KeyValue{Pair("service.name", Text("order-api"))}},
@@ -37,7 +37,7 @@ func Request(spans ...*tracepb.Span) *collectorpb.ExportTraceServiceRequest {
 	}}}
 }
 
-// WireSpan makes a span as it is sent.
+// WireSpan returns a span as it is sent.
 func WireSpan(traceID trace.TraceID, n uint64) *tracepb.Span {
 	id := SpanID(n)
 
@@ -48,7 +48,7 @@ func WireSpan(traceID trace.TraceID, n uint64) *tracepb.Span {
 	}
 }
 
-// Marshal writes protobuf.
+// Marshal encodes a message as protobuf.
 func Marshal(tb testing.TB, m proto.Message) []byte {
 	tb.Helper()
 
@@ -60,7 +60,7 @@ func Marshal(tb testing.TB, m proto.Message) []byte {
 	return b
 }
 
-// Compress zips data.
+// Compress compresses data with gzip.
 func Compress(tb testing.TB, data []byte) []byte {
 	tb.Helper()
 
@@ -85,7 +85,7 @@ func ArrayOf(values ...*commonpb.AnyValue) *commonpb.AnyValue {
 
 var idField = regexp.MustCompile(`"((?:parentS|s)panId|traceId)":\s*"([^"]*)"`)
 
-// JSON writes OTLP/JSON: protobuf's mapping with the ids in hexadecimal.
+// JSON encodes a message as OTLP/JSON: protobuf's mapping with ids in hexadecimal.
 func JSON(tb testing.TB, m proto.Message) []byte {
 	tb.Helper()
 
@@ -106,7 +106,7 @@ func JSON(tb testing.TB, m proto.Message) []byte {
 	})
 }
 
-// FullSpan has every field set.
+// FullSpan returns a span with every field set.
 func FullSpan() *tracepb.Span {
 	s := WireSpan(ID, 2)
 	parent, other := SpanID(1), SpanID(3)

@@ -1,4 +1,4 @@
-// Package sample has the traces for the viewer's tests.
+// Package sample provides traces for the viewer's tests.
 package sample
 
 import (
@@ -18,15 +18,15 @@ var (
 	Epoch   = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
 )
 
-// SpanID makes an id.
+// SpanID returns a span id.
 func SpanID(n uint64) (id trace.SpanID) {
 	binary.BigEndian.PutUint64(id[:], 0xa0b1000000000000+n<<32)
 
 	return id
 }
 
-// Span makes a span that starts and ends so many milliseconds after Epoch.
-// A parent of 0 makes it a root.
+// Span returns a span that starts and ends the given numbers of milliseconds after Epoch. A
+// parent of 0 makes it a root.
 func Span(id, parent uint64, service, name string, kind trace.SpanKind, start, end float64) spans.Span {
 	s := spans.Span{
 		TraceID: ID, SpanID: SpanID(id),
@@ -41,12 +41,12 @@ func Span(id, parent uint64, service, name string, kind trace.SpanKind, start, e
 	return s
 }
 
-// LinkTo links to a span of the sample trace.
+// LinkTo returns a link to a span of the sample trace.
 func LinkTo(id uint64) spans.Link {
 	return spans.Link{TraceID: ID, SpanID: SpanID(id)}
 }
 
-// Fail makes a span one that has failed.
+// Fail marks a span as failed.
 func Fail(s spans.Span, message, errorType string) spans.Span {
 	s.Status = spans.Status{Code: codes.Error, Message: message}
 	s.Attributes = append(s.Attributes, spans.Attribute{Key: "error.type", Value: errorType})
@@ -96,7 +96,7 @@ func Order() spans.Trace {
 	}}
 }
 
-// Odd has one of everything that can be odd about a trace.
+// Odd returns a trace with one of everything that can be odd about a trace.
 func Odd() spans.Trace {
 	elsewhere := spans.Link{TraceID: OtherID, SpanID: SpanID(99)}
 	batch := Span(30, 1, "audit", "process audit", Consumer, 60, 64)
@@ -114,8 +114,8 @@ func Odd() spans.Trace {
 		"mqtrace.dead_letter.count", int64(1)), "mqtrace.dead_letter.reasons", []any{"rejected"})
 
 	return spans.Trace{ID: ID, Dropped: 7, Spans: []spans.Span{
-		Linked(Span(1, 0, "注文サービス", "POST /orders\x1b[31m\x07 \u202eevil", Server, 0, 50), elsewhere), //nolint:gosmopolitan // Text of other scripts is what it is about.
-		Span(11, 1, "注文サービス", "publish orders", Producer, 5, 9),                                       //nolint:gosmopolitan // Text of other scripts is what it is about.
+		Linked(Span(1, 0, "注文サービス", "POST /orders\x1b[31m\x07 \u202eevil", Server, 0, 50), elsewhere), //nolint:gosmopolitan // Tests text in other scripts.
+		Span(11, 1, "注文サービス", "publish orders", Producer, 5, 9),                                       //nolint:gosmopolitan // Tests text in other scripts.
 		Fail(rejected, "", "rejected"),
 		buried,
 		Span(14, 11, "billing", "process invoices", Consumer, 6, 20),                    // before the confirm
@@ -131,14 +131,14 @@ func Odd() spans.Trace {
 		unended,
 		With(Span(32, 0, "late", "process elsewhere", Consumer, 85, 86), "mqtrace.queue_time", 0.035),
 		Span(18, 1, "b", "a duplicate id", Internal, 0, 1),
-		Span(21, 1, "注文サービス", "publish audit", Producer, 10, 11), //nolint:gosmopolitan // Text of other scripts is what it is about.
+		Span(21, 1, "注文サービス", "publish audit", Producer, 10, 11), //nolint:gosmopolitan // Tests text in other scripts.
 	}}
 }
 
-// Nano is a time in nanoseconds since 1970.
+// Nano returns a time in nanoseconds since 1970.
 func Nano(n int64) time.Time { return time.Unix(0, n).UTC() }
 
-// TraceID makes an id of a trace.
+// TraceID returns a trace id.
 func TraceID(n uint64) (id trace.TraceID) {
 	binary.BigEndian.PutUint64(id[:], 1)
 	binary.BigEndian.PutUint64(id[8:], n)
@@ -146,7 +146,7 @@ func TraceID(n uint64) (id trace.TraceID) {
 	return id
 }
 
-// SpanOf makes a span of a trace.
+// SpanOf returns a span of a trace.
 func SpanOf(traceNumber, n uint64) spans.Span {
 	s := Span(n, 0, "svc", "span", Internal, 0, 1)
 	s.TraceID = TraceID(traceNumber)
@@ -154,7 +154,7 @@ func SpanOf(traceNumber, n uint64) spans.Span {
 	return s
 }
 
-// Chain is a trace in which each span is the child of the one before.
+// Chain returns a trace in which each span is the child of the one before.
 func Chain(n uint64) spans.Trace {
 	tr := spans.Trace{ID: ID}
 	for i := range n {

@@ -11,8 +11,8 @@ import (
 // is as much faster so.
 const Parts = 100
 
-// Soon fails where work takes long, and far longer than as much ordinary work does on the
-// same machine, which is only then done.
+// Soon fails if work takes long, and far longer than the same amount of ordinary work on
+// the same machine, which is measured only then.
 func Soon(t *testing.T, ordinary, work func()) {
 	t.Helper()
 
@@ -34,7 +34,8 @@ func Soon(t *testing.T, ordinary, work func()) {
 	}
 }
 
-// Ordinary has a root and so many spans below it, one after the other.
+// Ordinary returns a trace of a root and the given number of spans below it, one after the
+// other.
 func Ordinary(n int) spans.Trace {
 	tr := spans.Trace{ID: ID, Spans: []spans.Span{Span(1, 0, "a", "publish", Producer, 0, float64(n))}}
 	for i := range uint64(n) {

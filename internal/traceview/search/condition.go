@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// condition reads a word: a key, what compares, and a value; or a text to be found.
+// condition parses a word: a key, a comparison operator and a value, or a text to be found.
 func condition(word string) (func(*tree.Tree) bool, error) {
 	at := strings.IndexAny(word, "<>=:")
 	if at <= 0 {
@@ -67,7 +67,7 @@ func likeAttribute(a spans.Attributes, key, value string) bool {
 
 func contains(text, part string) bool { return strings.Contains(strings.ToLower(text), part) }
 
-// anywhere finds text in what a person sees of a trace.
+// anywhere finds text in whatever a person sees of a trace.
 func anywhere(word string) func(*tree.Tree) bool {
 	part := strings.ToLower(word)
 
@@ -79,7 +79,7 @@ func anywhere(word string) func(*tree.Tree) bool {
 	}
 }
 
-// texts are keys whose values are compared as a person would: in any letter case.
+// texts are the keys whose values are compared in any letter case, as a person would.
 var texts = map[string]func(string) func(*tree.Tree) bool{
 	"queue": func(value string) func(*tree.Tree) bool {
 		return anySpanHolds(func(s *spans.Span) bool { return hasFold(s, value) })
@@ -122,7 +122,7 @@ func hasFold(s *spans.Span, queue string) bool {
 	return strings.EqualFold(d.Queue, queue) || strings.EqualFold(d.Exchange, queue)
 }
 
-// state is what a trace may be.
+// state is a condition on the state of a trace.
 func state(word, value string) (func(*tree.Tree) bool, error) {
 	switch strings.ToLower(value) {
 	case "waiting", "stuck", "unconsumed":
@@ -140,7 +140,7 @@ func state(word, value string) (func(*tree.Tree) bool, error) {
 	}
 }
 
-// since is about when a trace began, not when it came.
+// since is about when a trace began, not when it was received.
 func since(word, value string) (func(*tree.Tree) bool, error) {
 	if d, err := time.ParseDuration(value); err == nil {
 		from := time.Now().Add(-d)
@@ -149,7 +149,7 @@ func since(word, value string) (func(*tree.Tree) bool, error) {
 	}
 
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", time.DateOnly} {
-		if from, err := time.ParseInLocation(layout, value, time.Local); err == nil { //nolint:gosmopolitan // People read their own clocks.
+		if from, err := time.ParseInLocation(layout, value, time.Local); err == nil { //nolint:gosmopolitan // People enter local time.
 			return func(t *tree.Tree) bool { start, _ := t.Trace.Bounds(); return !start.Before(from) }, nil
 		}
 	}

@@ -1,4 +1,4 @@
-//nolint:goconst // The columns and the words of a search stand where they are read.
+//nolint:goconst // The columns and the words of a search are written where they are parsed.
 package search
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// measure is a number of a trace.
+// measure is a numeric property of a trace.
 type measure struct {
 	of       func(*tree.Tree) float64
 	duration bool
@@ -28,7 +28,7 @@ func measureNames() []string {
 	return []string{"duration", "waited", "attempt", "spans", "errors"}
 }
 
-// longestWait counts a message that still waits.
+// longestWait includes messages that still wait.
 func longestWait(t *tree.Tree) float64 {
 	longest := time.Duration(0)
 

@@ -1,4 +1,4 @@
-//nolint:goconst // The columns and the words of a search stand where they are read.
+//nolint:goconst // The columns and the words of a search are written where they are parsed.
 package search
 
 import (
@@ -9,8 +9,8 @@ import (
 )
 
 // Order sorts summaries by a column: name, service, start, duration, waited, spans or
-// errors, the largest first, or, with ascending, the smallest. Any other column leaves
-// the order in which the traces came.
+// errors, the largest first, or, with ascending, the smallest. Any other column keeps the
+// order in which the traces arrived.
 func Order(list []tree.Summary, column string, ascending bool) {
 	compare, ok := map[string]func(a, b *tree.Summary) int{
 		"name":     func(a, b *tree.Summary) int { return -strings.Compare(a.Name, b.Name) },

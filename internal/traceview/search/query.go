@@ -9,28 +9,28 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// Query says which traces are looked for: those for which everything that is set
-// holds. The zero value finds all.
+// Query selects the traces that satisfy every field that is set. The zero value selects
+// all.
 type Query struct {
-	// Text is found in the trace's id, at its start, or in the name of one of its
-	// spans or services, in any letter case. All of them have to be found.
+	// Text has texts that must all be found: each at the start of the trace's id, or
+	// anywhere in the name of one of its spans or services, in any letter case.
 	Text []string
 	// Service is the name of a service that took part.
 	Service string
 	// Queue is a destination that a message went to or came from: a queue, an
 	// exchange, or the whole of messaging.destination.name.
 	Queue string
-	// Attributes have to be on a span or its resource, each on any. A value is
-	// compared with what [spans.FormatValue] makes of it; "" finds every value.
+	// Attributes must each be on some span or its resource. A value is compared with the
+	// output of [spans.FormatValue]; "" matches any value.
 	Attributes []KeyValue
-	// Errors finds only traces with a span whose status is Error.
+	// Errors selects only traces with a span whose status is Error.
 	Errors bool
 }
 
 // KeyValue is an attribute as people write it.
 type KeyValue struct{ Key, Value string }
 
-// Matches reports whether the query finds the trace.
+// Matches reports whether the query selects the trace.
 func (q *Query) Matches(tr spans.Trace) bool {
 	if q.Errors && tr.Errors() == 0 ||
 		q.Service != "" && !slices.Contains(tr.Services(), q.Service) ||

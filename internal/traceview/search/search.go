@@ -7,25 +7,25 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// Syntax is how a search is written, for help texts.
+// Syntax describes the syntax of a search, for help texts.
 const Syntax = `words are found in names, services, ids and error texts; "two words" together
 queue=emails  service=shop  tenant.id=acme  name=publish  error:mailbox  waiting=emails
 waited>1s  duration>500ms  attempt>2  spans>100  errors>0  since:10m
 is:waiting (not consumed)  is:scheduled (not due yet)  is:error  is:retry  is:dead
 a - before any of them turns it round: -queue=emails`
 
-// Search is what a person has typed: all of its terms have to hold.
+// Search is a search as a person typed it. All of its terms have to hold.
 type Search struct {
 	terms []term
 }
 
-// term is a condition of a trace.
+// term is a condition on a trace.
 type term struct {
 	not   bool
 	holds func(*tree.Tree) bool
 }
 
-// Parse reads a search. Its error says which word is wrong, and what would be right.
+// Parse parses a search. Its error says which word is wrong, and what would be valid.
 func Parse(text string) (Search, error) {
 	var s Search
 
@@ -50,7 +50,7 @@ func Parse(text string) (Search, error) {
 	return s, nil
 }
 
-// Matches reports whether the search finds the trace.
+// Matches reports whether the trace satisfies the search.
 func (s Search) Matches(t *tree.Tree) bool {
 	for _, term := range s.terms {
 		if term.holds(t) == term.not {
@@ -61,7 +61,7 @@ func (s Search) Matches(t *tree.Tree) bool {
 	return true
 }
 
-// split breaks a search into words. Blanks within quotes are part of one.
+// split breaks a search into words. Blanks within quotes belong to a word.
 func split(text string) ([]string, error) {
 	var (
 		words  []string

@@ -16,8 +16,8 @@ type Attribute struct {
 	Value any
 }
 
-// Attributes keeps attributes in the order in which they were received. Keys
-// should be unique; where they are not, the first wins.
+// Attributes keeps attributes in the order in which they were received. Keys should be
+// unique; if they are not, the first wins.
 type Attributes []Attribute
 
 // Get returns the value under key, and whether there is one.
@@ -31,8 +31,7 @@ func (a Attributes) Get(key string) (any, bool) {
 	return nil, false
 }
 
-// Text returns the string under key, or "" where there is none or where it is
-// of another type.
+// Text returns the string under key, or "" if there is none or it is of another type.
 func (a Attributes) Text(key string) string {
 	v, _ := a.Get(key)
 	s, _ := v.(string)
@@ -40,8 +39,8 @@ func (a Attributes) Text(key string) string {
 	return s
 }
 
-// List returns the strings under key: those of an array, of the JSON of one, as
-// Jaeger writes arrays, or the one that is there.
+// List returns the strings under key: those of an array, those of an array encoded as JSON,
+// as Jaeger writes them, or a single string.
 func (a Attributes) List(key string) []string {
 	v, _ := a.Get(key)
 
@@ -68,7 +67,7 @@ func (a Attributes) List(key string) []string {
 	}
 }
 
-// Number returns the integer or floating point number under key.
+// Number returns the integer or floating-point number under key.
 func (a Attributes) Number(key string) (float64, bool) {
 	v, _ := a.Get(key)
 	switch n := v.(type) {
@@ -81,8 +80,8 @@ func (a Attributes) Number(key string) (float64, bool) {
 	}
 }
 
-// maxValueText bounds what FormatValue writes, in bytes. It is what a person
-// reads at a glance, with room to spare.
+// maxValueText bounds the output of FormatValue, in bytes. It is more than a person reads
+// at a glance.
 const maxValueText = 1024
 
 // FormatValue renders an attribute's value as text: strings as they are, arrays

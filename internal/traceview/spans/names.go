@@ -1,6 +1,6 @@
 package spans
 
-// Names is a list of distinct names that only grows, to a limit.
+// Names is a list of distinct names that only grows, up to a limit.
 type Names struct {
 	List  []string
 	known map[string]struct{}
@@ -11,11 +11,10 @@ const (
 	maxNameLength = 256
 )
 
-// NewNames makes an empty list.
+// NewNames returns an empty list.
 func NewNames() Names { return Names{List: []string{}, known: make(map[string]struct{})} }
 
-// Add adds a name that is not in the list yet. One that is empty, or far longer than a
-// name, is not added.
+// Add adds a name unless it is in the list already, empty, or far too long for a name.
 func (n *Names) Add(name string) {
 	if _, ok := n.known[name]; ok || name == "" || len(name) > maxNameLength || len(n.List) == maxNames {
 		return

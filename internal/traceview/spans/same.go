@@ -1,23 +1,23 @@
 package spans
 
-// Sameness is the relation of two spans with one id.
+// Sameness is the relation between two spans with the same id.
 type Sameness int
 
-// What [Compare] finds.
+// The results of [Compare].
 const (
-	// Different spans share an id: a client's and its server's, for instance.
+	// Different: two spans that share an id, a client's and its server's for instance.
 	Different Sameness = iota
-	// Repeated: the second says nothing that the first does not.
+	// Repeated: the second adds nothing to the first.
 	Repeated
-	// Completed: the second is the first one later, when it had ended, say.
+	// Completed: the second is a later version of the first, for instance after it ended.
 	Completed
 )
 
-// Compare says what a span is that came under the id of another one of its trace.
+// Compare returns how a span relates to an earlier one of its trace with the same id.
 //
-// Some senders export a span when it starts and again when it ends, and exporters
-// send again what was not confirmed; others give a client's span and its server's the
-// same id. The span that started at the same time in the same service is the same.
+// Some senders export a span when it starts and again when it ends, and exporters resend
+// what was not confirmed; others give a client's span and its server's the same id. Two
+// spans that started at the same time in the same service are the same.
 func Compare(first, second *Span) Sameness {
 	if !first.Start.Equal(second.Start) || first.Kind != second.Kind || first.Service != second.Service {
 		return Different
@@ -38,14 +38,14 @@ func Compare(first, second *Span) Sameness {
 	}
 }
 
-// Traces puts spans into their traces as they come, in the order of the first span of
-// each. Of a span that comes again, the one that has ended counts.
+// Traces groups spans into traces as they come, in the order of the first span of each. If
+// a span comes again, the version that has ended counts.
 type Traces struct {
 	traces []Trace
 	places map[[16]byte]*places
 }
 
-// places are where a trace is in its list, and each span in the trace.
+// places are the position of a trace in its list, and of each span in the trace.
 type places struct {
 	trace int
 	spans map[[8]byte][]int
@@ -82,8 +82,9 @@ func (t *Traces) Add(s Span) {
 	tr.Spans = append(tr.Spans, s)
 }
 
-// Last returns the last few of the spans with one id, with which another is compared:
-// there may be as many as a trace has spans.
+// Last returns the last few of the spans with one id, with which another is compared.
+// Comparing with all could take a very long time, because all spans of a trace may have the
+// same id.
 func Last[T any](all []T) []T {
 	const few = 4
 

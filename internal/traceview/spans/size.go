@@ -2,8 +2,8 @@ package spans
 
 import "reflect"
 
-// The memory a value takes besides the text in it, so that the store's limit in
-// bytes holds for spans with many small parts as well as for few large ones.
+// The memory that a value takes in addition to its text, so that the store's limit in bytes
+// holds both for spans with many small parts and for spans with few large ones.
 var (
 	spanSize      = int(reflect.TypeFor[Span]().Size())
 	eventSize     = int(reflect.TypeFor[Event]().Size())
@@ -11,11 +11,11 @@ var (
 	attributeSize = int(reflect.TypeFor[Attribute]().Size())
 )
 
-// boxSize is what an interface points to, roughly: a string header or a number.
+// boxSize is roughly the size of what an interface points to: a string header or a number.
 const boxSize = 16
 
-// Size estimates the bytes a span takes, without its resource and scope, which
-// it shares with its neighbours.
+// Size estimates the bytes that a span takes, without its resource and scope, which it
+// shares with other spans.
 func (s *Span) Size() int {
 	n := spanSize + len(s.Name) + len(s.TraceState) + len(s.Status.Message) + s.Attributes.Size()
 	for i := range s.Events {
@@ -29,15 +29,15 @@ func (s *Span) Size() int {
 	return n
 }
 
-// Size estimates the bytes a resource takes.
+// Size estimates the bytes that a resource takes.
 func (r *Resource) Size() int { return len(r.SchemaURL) + r.Attributes.Size() }
 
-// Size estimates the bytes a scope takes.
+// Size estimates the bytes that a scope takes.
 func (s *Scope) Size() int {
 	return len(s.Name) + len(s.Version) + len(s.SchemaURL) + s.Attributes.Size()
 }
 
-// Size estimates the bytes attributes take.
+// Size estimates the bytes that attributes take.
 func (a Attributes) Size() int {
 	n := 0
 	for i := range a {

@@ -1,4 +1,4 @@
-// Package spans has the spans of a trace as they were received, with the types of
+// Package spans defines the spans of a trace as they were received, with the types of
 // OpenTelemetry's API in place of OTLP's.
 package spans
 
@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Span is a finished span as it was received. Its fields are those of OTLP's
-// Span, with the types of OpenTelemetry's API in place of protobuf's, and with
-// the resource and the scope it came under.
+// Span is a finished span as it was received. Its fields are those of OTLP's Span, with the
+// types of OpenTelemetry's API in place of protobuf's, and with the resource and the scope
+// it came with.
 //
 // A stored span is shared by all readers of its trace: do not modify it.
 type Span struct {
@@ -26,7 +26,7 @@ type Span struct {
 
 	Name string
 	Kind trace.SpanKind
-	// Start and End are zero where the sender left them out.
+	// Start and End are zero if the sender left them out.
 	Start, End time.Time
 	Status     Status
 
@@ -34,17 +34,17 @@ type Span struct {
 	Events     []Event
 	Links      []Link
 
-	// Service is the resource's service.name, "" where it has none.
+	// Service is the resource's service.name, "" if it has none.
 	Service  string
 	Resource Resource
 	Scope    Scope
 
-	// LeftOut counts the values of the span that could not be read, or have no
-	// place in OTLP, and were left out here.
+	// LeftOut counts the values of the span that were left out because they could not be
+	// read or do not belong in OTLP.
 	LeftOut uint32
 
-	// What the sender says it left out. DroppedLinks also counts links that
-	// were received with an invalid trace or span id.
+	// What the sender reports to have left out. DroppedLinks also counts links that were
+	// received with an invalid trace or span id.
 	DroppedAttributes, DroppedEvents, DroppedLinks uint32
 }
 
@@ -79,7 +79,7 @@ type Resource struct {
 	DroppedAttributes uint32
 }
 
-// Scope is the instrumentation that made the span.
+// Scope is the instrumentation that created the span.
 type Scope struct {
 	Name, Version     string
 	Attributes        Attributes
@@ -87,8 +87,8 @@ type Scope struct {
 	DroppedAttributes uint32
 }
 
-// Duration is the time from Start to End, and 0 where either is missing or
-// where they are the wrong way round.
+// Duration returns the time from Start to End, or 0 if either is missing or End is before
+// Start.
 func (s *Span) Duration() time.Duration {
 	if s.Start.IsZero() || s.End.IsZero() {
 		return 0
@@ -100,7 +100,7 @@ func (s *Span) Duration() time.Duration {
 // Failed reports whether the span's status is Error.
 func (s *Span) Failed() bool { return s.Status.Code == codes.Error }
 
-// ParseTraceID reads the 32 hexadecimal digits of a trace id, in either letter case.
+// ParseTraceID parses the 32 hexadecimal digits of a trace id, in either letter case.
 func ParseTraceID(text string) (id trace.TraceID, ok bool) {
 	if len(text) != hex.EncodedLen(len(id)) {
 		return id, false

@@ -6,11 +6,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Trace is the spans of one trace that were received so far.
+// Trace holds the spans of one trace that were received so far.
 //
-// One that a store returned is a snapshot: spans that arrive later do not show
-// up in it, and any number of goroutines may read it. Its spans are shared with
-// the store and must not be modified.
+// A trace returned by a store is a snapshot: spans that arrive later do not show up in it,
+// and any number of goroutines may read it. Its spans are shared with the store and must
+// not be modified.
 type Trace struct {
 	ID trace.TraceID
 	// Spans are in the order in which they arrived, which is about the order in
@@ -53,7 +53,7 @@ func (t Trace) Services() []string {
 	return names
 }
 
-// Errors counts the spans whose status is Error.
+// Errors returns the number of spans whose status is Error.
 func (t Trace) Errors() int {
 	n := 0
 
@@ -66,8 +66,8 @@ func (t Trace) Errors() int {
 	return n
 }
 
-// Bounds returns the earliest start and the latest end of the trace's spans.
-// Both are zero where no span has a start.
+// Bounds returns the earliest start and the latest end of the trace's spans. Both are zero
+// if no span has a start.
 func (t Trace) Bounds() (start, end time.Time) {
 	for i := range t.Spans {
 		s := &t.Spans[i]
@@ -87,7 +87,7 @@ func (t Trace) Bounds() (start, end time.Time) {
 	return start, end
 }
 
-// Duration is the time from the start of the first span to the end of the last.
+// Duration returns the time from the start of the first span to the end of the last.
 func (t Trace) Duration() time.Duration {
 	start, end := t.Bounds()
 

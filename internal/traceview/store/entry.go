@@ -11,25 +11,25 @@ import (
 // entry is a trace in the store.
 type entry struct {
 	id      trace.TraceID
-	spans   []spans.Span                  // snapshots share its array: what is in it never changes
+	spans   []spans.Span                  // snapshots share its array, so its elements never change
 	known   map[trace.SpanID][]int        // where in spans
-	shared  map[*spans.Attribute]struct{} // resources and scopes already in bytes
-	targets map[trace.TraceID]struct{}    // that spans link to
+	shared  map[*spans.Attribute]struct{} // resources and scopes already counted in bytes
+	targets map[trace.TraceID]struct{}    // linked to by spans
 	bytes   int
 	dropped int
 	version uint64
 	seen    bool // a snapshot shares the spans
 }
 
-// entrySize is what a trace takes besides its spans, and indexSize what a span
-// takes in the trace's index, both rounded up.
+// entrySize is the memory of a trace without its spans, and indexSize that of a span in the
+// trace's index, both rounded up.
 const (
 	entrySize = 512
 	indexSize = 32
 )
 
-// sizeWith estimates what the entry grows by with the span. The resource and
-// the scope count once per trace: they are shared by the spans of a request.
+// sizeWith estimates by how much the span makes the entry grow. The resource and the scope
+// count once per trace, because the spans of a request share them.
 func (e *entry) sizeWith(span *spans.Span) int {
 	size := span.Size() + indexSize
 	if !e.shares(span.Resource.Attributes) {
@@ -74,8 +74,8 @@ func (e *entry) append(span *spans.Span, size int) {
 	}
 }
 
-// earlier finds the span that another one with its id repeats or completes, and says
-// which. at is -1 where there is none.
+// earlier finds the span that another span with the same id repeats or completes, and
+// returns which of the two it is. at is -1 if there is none.
 func (e *entry) earlier(span *spans.Span) (at int, same spans.Sameness) {
 	for _, i := range spans.Last(e.known[span.SpanID]) {
 		if same := spans.Compare(&e.spans[i], span); same != spans.Different {
@@ -86,7 +86,7 @@ func (e *entry) earlier(span *spans.Span) (at int, same spans.Sameness) {
 	return -1, spans.Different
 }
 
-// replace puts a span in the place of an earlier one. Snapshots keep theirs.
+// replace replaces an earlier span. Snapshots keep the old one.
 func (e *entry) replace(at int, span *spans.Span, grown int) {
 	if e.seen {
 		e.spans, e.seen = slices.Clone(e.spans), false

@@ -12,14 +12,14 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// index is what a store knows about its traces besides their spans.
+// index is what a store knows about its traces in addition to their spans.
 type index struct {
 	// revision changes with every change of the store.
 	revision uint64
-	// linking has, for a trace, those whose spans link to it. A trace that is
-	// linked to need not be in the store.
+	// linking maps a trace to those whose spans link to it. The trace that is linked to
+	// need not be in the store.
 	linking map[trace.TraceID]map[trace.TraceID]struct{}
-	// The names seen, each once, in the order in which they came.
+	// The names seen, each once, in the order of arrival.
 	services, queues spans.Names
 }
 
@@ -30,7 +30,7 @@ func newIndex() index {
 	}
 }
 
-// linkIndexSize is what the index takes for a link to another trace, rounded up.
+// linkIndexSize is the memory that the index takes for a link to another trace, rounded up.
 const linkIndexSize = 160
 
 func (x *index) add(s *spans.Span) {
@@ -51,7 +51,7 @@ func (x *index) add(s *spans.Span) {
 	}
 }
 
-// remove forgets the links of a trace that is given up.
+// remove forgets the links of a trace that is dropped.
 func (x *index) remove(e *entry) {
 	for i := range e.spans {
 		for j := range e.spans[i].Links {
@@ -106,8 +106,8 @@ func (s *Store) Around(id trace.TraceID) uint64 {
 	return sum.Sum64()
 }
 
-// Linking returns the traces with a span that links to the trace with that id,
-// those of the lowest ids first. It may not be in the store itself.
+// Linking returns the traces with a span that links to the trace with the given id, ordered
+// by id. That trace need not be in the store itself.
 func (s *Store) Linking(id trace.TraceID) []spans.Trace {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,9 +125,9 @@ func (s *Store) Linking(id trace.TraceID) []spans.Trace {
 
 func compareIDs(a, b trace.TraceID) int { return slices.Compare(a[:], b[:]) }
 
-// Services returns the names of services that spans came from, in the order in
-// which they were first seen, and whether or not their traces are still here. At
-// most a thousand are remembered.
+// Services returns the names of services that spans came from, in the order in which they
+// were first seen, whether or not their traces are still here. At most a thousand are
+// remembered.
 func (s *Store) Services() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

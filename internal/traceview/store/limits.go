@@ -1,22 +1,20 @@
 package store
 
-// Limits bound what a [Store] keeps and what a receiver for it accepts. A field
-// that is zero or negative has its default.
+// Limits bound what a [Store] keeps and what a receiver for it accepts. A field that is
+// zero or negative means its default.
 type Limits struct {
 	// Traces is the number of traces kept. By default, 1000.
 	Traces int
-	// Spans is the number of spans kept, all traces together. By default, 100,000.
+	// Spans is the number of spans kept in all traces together. By default, 100,000.
 	Spans int
-	// SpansPerTrace is the number of spans kept of one trace, so that one that
-	// never ends does not push out all others. By default, 20,000, or Spans if
-	// that is less.
+	// SpansPerTrace is the number of spans kept of one trace, so that a trace that never
+	// ends does not push out all others. By default, 20,000, or Spans if that is less.
 	SpansPerTrace int
 	// Bytes is an estimate of the memory that the kept spans take. By default,
 	// 128 MiB.
 	Bytes int
-	// RequestBytes is the largest request body, before and after decompression.
-	// By default, 20 MiB, as the OTLP specification recommends, or, where Bytes is far
-	// less, four times that.
+	// RequestBytes is the largest request body, before and after decompression. By default,
+	// 20 MiB, as the OTLP specification recommends, or four times Bytes if that is less.
 	RequestBytes int
 }
 

@@ -14,9 +14,8 @@ import (
 // Store keeps the latest traces in memory. Its methods may be called by any
 // number of goroutines.
 //
-// A trace's age counts from its first span: the trace that began to arrive
-// first is the first to be given up when a limit is reached. A span that cannot
-// fit even so is dropped.
+// When a limit is reached, the trace whose first span arrived first is dropped first. A
+// span that does not fit even then is dropped.
 type Store struct {
 	limits Limits
 
@@ -30,16 +29,16 @@ type Store struct {
 
 // Stats counts what a store holds and what it has dropped.
 type Stats struct {
-	// What is held now. Bytes is an estimate.
+	// Current contents. Bytes is an estimate.
 	Traces, Spans, Bytes int
-	// Given up since the store was made, to make room for newer traces.
+	// Dropped since the store was created, to make room for newer traces.
 	EvictedTraces, EvictedSpans uint64
-	// Spans that were not stored: no room in the limits, received before, or
-	// without a valid trace and span id.
+	// Spans that were not stored, because they exceeded the limits, had been received
+	// before, or had no valid trace and span id.
 	DroppedSpans, DuplicateSpans, InvalidSpans uint64
 }
 
-// AddResult is the outcome of the spans given to [Store.Add].
+// AddResult is the outcome of [Store.Add].
 type AddResult struct {
 	Stored, Duplicate, Dropped, Invalid int
 }
@@ -55,9 +54,9 @@ func New(limits Limits) *Store {
 	}
 }
 
-// Add stores spans. One without a valid trace and span id is refused, and one
-// that is there already, because an exporter sent it again, is ignored. A span that had
-// not ended when it came, and comes again when it has, takes the place of itself.
+// Add stores spans. A span without a valid trace and span id is refused, and one that is
+// there already, because an exporter sent it again, is ignored. A span that arrives
+// unfinished, and later again finished, is replaced.
 func (s *Store) Add(all ...spans.Span) AddResult {
 	var result AddResult
 
@@ -129,8 +128,8 @@ func (s *Store) add(span *spans.Span, result *AddResult) {
 	result.Stored++
 }
 
-// complete puts a span in the place of itself when it had not ended. It reports whether
-// there is room for what it has grown by.
+// complete replaces a span with its finished version. It reports whether there is room for
+// the growth.
 func (s *Store) complete(e *entry, at int, span *spans.Span) bool {
 	grown := e.sizeWith(span) - indexSize - e.spans[at].Size()
 	if e.bytes+grown > s.limits.Bytes || s.stats.Bytes+grown > s.limits.Bytes && !s.makeRoom(e, false, grown) {
@@ -144,8 +143,8 @@ func (s *Store) complete(e *entry, at int, span *spans.Span) bool {
 	return true
 }
 
-// makeRoom gives up the oldest traces other than e until a span of that size
-// fits into e. It touches nothing where the span could not fit even then.
+// makeRoom drops the oldest traces other than e until a span of the given size fits into e.
+// It drops nothing if the span could not fit even then.
 func (s *Store) makeRoom(e *entry, isNew bool, size int) bool {
 	if len(e.spans) >= s.limits.SpansPerTrace || e.bytes+size > s.limits.Bytes {
 		return false
@@ -187,7 +186,7 @@ func (s *Store) evict(element *list.Element) {
 	s.stats.EvictedSpans += uint64(len(e.spans))
 }
 
-// Trace returns what is there of a trace, and whether there is anything.
+// Trace returns what is stored of a trace, and whether there is anything.
 func (s *Store) Trace(id trace.TraceID) (spans.Trace, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,8 +205,9 @@ func (s *Store) trace(id trace.TraceID) (spans.Trace, bool) {
 	return e.snapshot(), true
 }
 
-// ByPrefix returns the id of the one trace whose id begins so, as ids are shown and
-// copied: 8 to 16 digits. A longer one lacks digits by mistake.
+// ByPrefix returns the id of the only trace whose id begins with the given 8 to 16 digits,
+// as ids are shown and copied. A longer prefix is taken for an id that lacks digits by
+// mistake.
 func (s *Store) ByPrefix(prefix string) (found trace.TraceID, ok bool) {
 	const least, most = 8, 16
 

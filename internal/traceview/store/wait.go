@@ -8,8 +8,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// waiters are those who want to know that a trace has changed. Each channel
-// holds one token: it says that there is something to look at, not how much.
+// waiters are notified when a trace has changed. Each channel holds one token, which means
+// that there is something to look at, not how much.
 type waiters map[trace.TraceID]map[chan struct{}]struct{}
 
 func (w waiters) add(id trace.TraceID, changed chan struct{}) {
@@ -32,14 +32,14 @@ func (w waiters) wake(id trace.TraceID) {
 	for changed := range w[id] {
 		select {
 		case changed <- struct{}{}:
-		default: // It has not yet looked at the change before.
+		default: // It has not looked at the previous change yet.
 		}
 	}
 }
 
-// Wait blocks until enough holds for the trace, and reports whether it did
-// before ctx ended. enough is called with what is stored of the trace, first at
-// once and then after each change; it is not called while nothing is stored.
+// Wait blocks until enough holds for the trace, and reports whether it did before ctx
+// ended. enough is called with what is stored of the trace, first immediately and then
+// after each change; it is not called while nothing is stored.
 func (s *Store) Wait(ctx context.Context, id trace.TraceID, enough func(spans.Trace) bool) bool {
 	changed := make(chan struct{}, 1)
 
@@ -62,7 +62,7 @@ func (s *Store) Wait(ctx context.Context, id trace.TraceID, enough func(spans.Tr
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			// The last change and the end of ctx may have come together.
+			// The last change and the end of ctx may coincide.
 			tr, ok := s.Trace(id)
 
 			return ok && enough(tr)
