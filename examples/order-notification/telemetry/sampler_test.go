@@ -14,7 +14,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// setup returns telemetry whose spans and log lines go nowhere else.
+// setup returns telemetry, and its spans and log lines, which go nowhere else.
 func setup(t *testing.T, cfg telemetry.Config) (*telemetry.Telemetry, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
