@@ -33,7 +33,8 @@ func TestHandlerError(t *testing.T) {
 	}
 }
 
-// A panic is not raised again: whoever recovers it has to find its origin on the stack.
+// A panic is not recovered and raised again: whoever recovers it must find its origin on
+// the stack.
 func TestHandlerPanic(t *testing.T) {
 	rec := newRecorder(t)
 	handle := amqptrace.NewConsumer("q", rec.options()...).Handler(

@@ -117,8 +117,8 @@ func TestPublisherThatTriesAgain(t *testing.T) {
 	})
 }
 
-// slipping is a host whose next message meets a recovery: it is published before the
-// channel is closed, and sent after it has been reopened.
+// slipping is a host whose next message meets a recovery: the call begins before the
+// channel is closed, and sends after it has been reopened.
 type slipping struct {
 	*amqp.Channel
 

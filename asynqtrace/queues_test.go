@@ -124,7 +124,7 @@ func silentInspector(t *testing.T) *asynq.Inspector {
 	return inspector
 }
 
-// A Redis that does not answer delays one collection, up to its timeout, and does not cost
+// A Redis that does not answer delays one collection, up to its deadline, and does not cost
 // it other metrics.
 func TestObserveQueuesOfASilentRedis(t *testing.T) {
 	handled := handledErrors(t)
@@ -162,7 +162,7 @@ func TestObserveQueuesOfASilentRedis(t *testing.T) {
 	}
 }
 
-// A collection without a timeout does not wait for Redis forever.
+// A collection without a deadline does not wait for Redis forever.
 func TestCollectionWithoutDeadline(t *testing.T) {
 	t.Parallel()
 	metrics := sdkmetric.NewManualReader()

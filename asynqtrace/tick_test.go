@@ -102,7 +102,7 @@ type entry struct {
 	opts   []asynq.Option
 }
 
-// tick enqueues the task; end reports that to the scheduler, as asynq does later.
+// tick enqueues the task; end calls the hooks that follow, as asynq does later.
 func (e entry) tick() (end func() *asynq.TaskInfo) {
 	e.PreEnqueueFunc(e.task, e.opts)
 	info, err := e.client.Enqueue(e.task, e.opts...)

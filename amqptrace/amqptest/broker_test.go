@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 	b.WaitMessages("q", 5)
 }
 
-// Due timers fire in Advance, whether or not the clock runs by itself.
+// Messages expire in Advance, whether or not the clock runs by itself.
 func TestAdvance(t *testing.T) {
 	for name, opts := range map[string][]amqptest.Option{"running": nil, "stopped": {amqptest.WithStoppedClock()}} {
 		t.Run(name, func(t *testing.T) {

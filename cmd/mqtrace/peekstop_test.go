@@ -46,8 +46,8 @@ func TestPeekInterrupted(t *testing.T) {
 	})
 }
 
-// hearing makes the tool get a signal while its output is not read, so that it cannot
-// finish first.
+// hearing is how long the output is not read after a signal, so that the tool gets the
+// signal before it can finish.
 const hearing = 500 * time.Millisecond
 
 // interrupt runs the tool until it has begun to print messages, and then sends the signal.

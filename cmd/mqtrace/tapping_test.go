@@ -68,8 +68,8 @@ func (p *tapping) await(text string) {
 	}
 }
 
-// end sends a signal. The result has all of standard error, because what comes before or
-// after an awaited line depends on timing.
+// end stops the tap as a signal would. The result has all of standard error, because what
+// comes before or after an awaited line depends on timing.
 func (p *tapping) end() result {
 	p.t.Helper()
 	p.cancel()

@@ -174,7 +174,7 @@ func add(modules map[string]*module, list []byte, isLinked bool) error {
 
 const redistribution = "Redistribution and use in source and binary forms"
 
-// licences are recognized by phrases that only they have.
+// licences are recognized by their phrases; the first whose phrases are all there counts.
 var licences = []struct {
 	name  string
 	words []string

@@ -106,7 +106,7 @@ func TestChannelIsClosed(t *testing.T) {
 	})
 }
 
-// A message that does not arrive expires from where it went instead.
+// A message that does not arrive expires in the queue that it went to instead.
 func TestNotArrived(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		elsewhere, q := s.queue("elsewhere", nil), s.queue("q", nil)

@@ -142,7 +142,7 @@ func (s *scene) want(r *probe.Result, outcome probe.Outcome, statuses ...probe.S
 	}
 }
 
-// state waits until the queue has that many messages.
+// wantMessages waits until the queue has n messages.
 func (s *scene) wantMessages(queue string, n int) {
 	s.t.Helper()
 	var q amqp.Queue

@@ -14,8 +14,8 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
 
-// management is RabbitMQ's HTTP API for one virtual host, where an update resets what it
-// does not contain.
+// management is RabbitMQ's HTTP API for one virtual host. As there, an update replaces
+// everything.
 type management struct {
 	vhost  map[string]any
 	status int // to answer with, 0 for the correct one
