@@ -13,7 +13,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging/messagingtest"
 )
 
-// consumed is how many messages were counted as consumed.
+// consumed returns how many messages were counted as consumed.
 func consumed(t *testing.T, reader *sdkmetric.ManualReader) (n int) {
 	t.Helper()
 	for _, point := range messagingtest.Points(t, reader, amqptrace.ScopeName, "rabbitmq") {
@@ -25,8 +25,8 @@ func consumed(t *testing.T, reader *sdkmetric.ManualReader) (n int) {
 	return n
 }
 
-// What calls a handler tries again at once: each try has a span, and the delivery is counted
-// once. Another delivery is another one, even if it looks alike.
+// If the caller of a handler retries at once, each attempt has a span, and the delivery is
+// counted once. A redelivery is counted separately, even if it looks the same.
 func TestCountedOnceUnderRetries(t *testing.T) {
 	for name, tt := range map[string]struct {
 		deliveries []amqp.Delivery
@@ -70,8 +70,8 @@ func TestCountedOnceUnderRetries(t *testing.T) {
 	}
 }
 
-// A handler in a loop, and a handler in a handler, are one attempt: one span, which knows
-// what has become of it, whoever knows it first.
+// A handler in a loop, and a handler in a handler, are one attempt: one span, with its
+// outcome, whichever learns it first.
 func TestHandlersWithinHandlers(t *testing.T) {
 	failure := errors.New("failed")
 	for name, tt := range map[string]struct {
@@ -93,7 +93,7 @@ func TestHandlersWithinHandlers(t *testing.T) {
 				})
 				outer := amqptrace.NewConsumer("q", opts...).Handler(func(ctx context.Context, d amqp.Delivery) error {
 					defer func() { _ = recover() }()
-					_ = inner(ctx, d) // and nobody hears of it
+					_ = inner(ctx, d) // the error is lost
 					return nil
 				})
 				_ = outer(context.Background(), amqp.Delivery{DeliveryTag: 1, Acknowledger: host})

@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Exemplars, which the SDK takes of sampled spans and for which it allocates, are off.
+// Exemplars, for which the SDK allocates when a span is sampled, are off.
 func TestMetricsAllocateOnceAMessage(t *testing.T) {
 	recording := amqptrace.WithTracerProvider(sdktrace.NewTracerProvider())
 	meters := sdkmetric.NewMeterProvider(

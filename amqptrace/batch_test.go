@@ -58,7 +58,7 @@ func TestBatchOfDifferentMessages(t *testing.T) {
 	rec.only(t)
 }
 
-// A message that is left alone and settles the others with it does so for the span too.
+// If a message without tracing settles the others with it, it does so for the span, too.
 func TestBatchWithAFilteredMessage(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		s := newScene(t, url)
@@ -79,7 +79,7 @@ func TestBatchWithAFilteredMessage(t *testing.T) {
 	})
 }
 
-// Tags restart when a channel is recovered: one tag is not two deliveries.
+// Tags restart when a channel is recovered: the same tag is then another delivery.
 func TestBatchWithEqualTags(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		s := newScene(t, url)
@@ -106,7 +106,7 @@ func TestBatchInATraceOfItsOwn(t *testing.T) {
 	})
 }
 
-// Tags of two channels are not to be compared.
+// Tags of two channels cannot be compared.
 func TestBatchOfTwoChannels(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		s := newScene(t, url)
@@ -142,7 +142,7 @@ func TestBatchWithSettleSpans(t *testing.T) {
 	})
 }
 
-// What is measured of each message of a batch, and where its queue time is told.
+// What is measured for each message of a batch, and where its queue time is recorded.
 func TestBatchArrives(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		s := newScene(t, url)
@@ -173,8 +173,8 @@ func TestBatchArrives(t *testing.T) {
 	})
 }
 
-// A batch knows of its messages what a single one's span knows: what differs is on the
-// links, and what they have in common on the span.
+// A batch records what the span of a single message records: what differs is on the links,
+// and what the messages have in common on the span.
 func TestBatchKnowsDeathsAndSizes(t *testing.T) {
 	rec := newRecorder(t)
 	headers, _ := message(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/mqtrace/mqtrace/carrier"
 )
 
-// created returns deliveries of as many traces.
+// created returns n deliveries, each of a different trace.
 func created(t *testing.T, n int, host amqp.Acknowledger) []amqp.Delivery {
 	t.Helper()
 	rec := newRecorder(t)
@@ -32,8 +32,8 @@ func created(t *testing.T, n int, host amqp.Acknowledger) []amqp.Delivery {
 	return ds
 }
 
-// What samplers and alerts go by is on the span, the most severe of it, and what is each
-// message's own on its link.
+// What samplers and alerts use is on the span, with the most severe value, and what belongs
+// to one message is on its link.
 func TestBatchHasTheMostSevere(t *testing.T) {
 	rec := newRecorder(t)
 	ds := created(t, 5, &acknowledger{})
@@ -71,7 +71,8 @@ func TestBatchHasTheMostSevere(t *testing.T) {
 	}
 }
 
-// The SDK drops the first links of too many. What matters is kept, and the rest is counted.
+// The SDK drops the first of too many links. The ones that matter are kept, and the rest
+// are counted.
 func TestLargeBatch(t *testing.T) {
 	const n, limit = 300, 128
 	rec := newRecorder(t)
@@ -118,10 +119,10 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
-// wrapper is an acknowledger of a user's, one for each delivery.
+// wrapper is a user's acknowledger, one for each delivery.
 type wrapper struct{ amqp.Acknowledger }
 
-// Whatever order they are settled in, the messages that a settlement is for are found.
+// The messages of a settlement are found, in whatever order messages are settled.
 func TestBatchIsSettled(t *testing.T) {
 	for name, tt := range map[string]struct {
 		wrap   func(amqp.Acknowledger) amqp.Acknowledger

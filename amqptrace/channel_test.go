@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// A program makes its publisher where it publishes.
+// A program may create a publisher for each message.
 func TestPublisherForEachMessage(t *testing.T) {
 	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
 		_, queue, _ := topology(t, ch)
@@ -37,8 +37,8 @@ func TestPublisherForEachMessage(t *testing.T) {
 	})
 }
 
-// What is known of a channel and of a connection is shared by all who use them, and goes with
-// them.
+// What is known about a channel and a connection is shared by all their users, and freed
+// with them.
 func TestChannelsAreForgotten(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		forgotten := func() bool { return amqptrace.ChannelsKnown() == 0 && amqptrace.ConnectionsKnown() == 0 }
@@ -66,8 +66,8 @@ func TestChannelsAreForgotten(t *testing.T) {
 	})
 }
 
-// A copy of a confirmation is the same one: the span goes on as long as somebody holds
-// either.
+// A copy of a confirmation is the same confirmation: the span goes on as long as either is
+// reachable.
 func TestCopyOfAConfirmation(t *testing.T) {
 	rec := newRecorder(t)
 	pub := amqptrace.NewPublisher(&channel{confirmation: new(amqp.DeferredConfirmation)}, rec.options()...)

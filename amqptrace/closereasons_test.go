@@ -11,8 +11,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Why the broker has closed a channel comes with the error, and is its type on the span,
-// also for those who come after.
+// The broker's reason for closing a channel comes with the error, and is the error type of
+// the span, also for later operations.
 func TestReasonOfAClosedChannel(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		message := amqp.Publishing{}
@@ -93,7 +93,7 @@ func TestReasonOfAClosedChannel(t *testing.T) {
 	})
 }
 
-// A channel that the program has closed itself, or that was recovered since, has no reason.
+// A channel that the program closed itself, or that has recovered since, has no reason.
 func TestNoReason(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		s := newScene(t, url)
@@ -106,7 +106,7 @@ func TestNoReason(t *testing.T) {
 	})
 }
 
-// Names of users are nothing for a span, whatever characters they have.
+// User names do not belong on a span, whatever characters they have.
 func TestUsersAreNotNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"ACCESS_REFUSED - access to queue 'q' in vhost '/' refused for user 'guest'":                        `ACCESS_REFUSED - access to queue 'q' in vhost '/' refused`,

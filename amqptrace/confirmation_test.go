@@ -80,7 +80,7 @@ func TestConfirmationsInFlight(t *testing.T) {
 	})
 }
 
-// Nobody waits, and yet the returns are read and the spans end.
+// Even if nobody waits, the returns are read and the spans end.
 func TestForgottenConfirmations(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		exchange, _, _ := topology(t, open(t, url))
@@ -96,7 +96,7 @@ func TestForgottenConfirmations(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// The connection is not held up by the returns.
+		// Returns do not block the connection.
 		if _, err := ch.QueueDeclarePassive(unique("none"), false, false, false, false, nil); err == nil {
 			t.Error("no error")
 		}
@@ -116,10 +116,10 @@ func TestForgottenConfirmations(t *testing.T) {
 	})
 }
 
-// A timeout is one answer, and the broker's a later one. The span has the first.
+// A timeout is one answer, and the broker's comes later. The span has the first.
 func TestWaitAgain(t *testing.T) {
-	// What the broker says of the message, its return and its confirmation, is held up for
-	// as long as the test wants.
+	// The broker's answer about the message, its return and its confirmation, is delayed
+	// for as long as the test wants.
 	said := make(chan struct{})
 	b, err := amqpbroker.Start(amqpbroker.WithFrameHook(func(f amqpbroker.Frame) {
 		if classBasic := []byte{0, 60}; !f.FromClient && f.Type == 1 && bytes.HasPrefix(f.Payload, classBasic) {
@@ -223,7 +223,7 @@ func TestConfirmationOfARecoveredChannel(t *testing.T) {
 	}
 }
 
-// The host's own ways to fail, for every method.
+// The host's own failures, for every method.
 func TestConfirmedPublishThatPanicsOrFails(t *testing.T) {
 	for name, publish := range map[string]func(*amqptrace.Publisher) error{
 		"confirmed": func(p *amqptrace.Publisher) error {
@@ -259,7 +259,7 @@ func TestConfirmedPublishThatPanicsOrFails(t *testing.T) {
 	}
 }
 
-// What is published again does not carry the marks of its first publish.
+// A message that is published again does not carry headers of its first publish.
 func TestMarksOfAnEarlierPublishAreRemoved(t *testing.T) {
 	ch := &channel{}
 	headers := amqp.Table{"mqtrace-publish-id": "old", "mqtrace-sent-at": "1"}

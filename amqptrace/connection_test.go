@@ -18,8 +18,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Spans and metrics have the address of the broker that the connection is with, also when
-// that has become another one, and nothing of the user.
+// Spans and metrics have the address of the connection's broker, also after it has changed,
+// and nothing about the user.
 func TestWithConnection(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		uri, err := amqp.ParseURI(url)
@@ -57,7 +57,7 @@ func TestWithConnection(t *testing.T) {
 		pub, cons := amqptrace.NewPublisher(ch, opts...), amqptrace.NewConsumer("q", opts...)
 		for _, n := range []*network{first, second} {
 			port := int64(n.Addr().(*net.TCPAddr).Port)
-			// The host says that it has recovered a connection to one listener after the other.
+			// The host notifies listeners of a recovered connection one after the other.
 			for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
 				rec.Reset()
 				_ = pub.PublishWithContext(context.Background(), "", "nowhere", false, false, amqp.Publishing{})
@@ -99,7 +99,7 @@ func TestWithConnection(t *testing.T) {
 	})
 }
 
-// ports are the server ports that metric points have.
+// ports returns the server ports of the metric points.
 func ports(t *testing.T, reader *sdkmetric.ManualReader) map[int64]bool {
 	t.Helper()
 	var data metricdata.ResourceMetrics
@@ -128,7 +128,7 @@ func ports(t *testing.T, reader *sdkmetric.ManualReader) map[int64]bool {
 	return found
 }
 
-// A name that the program gives counts before what the connection knows.
+// An address set by the program takes precedence over the connection's.
 func TestWithConnectionAndServer(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		ch := open(t, url)

@@ -226,8 +226,7 @@ func TestNilContextAndNilAcknowledger(t *testing.T) {
 	rec.only(t)
 }
 
-// Headers that a hostile or broken peer may send never keep a message from being
-// processed.
+// Headers from a hostile or broken peer never keep a message from being processed.
 func TestHostileHeaders(t *testing.T) {
 	for name, headers := range map[string]amqp.Table{
 		"types":         {"traceparent": int64(1), "tracestate": []any{nil}, "baggage": amqp.Table{}},

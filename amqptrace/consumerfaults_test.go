@@ -33,8 +33,8 @@ func TestHandlerError(t *testing.T) {
 	}
 }
 
-// A panic goes on up from where it was raised: what recovers it further up has to
-// find that place on the stack.
+// A panic is not recovered and raised again: whoever recovers it must find its origin on
+// the stack.
 func TestHandlerPanic(t *testing.T) {
 	rec := newRecorder(t)
 	handle := amqptrace.NewConsumer("q", rec.options()...).Handler(
@@ -74,7 +74,7 @@ func TestHandlerThatExitsItsGoroutine(t *testing.T) {
 	}
 }
 
-// A handler's error is the program's: its methods may fail in every way.
+// A handler's error is the program's own: its methods may fail in any way.
 func TestHandlerErrorThatPanics(t *testing.T) {
 	rec := newRecorder(t)
 	for _, failure := range []error{(*panickingError)(nil), (*unwrapping)(nil)} {

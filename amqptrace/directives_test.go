@@ -64,7 +64,7 @@ func TestDirectives(t *testing.T) {
 	}
 }
 
-// The age of a message that is published with a delay is known without WithQueueTime.
+// The age of a message published with a delay is known without WithQueueTime.
 func TestDelayedMessage(t *testing.T) {
 	for _, delayed := range []bool{true, false} {
 		ch := &channel{}

@@ -124,7 +124,7 @@ func TestRedeliveryStaysInTheTrace(t *testing.T) {
 	})
 }
 
-// The host's errors are the program's to see, unchanged, and the span's too.
+// The program gets the host's errors unchanged, and the span records them.
 func TestPublishOnAClosedChannel(t *testing.T) {
 	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
 		if err := ch.Close(); err != nil {
@@ -142,8 +142,8 @@ func TestPublishOnAClosedChannel(t *testing.T) {
 	})
 }
 
-// Headers that AMQP cannot carry are the caller's fault to hear of from the host,
-// and none that it can carry is changed on the way.
+// For headers that AMQP cannot carry the caller gets the host's error, and those that it
+// can carry are not changed on the way.
 func TestHeadersThatTheHostRefuses(t *testing.T) {
 	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
 		rec := newRecorder(t)
@@ -180,8 +180,8 @@ func TestDeliveriesEndWithTheConsumer(t *testing.T) {
 	})
 }
 
-// What was not settled when the channel went away comes again, on another channel
-// with tags of its own, and an acknowledgement that is too late is the host's error.
+// Messages not settled when their channel is closed are redelivered, on another channel
+// with other tags, and a late acknowledgement is the host's error.
 func TestSettlementOnAClosedChannel(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		ch, other := open(t, url), open(t, url)

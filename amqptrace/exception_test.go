@@ -11,8 +11,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Each operation that fails is handed on as the conventions name it, in the context of its
-// span, and what succeeds is not.
+// Each failed operation is passed on under its name in the conventions, in the context of
+// its span; successful ones are not.
 func TestWithExceptions(t *testing.T) {
 	rec := newRecorder(t)
 	type recorded struct {

@@ -15,7 +15,7 @@ type getter struct{ d amqp.Delivery }
 
 func (g getter) Get(string, bool) (amqp.Delivery, bool, error) { return g.d, true, nil }
 
-// The span of a Get covers the wait for the broker, although it is made after it.
+// The span of a Get covers the wait for the broker, although it is created afterwards.
 func TestGetTakesTime(t *testing.T) {
 	rec := newRecorder(t)
 	began := time.Now()
@@ -47,8 +47,8 @@ func TestGetWithoutAcknowledger(t *testing.T) {
 	}
 }
 
-// What Get has asked the user's functions, the handler does not ask again. Another
-// consumer has functions of its own.
+// The handler does not call the user's functions again that Get has called. Another
+// consumer has its own functions.
 func TestGetAndHandlerAskOnce(t *testing.T) {
 	rec := newRecorder(t)
 	asked := map[string]int{}
@@ -79,7 +79,7 @@ func TestGetAndHandlerAskOnce(t *testing.T) {
 	}
 }
 
-// A message that the filter leaves alone has the host's own acknowledger in its handler.
+// A message that the filter excludes has the host's own acknowledger in its handler.
 func TestGetOfAFilteredMessage(t *testing.T) {
 	rec := newRecorder(t)
 	asked := 0

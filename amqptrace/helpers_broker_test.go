@@ -13,8 +13,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// onBrokers runs a test on the in-process broker and, where MQTRACE_AMQP_URL names
-// one, on a real RabbitMQ. A named one that does not answer fails the test.
+// onBrokers runs a test on the in-process broker and, if MQTRACE_AMQP_URL names one, on a
+// real RabbitMQ, which must answer.
 func onBrokers(t *testing.T, test func(t *testing.T, ch *amqp.Channel)) {
 	t.Helper()
 	onURLs(t, func(t *testing.T, url string) { test(t, open(t, url)) })
@@ -51,7 +51,7 @@ func open(t testing.TB, url string) *amqp.Channel {
 
 var sequence atomic.Int64
 
-// unique returns a name that no other test, nor another run of this one, uses.
+// unique returns a name that no other test, and no other run of this one, uses.
 func unique(prefix string) string {
 	return fmt.Sprintf("mqtrace-%s-%d-%d", prefix, os.Getpid(), sequence.Add(1))
 }
@@ -95,7 +95,7 @@ func consume(t testing.TB, ch *amqp.Channel, queue string) <-chan amqp.Delivery 
 	return ds
 }
 
-// get waits for a message with basic.get, which takes no other one meanwhile.
+// get waits for a message with basic.get, which prefetches no others.
 func get(t testing.TB, ch *amqp.Channel, queue string) amqp.Delivery {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
@@ -109,7 +109,7 @@ func get(t testing.TB, ch *amqp.Channel, queue string) amqp.Delivery {
 	return amqp.Delivery{}
 }
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = time.Minute
 
 func next(t testing.TB, ds <-chan amqp.Delivery) amqp.Delivery {

@@ -10,7 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// network is between a program and a broker, and can be cut. What goes over it takes a
+// network is between a program and a broker, and can be cut. It has a latency of a
 // millisecond, as between two machines.
 type network struct {
 	net.Listener
@@ -85,8 +85,8 @@ func recovering(t *testing.T, broker string) (_ *network, _ *amqp.Channel, queue
 	}
 	n := newNetwork(t, u.Host)
 	u.Host = n.Addr().String()
-	// A connection that is cut while its channels are opened again is dialled again only when
-	// opening them has failed so many times.
+	// A connection that is cut while its channels are reopened is redialled only after
+	// reopening them has failed this many times.
 	conn, err := amqp.DialConfig(u.String(), amqp.Config{Recovery: &amqp.Recovery{
 		ReconnectionConfig: &amqp.ReconnectionConfig{RetryInterval: 20 * time.Millisecond, MaxRetryCount: 5},
 	}})

@@ -45,7 +45,7 @@ func newScene(t *testing.T, url string) *scene {
 		messages: make(map[string]trace.SpanContext),
 	}
 	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.metrics))
-	// On a channel that no test closes, so that it is removed in every case.
+	// On a channel that no test closes, so that everything is removed in every case.
 	s.x, s.q, s.d = topology(t, open(t, url))
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func (s *scene) consumer(queue string, more ...amqptrace.Option) *amqptrace.Cons
 	return amqptrace.NewConsumer(queue, s.opts(more...)...)
 }
 
-// put puts a message into Q that has a creation context, without us.
+// put publishes a message with a creation context to Q, without amqptrace.
 func (s *scene) put(id string, headers amqp.Table) {
 	s.Helper()
 	var span [8]byte
@@ -83,7 +83,7 @@ func (s *scene) put(id string, headers amqp.Table) {
 	}
 }
 
-// take takes the next message from a queue, without us.
+// take gets the next message from a queue, without amqptrace.
 func (s *scene) take(queue string) amqp.Delivery {
 	s.Helper()
 	for began := time.Now(); time.Since(began) < patience; time.Sleep(time.Millisecond) {
@@ -99,7 +99,7 @@ func (s *scene) take(queue string) amqp.Delivery {
 	return amqp.Delivery{}
 }
 
-// process has one message processed and settled, in a context without a span.
+// process processes and settles one message, in a context without a span.
 func (s *scene) process(c *amqptrace.Consumer, d amqp.Delivery, handle func(amqp.Delivery) error) {
 	_ = c.Handler(func(_ context.Context, d amqp.Delivery) error { return handle(d) })(context.Background(), d)
 }
@@ -196,7 +196,7 @@ func (s *scene) checkAttributes(got sdktrace.ReadOnlySpan, want span) {
 	} else {
 		wanted = append(wanted, "messaging.operation.type=settle")
 	}
-	// What joins the name of a span to its attributes.
+	// The separator between the name of a span and its attributes.
 	if !slices.Contains(wanted, "messaging.destination.name="+destination) {
 		wanted = append(wanted, "messaging.destination.template="+destination)
 	}
@@ -230,7 +230,7 @@ func (s *scene) checkPoints(want []string) {
 	}
 }
 
-// only2 is the one span beside the caller's, which is still open.
+// only2 returns the one span besides the caller's, which is still open.
 func (s *scene) only2() sdktrace.ReadOnlySpan {
 	s.Helper()
 	if len(s.Ended()) != 1 {

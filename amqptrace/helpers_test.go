@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// noContext is a caller's fault that the host lives with and that must not become a
-// panic of ours.
+// noContext is a nil context: the caller's mistake, which the host tolerates and on which
+// we must not panic.
 var noContext context.Context
 
 // A recorder keeps the spans of one test.
@@ -49,7 +49,7 @@ func (r recorder) options(more ...amqptrace.Option) []amqptrace.Option {
 	}, more...)
 }
 
-// start starts a span that stands for the HTTP request or whatever is the caller's.
+// start starts a span that stands for the caller's, such as that of an HTTP request.
 func (r recorder) start(ctx context.Context, name string) (context.Context, trace.Span) {
 	return r.provider.Tracer("test").Start(ctx, name)
 }
@@ -117,7 +117,7 @@ func message(t testing.TB) (amqp.Table, trace.SpanContext) {
 	return amqp.Table(carrier.Table(nil).Inject(ctx, propagator)), sc
 }
 
-// publication is what a channel got to publish.
+// publication is what a channel was given to publish.
 type publication struct {
 	ctx                  context.Context
 	exchange, key        string
@@ -125,7 +125,7 @@ type publication struct {
 	msg                  amqp.Publishing
 }
 
-// channel stands for the host where a test needs what no broker does.
+// channel replaces the host in tests that need what no broker does.
 type channel struct {
 	mu        sync.Mutex
 	published []publication
@@ -147,7 +147,7 @@ func (c *channel) PublishWithDeferredConfirmWithContext(
 	return c.confirmation, c.err
 }
 
-// acknowledger notes what reached the host.
+// acknowledger records what reached the host.
 type acknowledger struct {
 	mu    sync.Mutex
 	calls []settled
@@ -179,7 +179,7 @@ func (a *acknowledger) Reject(tag uint64, requeue bool) error {
 	return a.add(settled{"reject", tag, false, requeue})
 }
 
-// startSampler samples everything and notes what it could decide on.
+// startSampler samples everything and records what it could decide on.
 type startSampler struct {
 	seen *[]sdktrace.SamplingParameters
 }

@@ -88,8 +88,8 @@ func TestRetryLoop(t *testing.T) {
 	})
 }
 
-// A quorum queue's message is delivered six times, given back by a nack, a reject and the
-// end of a channel by turns, and each delivery has its number. The headers that say so
+// A quorum queue's message is delivered six times, returned by a nack, a reject and the end
+// of a channel in turn, and each delivery has its number. The headers with the counts
 // differ by release.
 func TestAttemptsInAQuorumQueue(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
@@ -131,7 +131,8 @@ func TestAttemptsInAQuorumQueue(t *testing.T) {
 	})
 }
 
-// Counts travel with a message that a program publishes again, and are another queue's then.
+// Counts stay in the headers of a message that a program publishes again, where they are
+// those of another queue.
 func TestCopiedCountsAreNotBelieved(t *testing.T) {
 	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
 		queue := unique("parked")

@@ -10,16 +10,16 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// How a method of the host is answered here: by a counterpart, "Type.Method" or a
-// function of this package, or by one of these.
+// How a method of the host is covered: by a counterpart, "Type.Method" or a function of
+// this package, or by one of these.
 const (
 	without    = "none, since " // publishes and stays untraced, for a reason
 	noMessages = ""             // neither publishes nor consumes nor settles
 	notSeen    = "not seen"     // settles by tag and not by delivery: documented
 )
 
-// Every method of amqp091-go's Channel, so that one which a release adds fails the
-// test until somebody has decided what it means for traces.
+// Every method of amqp091-go's Channel, so that a method added by a release fails the test
+// until somebody decides what it means for traces.
 var channelMethods = map[string]string{
 	"Publish":                               without + "it has no context; the host deprecates it for PublishWithContext",
 	"PublishWithContext":                    "Publisher.PublishWithContext",
@@ -81,8 +81,8 @@ func TestEveryMethodOfTheHostIsAnswered(t *testing.T) {
 	}
 }
 
-// The counterparts have the host's own signatures: a publisher can stand where the
-// program had its channel.
+// The counterparts have the host's own signatures: a publisher can replace the program's
+// channel.
 var (
 	_ amqptrace.Channel = (*amqptrace.Publisher)(nil)
 	_ interface {

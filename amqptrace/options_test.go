@@ -43,7 +43,7 @@ func TestBaggageKeys(t *testing.T) {
 			handle := amqptrace.NewConsumer("q", opts...).Handler(func(ctx context.Context, _ amqp.Delivery) error {
 				want := tt.want
 				if want == "" {
-					want = "own=1" // the consumer's own is not the sender's to take away
+					want = "own=1" // the sender cannot remove the consumer's own
 				}
 				if got := baggage.FromContext(ctx).String(); !sameBaggage(got, want) {
 					t.Errorf("received %q, want %q", got, want)
@@ -78,7 +78,7 @@ func sameBaggage(a, b string) bool {
 	return true
 }
 
-// Messages that are left alone have no span and no point, and their trace goes on.
+// Messages that are filtered out have no span and no metric point, and their trace goes on.
 func TestFilter(t *testing.T) {
 	rec := newRecorder(t)
 	only := func(m amqptrace.Message) bool { return m.Exchange != "quiet" && m.Queue != "quiet" }

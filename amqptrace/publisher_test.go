@@ -154,7 +154,7 @@ func TestPublishPropagates(t *testing.T) {
 	}
 }
 
-// One Publishing, and so one header map, is published by many goroutines at once:
+// The same Publishing, and so the same header map, is published by many goroutines at once:
 // under -race this fails if the map is written to.
 func TestPublishLeavesTheHeadersAlone(t *testing.T) {
 	rec := newRecorder(t)
@@ -233,11 +233,11 @@ func TestSamplersSeeAttributesAndLinks(t *testing.T) {
 	}
 }
 
-// late is a propagator that does nothing until it is set, as OpenTelemetry's global one
-// is. That one can be set a single time in a process, and tests run more than once.
+// late is a propagator that does nothing until it is set, like OpenTelemetry's global one.
+// That one can be set only once in a process, and tests may run more than once.
 type late struct{ propagation.TextMapPropagator }
 
-// Programs publish before they have set OpenTelemetry up, too.
+// Programs may publish before they have set up OpenTelemetry.
 func TestPropagatorThatIsSetLate(t *testing.T) {
 	rec := newRecorder(t)
 	ch := &channel{}

@@ -88,8 +88,7 @@ func TestPublishPanicOfTheHost(t *testing.T) {
 		context.Background(), "x", "", false, false, amqp.Publishing{})
 }
 
-// A propagator of the program's own that panics is the program's to see, and the span
-// ends.
+// If the program's own propagator panics, the program sees the panic, and the span ends.
 func TestPublishPanicOfThePropagator(t *testing.T) {
 	for name, publish := range map[string]func(*amqptrace.Publisher) error{
 		"plain": func(p *amqptrace.Publisher) error {

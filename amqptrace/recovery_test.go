@@ -12,8 +12,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Programs that publish while the host recovers the channel: each message hears what became
-// of it and not of another one, and all of them hear again after the recovery.
+// Programs that publish while the host recovers the channel: each message gets its own
+// outcome and not another's, and all get one again after the recovery.
 func TestConfirmationsAfterARecovery(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		network, ch, queue, full := recovering(t, url)
@@ -90,7 +90,7 @@ func TestConfirmationsAfterARecovery(t *testing.T) {
 	})
 }
 
-// One goroutine that publishes again where the channel was closed, without a pause.
+// One goroutine that publishes again without a pause when the channel was closed.
 func TestPublisherThatTriesAgain(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
 		network, ch, queue, _ := recovering(t, url)
@@ -117,8 +117,8 @@ func TestPublisherThatTriesAgain(t *testing.T) {
 	})
 }
 
-// slipping is a host whose next message meets a recovery: it is sent when the channel is open
-// again, and was on its way when that was closed.
+// slipping is a host whose next message meets a recovery: the call begins before the
+// channel is closed, and sends after it has been reopened.
 type slipping struct {
 	*amqp.Channel
 

@@ -71,8 +71,8 @@ func TestRelation(t *testing.T) {
 	}
 }
 
-// A trace of its own is asked for by name, besides by a context without a span: a
-// tracer may know of other parents.
+// A new trace is requested explicitly, not only by a context without a span: a tracer may
+// find other parents.
 func TestNewTraceIsARoot(t *testing.T) {
 	headers, _ := message(t)
 	tracers := &rootTracers{}

@@ -159,7 +159,7 @@ func TestSettlementAfterTheHandler(t *testing.T) {
 }
 
 // Settling races with the end of the handler: whichever is first, the settlement is
-// recorded once, and nothing is raced over under -race.
+// recorded once, without a data race.
 func TestSettlementRacesWithTheEnd(t *testing.T) {
 	rec := newRecorder(t)
 	var wg sync.WaitGroup

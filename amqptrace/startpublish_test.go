@@ -15,7 +15,7 @@ import (
 	"github.com/mqtrace/mqtrace/carrier"
 )
 
-// library stands for a library around amqp091-go, which returns errors of its own.
+// library stands for a library around amqp091-go, which returns its own errors.
 func (s *scene) library(key string, mandatory bool) func(context.Context, amqp.Publishing) error {
 	return func(ctx context.Context, msg amqp.Publishing) error {
 		if err := s.ch.Confirm(false); err != nil {
@@ -42,7 +42,7 @@ func startedOutcomes() map[string]operation {
 	points := []string{"client.operation.duration publish X", "client.sent.messages publish X"}
 	processed := "messaging.destination.name=X:k.1:Q messaging.rabbitmq.destination.routing_key=k.1" +
 		" messaging.message.id=m1 mqtrace.attempt=1"
-	// What a library hands to its users has no delivery tag, and settles itself.
+	// A library's messages have no delivery tag, and settle themselves.
 	process := func(s *scene, what func(p *amqptrace.Processing)) {
 		s.put("m1", nil)
 		raw := s.take(s.q)
@@ -138,7 +138,7 @@ func startedOutcomes() map[string]operation {
 	}
 }
 
-// sent publishes by way of StartPublish.
+// sent publishes with StartPublish.
 func (s *scene) sent(send func(context.Context, amqp.Publishing) error, result func(*amqptrace.Sent, error) error) error {
 	msg := amqp.Publishing{MessageId: "m1", Headers: amqp.Table{"kept": "x"}}
 	before := msg.Headers
@@ -151,7 +151,7 @@ func (s *scene) sent(send func(context.Context, amqp.Publishing) error, result f
 	return result(sent, send(ctx, msg))
 }
 
-// What is left alone by a filter, and what is nil, costs no panic.
+// Neither a filtered message nor nil causes a panic.
 func TestStartedAndFiltered(t *testing.T) {
 	rec := newRecorder(t)
 	none := rec.options(amqptrace.WithFilter(func(amqptrace.Message) bool { return false }))

@@ -5,16 +5,17 @@ import (
 	"testing"
 )
 
-// span is what a span has to be. In its texts X, Q and D stand for the scene's names.
+// span is an expected span. In its strings X, Q and D stand for the scene's names.
 type span struct {
 	name, kind string
 	parent     string   // "caller", "none", a message's id, or the name of an earlier span
 	links      []string // likewise
-	attributes string   // without those that every span of the operation has
+	attributes string   // except for those on every span of the operation
 	failed     bool
 }
 
-// operation is something that a program does with a message, and what has to be seen of it.
+// operation is something that a program does with a message, and the telemetry that is
+// expected.
 type operation struct {
 	run    func(s *scene)
 	spans  []span

@@ -40,7 +40,7 @@ func TestW3CTraceContextThroughTheBroker(t *testing.T) {
 		for _, c := range cases {
 			headers, text := make(amqp.Table), make(propagation.MapCarrier)
 			for _, h := range c.Headers {
-				if old := text[h[0]]; old != "" { // a table has one header of a name: join them as HTTP does
+				if old := text[h[0]]; old != "" { // a table has one header of each name: join them as HTTP does
 					h[1] = old + "," + h[1]
 				}
 				headers[h[0]], text[h[0]] = h[1], h[1]

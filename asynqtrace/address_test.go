@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// parsed are the options that asynq reads from a URI.
+// parsed returns the options that asynq reads from a URI.
 func parsed(t *testing.T, uri string) asynq.RedisConnOpt {
 	t.Helper()
 	opt, err := asynq.ParseRedisURI(uri)
@@ -22,7 +22,7 @@ func parsed(t *testing.T, uri string) asynq.RedisConnOpt {
 
 type foreignRedis struct{ asynq.RedisConnOpt }
 
-// However the Redis is named, its address is on spans and nothing else of it.
+// However Redis is configured, spans have its address and nothing else about it.
 func TestServerAddress(t *testing.T) {
 	const user, password = "alice", "s3cret"
 	secret := asynq.RedisClientOpt{Addr: "redis.example:6380", Username: user, Password: password}
@@ -78,7 +78,7 @@ func valueOr(v any) any {
 	return v
 }
 
-// The last of several options counts, unless it says nothing; metrics have the address too.
+// The last of several options counts, unless it is empty; metrics have the address too.
 func TestServerAddressEverywhere(t *testing.T) {
 	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {

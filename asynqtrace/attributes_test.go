@@ -18,8 +18,8 @@ import (
 
 const tenantKey = attribute.Key("tenant")
 
-// tenants has the user's function return what a header of a task says, and keeps what it was
-// asked about.
+// tenants is a user's function that returns the value of a task's header, and records the
+// tasks it was called with.
 type tenants struct {
 	mu    sync.Mutex
 	asked []asynqtrace.Message
@@ -34,7 +34,7 @@ func (of *tenants) option() asynqtrace.Option {
 	})
 }
 
-// ofTenant is a task of tenant t1 with a payload of three bytes.
+// ofTenant returns a task of tenant t1 with a payload of three bytes.
 func (s *scene) ofTenant(opts ...asynq.Option) *asynq.Task {
 	return asynq.NewTaskWithHeaders("email:welcome", []byte("abc"), map[string]string{"tenant": "t1"},
 		append([]asynq.Option{asynq.Queue(s.queue), asynq.TaskID("t1"), asynq.MaxRetry(0)}, opts...)...)
@@ -93,7 +93,7 @@ func TestMessageAttributes(t *testing.T) {
 	}
 }
 
-// The tasks of a group may be of many tenants, which their links show.
+// The tasks of a group may belong to many tenants, which the links show.
 func TestMessageAttributesOfGroups(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, startRedis(t))
@@ -111,7 +111,7 @@ func TestMessageAttributesOfGroups(t *testing.T) {
 	}
 }
 
-// ofOneTenant samples what is of tenant t1.
+// ofOneTenant samples the spans of tenant t1.
 type ofOneTenant struct{ sdktrace.Sampler }
 
 func (o ofOneTenant) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
@@ -142,7 +142,7 @@ func TestSamplersSeeMessageAttributes(t *testing.T) {
 	}
 }
 
-// attributePanics is how often the error handler has heard of a panic, in this process.
+// attributePanics counts the panics reported to the error handler in this process.
 var attributePanics atomic.Int64
 
 // A panic in the user's function costs the attributes and is reported once.
@@ -172,7 +172,7 @@ func TestMessageAttributesPanic(t *testing.T) {
 	}
 }
 
-// What is filtered has no attributes to ask for.
+// The function is not called for a filtered task.
 func TestMessageAttributesOfFilteredTasks(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, startRedis(t))

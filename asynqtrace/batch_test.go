@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// As well with an asynq that has batches as with one that has not.
+// Works both with an asynq that has batches and with one that does not.
 func TestBatchEnqueue(t *testing.T) {
 	onRedis(t, func(t *testing.T, e *env) {
 		ctx, request := e.request(t)

@@ -68,7 +68,7 @@ func TestEnqueueSpan(t *testing.T) {
 // foreignOption is an option of a type that asynq does not know.
 type foreignOption struct{ asynq.Option }
 
-// What the task was made with reaches asynq, and the caller's task stays as it was.
+// The task's own options reach asynq, and the caller's task is not changed.
 func TestEnqueueKeepsTheTask(t *testing.T) {
 	onRedis(t, func(t *testing.T, e *env) {
 		at := time.Now().Add(time.Hour).Truncate(time.Second)
@@ -98,7 +98,7 @@ func TestEnqueueKeepsTheTask(t *testing.T) {
 	})
 }
 
-// noContext is a caller's fault that must not become a panic of ours.
+// noContext is a nil context: the caller's mistake, on which we must not panic.
 var noContext context.Context
 
 func TestEnqueueKeepsGroupAndDeadline(t *testing.T) {
@@ -117,15 +117,16 @@ func TestEnqueueKeepsGroupAndDeadline(t *testing.T) {
 	})
 }
 
-// On a real Redis, 8 goroutines enqueue one task 10,000 times each where MQTRACE_MANY is
-// set. An in-process one has lists whose time grows with the square of their length.
+// On a real Redis, 8 goroutines enqueue one task 10,000 times each if MQTRACE_MANY is set.
+// The in-process one takes quadratic time for long lists.
 func TestOneTaskFromManyGoroutines(t *testing.T) {
 	onRedis(t, func(t *testing.T, e *env) {
 		goroutines, each := 8, 200
 		if strings.HasSuffix(t.Name(), "/Redis") && os.Getenv("MQTRACE_MANY") != "" {
 			each = 10_000
 		}
-		// asynq itself would write to the spare room of such options from all goroutines.
+		// asynq itself would write to the spare capacity of such options from all
+		// goroutines.
 		opts := append(make([]asynq.Option, 0, 8), asynq.Queue(e.queue), asynq.Retention(time.Minute))
 		headers := map[string]string{"k": "v"}
 		task := asynq.NewTaskWithHeaders("email:welcome", nil, headers, opts...)
@@ -185,8 +186,8 @@ func TestQueueTime(t *testing.T) {
 	}
 }
 
-// A context that the task has already, such as that of a task which is enqueued again, is
-// linked and replaced.
+// A context that the task already has, such as one that is enqueued again, is linked and
+// replaced.
 func TestTaskWithContext(t *testing.T) {
 	onRedis(t, func(t *testing.T, e *env) {
 		ctx, request := e.request(t)
@@ -205,8 +206,8 @@ func TestTaskWithContext(t *testing.T) {
 	})
 }
 
-// global is what OpenTelemetry's global provider leads to: it takes one in a process, also
-// of one that runs the test more than once.
+// global is the provider behind OpenTelemetry's global one, which can be set only once in a
+// process, even if the test runs more than once.
 var global = sync.OnceValues(func() (*tracetest.SpanRecorder, *sdktrace.TracerProvider) {
 	r := tracetest.NewSpanRecorder()
 	return r, sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r))
@@ -221,7 +222,7 @@ func TestDefaultsAreTheGlobals(t *testing.T) {
 		asynqtrace.WithTracerProvider(nil), asynqtrace.WithPropagators(nil))
 	defer func() { _ = client.Close() }()
 
-	// As in programs that set the SDK up after they have wired their parts.
+	// As in programs that set up the SDK after wiring their parts.
 	otel.SetTracerProvider(e.provider)
 	otel.SetTextMapPropagator(propagator)
 	info, err := client.Enqueue(asynq.NewTask("email:welcome", nil, asynq.Queue(e.queue)))

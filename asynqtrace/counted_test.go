@@ -23,7 +23,7 @@ func (s *scene) wantCounted(spans, consumed, settled, without int) {
 	}
 }
 
-// A middleware is used for all of the program and, by another package, for a part of it.
+// The middleware is used for the whole program and, by another package, for a part of it.
 func TestCountedOnceUnderTwoMiddlewares(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{"done": nil, "failed": errFailed} {
@@ -39,7 +39,7 @@ func TestCountedOnceUnderTwoMiddlewares(t *testing.T) {
 			})
 			outer := asynq.NewServeMux()
 			outer.Use(asynqtrace.Middleware(s.opts()...))
-			// As a wrapper that reads what others have encrypted.
+			// Like a wrapper that decrypts payloads.
 			outer.Use(func(next asynq.Handler) asynq.Handler {
 				return asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
 					return next.ProcessTask(ctx, asynq.NewTask(task.Type(), []byte("plain")))
@@ -58,7 +58,7 @@ func TestCountedOnceUnderTwoMiddlewares(t *testing.T) {
 	}
 }
 
-// What calls the middleware tries again at once, each try with a span of its own.
+// If the caller of the middleware retries at once, each attempt has a span.
 func TestCountedOnceUnderRetries(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func() error{
@@ -96,8 +96,8 @@ func TestCountedOnceUnderRetries(t *testing.T) {
 	}
 }
 
-// asynq delivers a task again that has failed, which is another delivery, also where
-// Config.IsFailure keeps the count of retries as it is.
+// asynq delivers a failed task again, which is another delivery, even if Config.IsFailure
+// leaves the retry count unchanged.
 func TestEachAttemptIsCounted(t *testing.T) {
 	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {
@@ -114,8 +114,8 @@ func TestEachAttemptIsCounted(t *testing.T) {
 	})
 }
 
-// A handler that calls another one, for a task of another type, does so within the delivery
-// of its own.
+// A handler that calls another one for a task of another type does so within its own
+// delivery.
 func TestTaskWithinATask(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, newEnv(t, startRedis(t)))

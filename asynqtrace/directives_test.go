@@ -12,13 +12,13 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// stale is what a task has that is enqueued again.
+// stale has the headers of a task that is enqueued again.
 var stale = map[string]string{
 	"Traceparent": creator, "tracestate": "a=1", "baggage": "old=1", "mqtrace-sent-at": "1", "mqtrace-new-trace": "1", "tenant": "t1",
 }
 
-// What the context of one enqueue turns off is off for that task and on for the next. Stale
-// headers are removed in every case.
+// What the context of one enqueue turns off is off for that task only. Stale headers are
+// removed in every case.
 func TestOneTaskLeftAlone(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -98,7 +98,7 @@ func TestInjectWithoutPropagation(t *testing.T) {
 	}
 }
 
-// A producer's wish for a new trace travels with the task, and only with that one.
+// A producer's request for a new trace travels with that task only.
 func TestNewTraceAsked(t *testing.T) {
 	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {
@@ -138,8 +138,8 @@ func oneSecondLess(got, want any) bool {
 	return err == nil && at.Add(time.Second).Format(time.RFC3339) == wanted
 }
 
-// Tasks that are enqueued with a delay, and only those, are stamped by themselves, and their
-// spans say when they are due.
+// Tasks that are enqueued with a delay, and only those, are stamped without an option, and
+// their spans say when they are due.
 func TestDelayedTasksAreStamped(t *testing.T) {
 	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {
@@ -176,7 +176,7 @@ func TestDelayedTasksAreStamped(t *testing.T) {
 			if got := attributes(e.wait(t, "enqueue "+e.queue, 1)[0])["mqtrace.due_time"]; got != due && !oneSecondLess(got, due) {
 				t.Errorf("%s: due at %v, want %v", name, got, due)
 			}
-			// Its age is known, and the one of others is not.
+			// Its age is known, and that of others is not.
 			e.handle(t, info.Headers, asynqtrace.WithRelation(asynqtrace.ContinueWithin(0)))
 			if got := e.wait(t, "process", 1)[0]; got.Parent().IsValid() == tt.stamped {
 				t.Errorf("%s: parent %v", name, got.Parent())

@@ -27,7 +27,7 @@ func ExampleNewClient() {
 	log.Print("enqueued ", info.ID)
 }
 
-// enqueuer is what a program may ask for where it would have asked for an *asynq.Client.
+// enqueuer is an interface that a program may accept in place of an *asynq.Client.
 type enqueuer interface {
 	EnqueueContext(ctx context.Context, task *asynq.Task, opts ...asynq.Option) (*asynq.TaskInfo, error)
 }
@@ -57,7 +57,7 @@ func ExampleAskForNewTrace() {
 	mux := asynq.NewServeMux()
 	mux.Use(asynqtrace.Middleware(asynqtrace.WithRelation(asynqtrace.ContinueUnlessAsked)))
 
-	// The report takes an hour and is no part of the request.
+	// The report takes an hour and is not part of the request.
 	ctx := asynqtrace.AskForNewTrace(context.Background())
 	if _, err := client.EnqueueContext(ctx, asynq.NewTask("report:build", nil)); err != nil {
 		log.Print(err)

@@ -14,8 +14,8 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// An attempt that fails or panics is handed on as the conventions name it, in the context of
-// its span; one that succeeds or revokes its task is not.
+// An attempt that fails or panics is passed on under its name in the conventions, in the
+// context of its span; one that succeeds or revokes its task is not.
 func TestWithExceptions(t *testing.T) {
 	rec := tracetest.NewSpanRecorder()
 	provider := asynqtrace.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(rec)))

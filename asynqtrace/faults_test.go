@@ -40,8 +40,8 @@ func (e *env) accounted(t *testing.T) (enqueued, processed int) {
 	return len(enqueues), processed
 }
 
-// Each task that asynq took is worked on although the server is killed and started
-// again twice, and every enqueue and attempt has its span.
+// Each task that asynq accepted is processed although the server is killed and restarted
+// twice, and every enqueue and attempt has its span.
 func TestFaultRedisKilledUnderLoad(t *testing.T) {
 	r := newPrivateRedis(t)
 	e := newEnv(t, r.addr)
@@ -72,7 +72,8 @@ func TestFaultRedisKilledUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	// asynq's connection waits for a server that is soon back, and not for the other.
+	// asynq's connection waits for a server that is back soon, and not for one that stays
+	// away.
 	for _, down := range []time.Duration{500 * time.Millisecond, 10 * time.Second} {
 		time.Sleep(time.Second)
 		r.kill()
@@ -83,8 +84,8 @@ func TestFaultRedisKilledUnderLoad(t *testing.T) {
 	close(finish)
 	load.Wait()
 
-	// Tasks that Redis had given away as it died are active and nobody's: asynq gives them
-	// back when their lease has run out. It looks when a server starts, and once a minute.
+	// Tasks that Redis handed out as it died are active without a worker: asynq requeues
+	// them when their lease has expired. It checks when a server starts, and once a minute.
 	stop()
 	e.expireLeases(t)
 	stop = e.serve(t, asynqtrace.Config(asynq.Config{
@@ -126,8 +127,8 @@ func TestFaultRedisKilledUnderLoad(t *testing.T) {
 	}
 }
 
-// expireLeases has the leases of all active tasks run out long ago and waits for none:
-// asynq itself would take a minute and a half.
+// expireLeases makes the leases of all active tasks expired, without waiting: by itself,
+// that would take asynq a minute and a half.
 func (e *env) expireLeases(t *testing.T) (n int) {
 	t.Helper()
 	client := e.redis.MakeRedisClient().(redis.UniversalClient)

@@ -47,8 +47,8 @@ func TestInject(t *testing.T) {
 	})
 }
 
-// A release of asynq that lays its tasks out in another way must be noticed here
-// first, and must cost its users the trace and nothing else.
+// A release of asynq with a different task layout must be noticed here first, and must cost
+// users the trace and nothing else.
 func TestTaskLayout(t *testing.T) {
 	if err := asynqtrace.LayoutError(reflect.TypeFor[asynq.Task]()); err != nil {
 		t.Fatal("asynq.Task has changed: ", err)
@@ -92,7 +92,7 @@ func TestUnknownTaskLayout(t *testing.T) {
 		if err != nil || info.Queue != e.queue || info.MaxRetry != 2 || len(info.Headers) != 0 {
 			t.Errorf("enqueued %+v, %v", info, err)
 		}
-		span := e.wait(t, "enqueue", 1)[0] // the queue is the task's own secret until asynq has it
+		span := e.wait(t, "enqueue", 1)[0] // the task's queue is unknown until asynq has it
 		if span.SpanKind() != trace.SpanKindClient {
 			t.Errorf("kind %v of a span whose context the task does not carry", span.SpanKind())
 		}

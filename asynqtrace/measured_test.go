@@ -12,7 +12,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging/messagingtest"
 )
 
-// points are the metric points, each as often as it was counted, written as name,
+// points returns the metric points, each as often as it was counted, written as name,
 // operation, destination and error type.
 func (s *scene) points() []string {
 	s.Helper()
@@ -24,7 +24,7 @@ func (s *scene) points() []string {
 	return got
 }
 
-// counted is how many messages were consumed, settled and without context.
+// counted returns how many messages were consumed, settled and without context.
 func (s *scene) counted() (consumed, settled, without int) {
 	for _, point := range s.points() {
 		switch name, _, _ := strings.Cut(point, " "); name {
@@ -39,7 +39,7 @@ func (s *scene) counted() (consumed, settled, without int) {
 	return consumed, settled, without
 }
 
-// queueTimes is how many there are. They may be of any length.
+// queueTimes returns how many queue times were recorded, whatever their length.
 func (s *scene) queueTimes() (n uint64) {
 	s.Helper()
 	var data metricdata.ResourceMetrics
@@ -56,7 +56,7 @@ func (s *scene) queueTimes() (n uint64) {
 	return n
 }
 
-// attributeSets are those of all metric points, by the name of the metric.
+// attributeSets returns the attribute sets of all metric points, by metric name.
 func (s *scene) attributeSets() map[string][]attribute.Set {
 	s.Helper()
 	var data metricdata.ResourceMetrics

@@ -12,9 +12,10 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// Every method of asynq's Client, true where it enqueues, so that one which a release adds
-// fails the test until somebody has decided what it means for traces. Those that enqueue
-// have a counterpart: an embedded client's own would leave tasks without their trace.
+// Every method of asynq's Client, true where it enqueues, so that a method added by a
+// release fails the test until somebody decides what it means for traces. Those that
+// enqueue have a counterpart: an embedded client's own would leave tasks without their
+// trace.
 var clientMethods = map[string]bool{
 	"Enqueue": true, "EnqueueContext": true,
 	"BatchEnqueueContext": true, // after 0.26
@@ -39,8 +40,8 @@ func TestEveryMethodOfTheClientIsAnswered(t *testing.T) {
 	}
 }
 
-// clientMethodsOfOurs are those that Client declares. Reflection would list the embedded
-// client's too.
+// clientMethodsOfOurs returns the methods that Client declares. Reflection would list the
+// embedded client's too.
 func clientMethodsOfOurs(t *testing.T) map[string]bool {
 	t.Helper()
 	isOurs := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }

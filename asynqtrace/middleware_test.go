@@ -134,7 +134,7 @@ func TestCancelledByShutdown(t *testing.T) {
 	})
 }
 
-// asynq logs and stores where a panic was raised. That has to be the handler.
+// asynq logs and stores the origin of a panic, which has to be the handler.
 func TestPanicKeepsItsPlace(t *testing.T) {
 	onRedis(t, func(t *testing.T, e *env) {
 		failed := make(chan error, 1)
@@ -153,8 +153,8 @@ func TestPanicKeepsItsPlace(t *testing.T) {
 	})
 }
 
-// A handler may be called without a server, as in its own tests, with or without
-// headers that make sense.
+// A handler may be called without a server, as in its own tests, with or without valid
+// headers.
 func TestHandlerWithoutServer(t *testing.T) {
 	e := newEnv(t, startRedis(t))
 	failure := errors.New("failure")
@@ -218,7 +218,7 @@ func TestAmbientSpanThatHasEnded(t *testing.T) {
 	}
 }
 
-// One that adopts tasks of different traces is reported once.
+// Adopting tasks of different traces is reported once.
 func TestAmbientSpanThatAdoptsAll(t *testing.T) {
 	handled := handledErrors(t)
 	e := newEnv(t, startRedis(t))

@@ -22,9 +22,9 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// surface returns the names in a package of ours that a user configures it with: the
-// exported functions that return an Option or a Relation, are a Relation, or return a
-// context that leaves a message alone or asks something of its consumer.
+// surface returns the names with which a user configures one of our packages: the exported
+// functions that return an Option or a Relation, are a Relation, or return a context that
+// turns off tracing for a message or passes a request to its consumer.
 func surface(t *testing.T, dir string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -57,8 +57,8 @@ func surface(t *testing.T, dir string) []string {
 	return names
 }
 
-// What both packages offer has the same name in both: whoever knows one knows the
-// other. What only one can have is listed here.
+// What both packages offer has the same name in both, so that knowing one is enough. What
+// only one can have is listed here.
 func TestSharedOptionsHaveTheSameNames(t *testing.T) {
 	own := []string{"WithErrorOnlyWhenExhausted", "WithRedis"}
 	others := []string{"WithBodySize", "WithConnection", "WithEmptyReceives", "WithSettleSpans"}
@@ -74,12 +74,12 @@ func TestSharedOptionsHaveTheSameNames(t *testing.T) {
 	}
 }
 
-// handle has a task processed without a server and returns what the handler got.
+// handle processes a task without a server and returns what the handler got.
 func (e *env) handle(t *testing.T, headers map[string]string, opts ...asynqtrace.Option) context.Context {
 	t.Helper()
 	var got context.Context
 	handler := asynqtrace.Middleware(append(e.options(), opts...)...)(
-		asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error { got = ctx; return nil })) //nolint:fatcontext // looked at later
+		asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error { got = ctx; return nil })) //nolint:fatcontext // checked later
 	if err := handler.ProcessTask(context.Background(), asynq.NewTaskWithHeaders("email:welcome", nil, headers)); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestRelation(t *testing.T) {
 		"continue":           {asynqtrace.ContinueTrace, "1000000", false},
 		"new":                {asynqtrace.NewTrace, "", true},
 		"old":                {asynqtrace.ContinueWithin(time.Hour), "1000000", true},
-		"young":              {asynqtrace.ContinueWithin(time.Hour), "99999999999999999", false}, // of a clock that is ahead
+		"young":              {asynqtrace.ContinueWithin(time.Hour), "99999999999999999", false}, // from a clock that is ahead
 		"of unknown age":     {asynqtrace.ContinueWithin(time.Hour), "", false},
 		"own, by type":       {func(m asynqtrace.Message) bool { return m.Type != "email:welcome" }, "", true},
 		"own, by everything": {func(m asynqtrace.Message) bool { return m.Attempt == 1 && m.Headers["baggage"] != "" }, "", false},
@@ -149,7 +149,7 @@ func TestBaggageKeys(t *testing.T) {
 	})
 }
 
-// What is filtered has neither spans nor points, and carries its trace on.
+// Filtered tasks have neither spans nor metric points, and their trace goes on.
 func TestFilter(t *testing.T) {
 	onRedis(t, func(t *testing.T, e *env) {
 		var seen []asynqtrace.Message

@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// privateRedis is a redis-server of the test's own, which may be killed. It writes each
-// command to its disk before it answers.
+// privateRedis is a redis-server for one test, which may be killed. It writes each command
+// to disk before it answers.
 type privateRedis struct {
 	addr, port, dir string
 	server          *exec.Cmd
@@ -58,7 +58,7 @@ func (r *privateRedis) kill() {
 	_ = r.server.Wait()
 }
 
-// ledger counts how often each task was worked on.
+// ledger counts how often each task was processed.
 type ledger struct {
 	mu   sync.Mutex
 	done map[string]int

@@ -109,7 +109,7 @@ func tickRows() map[string]row {
 	}
 }
 
-// schedule starts a scheduler with ours around the hooks.
+// schedule starts a scheduler with asynqtrace around the hooks.
 func (s *scene) schedule(hooks *asynq.SchedulerOpts, more ...asynqtrace.Option) *asynq.Scheduler {
 	s.Helper()
 	opts := asynqtrace.SchedulerOpts(hooks, s.opts(more...)...)

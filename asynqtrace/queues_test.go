@@ -18,8 +18,8 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// observed reads what is measured of the scene's queue: the size by state, and the ages of
-// the oldest tasks likewise.
+// observed returns the measurements of the scene's queue: the size and the age of the
+// oldest task, by state.
 func (s *scene) observed() (sizes map[string]int64, ages map[string]float64) {
 	s.Helper()
 	var data metricdata.ResourceMetrics
@@ -88,7 +88,8 @@ func TestObserveQueues(t *testing.T) {
 	}
 }
 
-// handledErrors are what OpenTelemetry's error handler hears until the test ends.
+// handledErrors returns the errors given to OpenTelemetry's error handler until the test
+// ends.
 func handledErrors(t *testing.T) func() []error {
 	t.Helper()
 	var mu sync.Mutex
@@ -107,7 +108,8 @@ func handledErrors(t *testing.T) func() []error {
 	}
 }
 
-// silentInspector is of a Redis that takes connections and does not answer.
+// silentInspector returns an inspector for a Redis that accepts connections and does not
+// answer.
 func silentInspector(t *testing.T) *asynq.Inspector {
 	t.Helper()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,8 +124,8 @@ func silentInspector(t *testing.T) *asynq.Inspector {
 	return inspector
 }
 
-// A Redis that does not answer keeps one collection waiting, for as long as that wants to,
-// and costs it no other metric.
+// A Redis that does not answer delays one collection, up to its deadline, and does not cost
+// it other metrics.
 func TestObserveQueuesOfASilentRedis(t *testing.T) {
 	handled := handledErrors(t)
 	metrics := sdkmetric.NewManualReader()
@@ -160,7 +162,7 @@ func TestObserveQueuesOfASilentRedis(t *testing.T) {
 	}
 }
 
-// A collection that would wait for ever does not wait for Redis as long.
+// A collection without a deadline does not wait for Redis forever.
 func TestCollectionWithoutDeadline(t *testing.T) {
 	t.Parallel()
 	metrics := sdkmetric.NewManualReader()
@@ -175,7 +177,7 @@ func TestCollectionWithoutDeadline(t *testing.T) {
 	}
 }
 
-// An inspector that is closed too early is reported, and is no other metric's fault.
+// An inspector that is closed too early is reported, and does not affect other metrics.
 func TestObserveQueuesOfAClosedRedis(t *testing.T) {
 	handled := handledErrors(t)
 	s := newScene(t, newEnv(t, startRedis(t)))

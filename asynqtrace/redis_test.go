@@ -26,8 +26,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silent{}) // older servers do not know all that the client asks for
-	// Tests that are parallel wait for asynq's whole seconds more than they compute.
+	redis.SetLogger(silent{}) // older servers do not know all of the client's commands
+	// Parallel tests mostly wait for asynq, which polls in whole seconds.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
@@ -40,8 +40,8 @@ func (silent) Printf(context.Context, string, ...any) {}
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// onRedis runs a test on an in-process Redis and, where MQTRACE_REDIS_ADDR names
-// one, on a real one. A named one that does not answer fails the test.
+// onRedis runs a test on an in-process Redis and, if MQTRACE_REDIS_ADDR names one, on a
+// real one, which must answer.
 func onRedis(t *testing.T, test func(t *testing.T, e *env)) {
 	t.Helper()
 	t.Run("in-process", func(t *testing.T) { test(t, newEnv(t, miniredis.RunT(t).Addr())) })
@@ -50,7 +50,7 @@ func onRedis(t *testing.T, test func(t *testing.T, e *env)) {
 	}
 }
 
-// env is a Redis with a queue of the test's own, and a recorder of spans.
+// env is a Redis with a queue for the test, and a recorder of spans.
 type env struct {
 	*tracetest.SpanRecorder
 
@@ -61,7 +61,7 @@ type env struct {
 
 var sequence atomic.Int64
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = time.Minute
 
 func newEnv(t testing.TB, addr string) *env {
@@ -70,8 +70,8 @@ func newEnv(t testing.TB, addr string) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// go-redis asks once more after three seconds, by default: a command may be carried
-	// out twice then, and a task conflicts with itself.
+	// By default, go-redis retries after three seconds: a command may then be executed
+	// twice, and a task conflict with itself.
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = patience, patience, patience
 	e := &env{
 		SpanRecorder: tracetest.NewSpanRecorder(),

@@ -20,7 +20,7 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// A scene is a queue Q in a Redis, with all that is seen of it, and the caller's span.
+// A scene is a queue Q in a Redis, with its telemetry, and the caller's span.
 type scene struct {
 	*env
 	*testing.T
@@ -44,12 +44,12 @@ func (s *scene) opts(more ...asynqtrace.Option) []asynqtrace.Option {
 	return append(append(s.options(), asynqtrace.WithMeterProvider(s.meters)), more...)
 }
 
-// task is a task "email:welcome" in Q.
+// task returns a task "email:welcome" for Q.
 func (s *scene) task(opts ...asynq.Option) *asynq.Task {
 	return asynq.NewTask("email:welcome", nil, append([]asynq.Option{asynq.Queue(s.queue), asynq.TaskID("t1"), asynq.MaxRetry(1)}, opts...)...)
 }
 
-// enqueue enqueues with a client of ours and the caller's context.
+// enqueue enqueues with asynqtrace's client and the caller's context.
 func (s *scene) enqueue(task *asynq.Task, more ...asynqtrace.Option) error {
 	client := asynqtrace.NewClient(asynq.NewClient(s.redis), s.opts(more...)...)
 	defer func() { _ = client.Close() }()
@@ -57,7 +57,7 @@ func (s *scene) enqueue(task *asynq.Task, more ...asynqtrace.Option) error {
 	return err
 }
 
-// put enqueues a task that carries the caller's context, without a span of ours.
+// put enqueues a task that carries the caller's context, without asynqtrace.
 func (s *scene) put(task *asynq.Task) {
 	s.Helper()
 	client := asynq.NewClient(s.redis)
@@ -67,7 +67,7 @@ func (s *scene) put(task *asynq.Task) {
 	}
 }
 
-// work runs a server, with ours around everything, until it has produced n spans.
+// work runs a server, with asynqtrace around everything, until it has produced n spans.
 func (s *scene) work(n int, cfg asynq.Config, handle asynq.HandlerFunc, more ...asynqtrace.Option) {
 	s.Helper()
 	opts := s.opts(more...)
@@ -77,13 +77,13 @@ func (s *scene) work(n int, cfg asynq.Config, handle asynq.HandlerFunc, more ...
 	stop()
 }
 
-// queues has the server work on Q alone.
+// queues limits the server to Q.
 func (s *scene) queues(cfg asynq.Config) asynq.Config {
 	cfg.Queues = map[string]int{s.queue: 1}
 	return cfg
 }
 
-// until waits until n spans of ours have ended.
+// until waits until n spans of asynqtrace have ended.
 func (s *scene) until(n int) {
 	s.Helper()
 	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
@@ -94,12 +94,13 @@ func (s *scene) until(n int) {
 	s.Fatalf("%d spans, want %d", len(s.ours()), n)
 }
 
-// tick has a task enqueued once: the entry is gone before the next second.
+// tick makes the scheduler enqueue a task once: the entry is removed before the next
+// second.
 func (s *scene) tick(task *asynq.Task, more ...asynqtrace.Option) {
 	s.Helper()
 	var sch *asynq.Scheduler
 	entry := make(chan string, 1)
-	var once sync.Once // cron may start a second tick where the first is slow
+	var once sync.Once // cron may start a second tick if the first is slow
 	sch = s.schedule(&asynq.SchedulerOpts{PreEnqueueFunc: func(*asynq.Task, []asynq.Option) {
 		once.Do(func() {
 			if err := sch.Unregister(<-entry); err != nil {
@@ -113,7 +114,7 @@ func (s *scene) tick(task *asynq.Task, more ...asynqtrace.Option) {
 	close(entry)
 	s.until(1)
 	sch.Shutdown()
-	// The scheduler removes the history of those entries that it still has.
+	// The scheduler removes the history only of entries that it still has.
 	client := s.redis.MakeRedisClient().(redis.UniversalClient)
 	defer client.Close()
 	s.ok(client.Del(context.Background(), "asynq:scheduler_history:"+id).Err())
@@ -139,12 +140,12 @@ func (s *scene) is(err, target error) {
 	}
 }
 
-// span is what a span has to be. In its texts Q stands for the queue.
+// span is an expected span. In its strings Q stands for the queue.
 type span struct {
 	name, kind string
 	parent     string   // "caller", "none", the name of the last earlier span, or name#1, #2
 	links      []string // likewise
-	attributes string   // without those that every span of the operation has
+	attributes string   // except for those on every span of the operation
 	failed     bool
 }
 
@@ -165,7 +166,7 @@ func (s *scene) check(want []span) {
 	}
 }
 
-// named writes the names of the scene as the table has them.
+// named replaces the names of the scene with those of the table.
 func (s *scene) named(text string) string { return strings.ReplaceAll(text, s.queue, "Q") }
 
 func (s *scene) checkSpan(got sdktrace.ReadOnlySpan, want span, known map[string]trace.SpanContext) {

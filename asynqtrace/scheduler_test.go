@@ -14,7 +14,7 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// entries is a provider of two periodic entries that share a task.
+// entries provides two periodic entries that share a task.
 type entries struct{ task *asynq.Task }
 
 func (c entries) GetConfigs() ([]*asynq.PeriodicTaskConfig, error) {
@@ -24,8 +24,8 @@ func (c entries) GetConfigs() ([]*asynq.PeriodicTaskConfig, error) {
 	}, nil
 }
 
-// Each tick is a trace of its own, also where entries share a task and fire at once, and
-// the task is left as it was. What ticks that overlap enqueue is in the trace of the first.
+// Each tick is a new trace, even if entries share a task and fire at once, and the task is
+// left unchanged. What overlapping ticks enqueue is in the trace of the first.
 func TestTicksAreTheirOwnTraces(t *testing.T) {
 	t.Parallel()
 	start := map[string]func(s *scene, task *asynq.Task, hooks *asynq.SchedulerOpts) (stop func()){
@@ -126,7 +126,7 @@ func TestTickThatFails(t *testing.T) {
 			t.Errorf("attributes %v", attributes(s))
 		}
 	}
-	// With a layout that is not known the task is left alone, and the tick has its span.
+	// With an unknown layout the task is left alone, and the tick has its span.
 	defer asynqtrace.BreakLayout(errors.New("unknown layout"))()
 	plain := asynqtrace.SchedulerOpts(nil, e.options()...)
 	plain.PreEnqueueFunc(task, []asynq.Option{asynq.Queue(e.queue)})

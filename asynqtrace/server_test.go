@@ -18,7 +18,7 @@ import (
 
 type baseKey struct{}
 
-// What the error handler starts is a child of the attempt, and all that the user has
+// What the error handler starts is a child of the attempt, and everything the user has
 // configured still works.
 func TestErrorHandlerIsInTheTrace(t *testing.T) {
 	t.Parallel()
@@ -72,8 +72,8 @@ func TestErrorHandlerIsInTheTrace(t *testing.T) {
 	}
 }
 
-// Without the middleware, or with a task that is filtered, the error handler is in the
-// trace that the task came with.
+// Without the middleware, or with a filtered task, the error handler is in the trace that
+// the task came with.
 func TestErrorHandlerWithoutAttempt(t *testing.T) {
 	e := newEnv(t, startRedis(t))
 	for name, opts := range map[string][]asynqtrace.Option{
@@ -101,7 +101,7 @@ func TestErrorHandlerWithoutAttempt(t *testing.T) {
 			}
 		})
 	}
-	// No error handler of the user's, and no base context either.
+	// The user has neither an error handler nor a base context.
 	cfg := asynqtrace.Config(asynq.Config{}, e.options()...)
 	cfg.ErrorHandler.HandleError(context.Background(), asynq.NewTask("email:welcome", nil), errors.New("failed"))
 	if cfg.GroupAggregator != nil {
@@ -149,7 +149,8 @@ func TestLargeGroup(t *testing.T) {
 	}
 }
 
-// A context that the user's aggregator has put into its task is linked once, and replaced.
+// A context that the user's aggregator has injected into its task is linked once, and
+// replaced.
 func TestAggregatedTaskWithContext(t *testing.T) {
 	e := newEnv(t, startRedis(t))
 	grouped := asynq.NewTaskWithHeaders("email:welcome", nil, map[string]string{"traceparent": creator})

@@ -14,20 +14,20 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// What spans have that are about the task t1 in Q.
+// The attributes of spans about the task t1 in Q.
 const (
 	sent      = "messaging.destination.name=Q asynq.task.type=email:welcome messaging.message.id=t1"
 	processed = sent + " asynq.task.max_retry=1 asynq.task.retry_count="
 )
 
-// sendPoints are the points of one operation, with an error type, on a task.
+// sendPoints returns the points of one operation, with an error type, on a task.
 func sendPoints(operation string) []string {
 	return []string{
 		"client.operation.duration " + operation + " email:welcome", "client.sent.messages " + operation + " email:welcome",
 	}
 }
 
-// processPoints are the points of attempts, each with its outcome and an error type.
+// processPoints returns the points of attempts, each with its outcome and an error type.
 func processPoints(attempts ...string) []string {
 	var points []string
 	for _, a := range attempts {

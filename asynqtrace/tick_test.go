@@ -32,7 +32,7 @@ func (r *silentRedis) EvalSha(ctx context.Context, _ string, _ []string, _ ...an
 }
 
 // As with asynq alone, ticks that are due while Redis does not answer do not wait for one
-// another: they fail and are gone, and a shutdown takes no longer than the last of them.
+// another: they fail, and a shutdown takes no longer than the last of them.
 func TestTicksDoNotWaitForOneAnother(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, newEnv(t, startRedis(t)))
@@ -93,7 +93,7 @@ func TestTicksDoNotWaitForOneAnother(t *testing.T) {
 	}
 }
 
-// entry does what asynq does at each tick of one.
+// entry does what asynq does at each tick of an entry.
 type entry struct {
 	*asynq.SchedulerOpts
 
@@ -102,7 +102,7 @@ type entry struct {
 	opts   []asynq.Option
 }
 
-// tick enqueues the task, which asynq has not told the scheduler yet before end is called.
+// tick enqueues the task; end calls the hooks that follow, as asynq does later.
 func (e entry) tick() (end func() *asynq.TaskInfo) {
 	e.PreEnqueueFunc(e.task, e.opts)
 	info, err := e.client.Enqueue(e.task, e.opts...)
@@ -115,8 +115,8 @@ func (e entry) tick() (end func() *asynq.TaskInfo) {
 	}
 }
 
-// Whichever of the ticks of a task ends first and however, each span gets its own result,
-// and the task its own headers when the last one has ended.
+// Whichever tick of a task ends first, and however, each span gets its own result, and the
+// task gets its headers back when the last has ended.
 func TestTicksThatOverlap(t *testing.T) {
 	t.Parallel()
 	onRedis(t, func(t *testing.T, e *env) {
@@ -172,7 +172,7 @@ func TestTicksThatOverlap(t *testing.T) {
 	})
 }
 
-// A hook of the user's may take its time, and may wait for another tick.
+// A user's hook may take its time, and may wait for another tick.
 func TestHooksDoNotWaitForOneAnother(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, startRedis(t))

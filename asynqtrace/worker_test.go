@@ -41,7 +41,7 @@ func TestWorker(t *testing.T) {
 	})
 }
 
-// Types of task that hold an identifier do not become as many time series.
+// Task types that contain an identifier do not each become a time series.
 func TestTaskTypesOfMetricsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, newEnv(t, startRedis(t)))

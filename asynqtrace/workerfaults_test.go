@@ -17,11 +17,11 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// The variables by which this test's program becomes the worker that is killed.
+// The variables that make this test binary the worker that is killed.
 const workerRedis, workerQueue = "MQTRACE_TEST_WORKER_REDIS", "MQTRACE_TEST_WORKER_QUEUE"
 
-// A worker that dies takes its spans along, and nothing else: its tasks come back, in
-// the traces that they were in.
+// A worker that dies loses its spans, and nothing else: its tasks come back, in the same
+// traces.
 func TestFaultWorkerKilled(t *testing.T) {
 	if addr := os.Getenv(workerRedis); addr != "" {
 		e := newEnv(t, addr)
@@ -75,8 +75,8 @@ func TestFaultWorkerKilled(t *testing.T) {
 	}
 }
 
-// What a shutdown cuts short is worked on by the next server, with its retries as they
-// were, and has a span for each of the two.
+// A task that a shutdown interrupts is processed by the next server, with its retry count
+// unchanged, and has a span for each of the two.
 func TestFaultShutdownInFlight(t *testing.T) {
 	r := newPrivateRedis(t)
 	e := newEnv(t, r.addr)

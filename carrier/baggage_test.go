@@ -53,7 +53,7 @@ func TestBaggageIsCutBetweenMembers(t *testing.T) {
 	}
 }
 
-// Baggage built member by member is not held to the limits by OpenTelemetry.
+// OpenTelemetry does not apply the limits to baggage built member by member.
 func TestInjectCutsBaggage(t *testing.T) {
 	var bag baggage.Baggage
 	for i := range 100 {

@@ -128,7 +128,7 @@ func TestNilContext(t *testing.T) {
 	}
 }
 
-// Many messages have no headers, and those cost nothing.
+// Many messages have no headers, which must not cost anything.
 func TestNothingToExtractAllocatesNothing(t *testing.T) {
 	for name, extract := range map[string]func(){
 		"Table":   func() { carrier.Table(nil).Extract(context.Background(), propagator) },

@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/carrier"
 )
 
-// checkRead holds for whatever comes off the wire.
+// checkRead checks what must hold for whatever comes off the wire.
 func checkRead(t *testing.T, c carrier.Table) {
 	t.Helper()
 	for _, k := range c.Keys() {

@@ -72,7 +72,7 @@ func (customPropagator) Extract(ctx context.Context, c propagation.TextMapCarrie
 
 func (customPropagator) Fields() []string { return []string{"x-custom"} }
 
-// walker is a propagator that, as OpenTracing's does, asks for every key that there is.
+// walker is a propagator that, like OpenTracing's, reads every key.
 type walker struct{ customPropagator }
 
 func (walker) Extract(ctx context.Context, c propagation.TextMapCarrier) context.Context {
@@ -83,7 +83,7 @@ func (walker) Extract(ctx context.Context, c propagation.TextMapCarrier) context
 	return context.WithValue(ctx, contextKey{}, read)
 }
 
-// many returns n headers, and two that differ in letter case alone.
+// many returns n headers, and two that differ only in case.
 func many(n int) carrier.Table {
 	t := carrier.Table{"Twin": "a", "twin": "b", "Traceparent": "t", "n": 1}
 	for i := range n {
@@ -92,7 +92,7 @@ func many(n int) carrier.Table {
 	return t
 }
 
-// What a propagator reads of few headers and of many is what Get and Keys return.
+// A propagator reads the same as Get and Keys return, from few headers and from many.
 func TestPropagatorThatWalksTheKeys(t *testing.T) {
 	for _, n := range []int{0, 5, 5000} {
 		headers := many(n)

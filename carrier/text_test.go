@@ -66,7 +66,7 @@ func TestUnusableTextLeavesTheContext(t *testing.T) {
 	}
 }
 
-// Other writers of such objects have members of their own, or other letter case.
+// Other writers of such objects may add members, or use a different case.
 func TestTextOfOtherWriters(t *testing.T) {
 	got := carrier.ExtractText(context.Background(), propagator,
 		`{"Traceparent":"`+parentA+`","retries":1e999,"more":{"n":[-1e999]},"nested":{"traceparent":"`+parentB+`"}}`)

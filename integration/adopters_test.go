@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// The go.mod and the program of a service that was there before us, with versions that
-// are older than what we could ask for. The %s are go-redis's and OpenTelemetry's.
+// The go.mod and the program of an existing service, with versions older than those we
+// could require. The %s are go-redis's and OpenTelemetry's.
 const (
 	serviceModule = `module example.com/service
 
@@ -46,7 +46,7 @@ func main() {}
 `
 )
 
-// Services differ in the OpenTelemetry that they have.
+// Services have different versions of OpenTelemetry.
 var scenarios = []struct {
 	name, otel string
 	sdk        bool // in the same version
@@ -59,17 +59,17 @@ var scenarios = []struct {
 // A change is what happens to a module in the build of a service because it imports us.
 type change struct {
 	module, effect, reason string
-	bySDK                  bool // has happened already where the service has the SDK
+	bySDK                  bool // already so if the service has the SDK
 }
 
 const (
 	added    = "added"
 	linked   = "linked" // was in the module graph only
 	raisedTo = "raised to "
-	unlinked = ", not linked" // changed in the module graph, and not in the program
+	unlinked = ", not linked" // changed in the module graph only
 )
 
-// What our tests require is in our go.mod files, and so it counts for a service.
+// Our go.mod files also have what our tests require, so a service gets that too.
 var forTests = []change{
 	{"go.opentelemetry.io/otel/sdk", raisedTo + "v1.45.0" + unlinked, "tests", true},
 	{"go.opentelemetry.io/otel/sdk/metric", raisedTo + "v1.45.0" + unlinked, "tests", true},
@@ -87,8 +87,8 @@ var forAPI = []change{
 	{"github.com/rogpeppe/go-internal", raisedTo + "v1.14.1" + unlinked, "OpenTelemetry's tests", false},
 }
 
-// What a service gets with each package. asynq 0.26 asks for newer versions than the
-// service has: its go-redis is asynq's already.
+// What a service gets with each package. asynq 0.26 requires newer versions than the
+// service has, among them its go-redis.
 var adopters = []struct {
 	pkg, redis string
 	changes    []change
@@ -116,9 +116,9 @@ var adopters = []struct {
 	}},
 }
 
-// A service that imports one of our packages gets the package, the host and nothing else:
-// it is compared with itself without us. It fails where neither the module cache nor a
-// proxy has the versions of the service.
+// A service that imports one of our packages gets the package, the host and nothing else,
+// compared with its build without us. The test fails if neither the module cache nor a
+// proxy has the service's versions.
 func TestAdoptersGetNothingElse(t *testing.T) {
 	for _, a := range adopters {
 		for _, s := range scenarios {
@@ -154,7 +154,7 @@ func checkChanges(t *testing.T, got map[string]string, want []change) {
 // A build is what a service consists of.
 type build struct {
 	versions map[string]string // of the modules in the graph
-	linked   map[string]bool   // the modules that the program has packages of
+	linked   map[string]bool   // the modules whose packages are in the program
 }
 
 // newBuild returns the build of a service that imports a package of ours, or none.
@@ -190,8 +190,8 @@ func newBuild(t *testing.T, redis, otel string, sdk bool, pkg string) build {
 	return b
 }
 
-// since returns what has happened to the modules of b. What has only left the graph is of
-// no interest.
+// since returns what has happened to the modules of b. Modules that have only left the
+// graph do not matter.
 func (b build) since(before build) map[string]string {
 	changes := make(map[string]string)
 	for path, version := range b.versions {
@@ -214,8 +214,8 @@ func (b build) since(before build) map[string]string {
 	return changes
 }
 
-// goCommand runs the go command in a module outside the workspace, for one system, so
-// that every machine has the same answer.
+// goCommand runs the go command in a module outside the workspace, for one system, so that
+// the result is the same on every machine.
 type goCommand struct {
 	*testing.T
 

@@ -57,7 +57,7 @@ func TestAPIRefusesBadInput(t *testing.T) {
 			if r.traceID == "" || r.body["trace_id"] != r.traceID || r.header.Get("Content-Type") != "application/json" {
 				t.Errorf("x-trace-id %q, body %v, headers %v", r.traceID, r.body, r.header)
 			}
-			// A client's mistake is no error of the server, and no order.
+			// A client's mistake is not a server error, and not an order.
 			tr := s.wait(t, r.traceID, "order-service: "+route)
 			if len(tr) != 1 {
 				t.Errorf("spans: %q, want one", tr.keys())
@@ -83,7 +83,7 @@ func TestHealthIsNotTraced(t *testing.T) {
 			t.Fatalf("status %d, x-trace-id %q, body %v", r.status, r.traceID, r.body)
 		}
 	}
-	// What was sent after the health checks arrives after their spans would.
+	// The spans of this order arrive later than those of the health checks would.
 	r := post(t, s.url, orderOf("customer@example.com", "tok_ok", "samovar"))
 	s.wait(t, r.traceID, postOrders)
 	s.mu.Lock()

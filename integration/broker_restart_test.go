@@ -8,8 +8,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// restartable is a broker that can be killed, and come back at the same
-// address with nothing left of what it had.
+// restartable is a broker that can be killed, and comes back empty at the same address.
 type restartable struct {
 	*amqpbroker.Broker
 
@@ -23,7 +22,7 @@ func newRestartable(t *testing.T) *restartable {
 		t.Fatal(err)
 	}
 	r := &restartable{Broker: b, addr: b.Addr()}
-	t.Cleanup(func() { _ = r.Close() }) // After the services, which clean up on it.
+	t.Cleanup(func() { _ = r.Close() }) // after the services, which clean up on it
 	return r
 }
 

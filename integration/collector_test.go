@@ -16,12 +16,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// patience is how long a test waits for spans. The tests fail before a person
-// would give up, and no sooner: machines that build are slow at times.
+// patience is how long a test waits for spans. It is long because build machines are slow
+// at times.
 const patience = time.Minute
 
-// collector receives OTLP/HTTP. It shares no code with the receiver that the
-// demo uses, so that a mistake there does not hide itself.
+// collector receives OTLP/HTTP. It shares no code with the receiver that the demo uses, so
+// that a mistake there is not hidden by the same mistake here.
 type collector struct {
 	*httptest.Server
 
@@ -50,7 +50,7 @@ func newCollector(t *testing.T) *collector {
 	return c
 }
 
-// message is a request of OTLP: a pointer to T.
+// message is an OTLP request: a pointer to T.
 type message[T any] interface {
 	*T
 	proto.Message
@@ -88,8 +88,8 @@ func decode(r *http.Request, request proto.Message) error {
 	return proto.Unmarshal(data, request)
 }
 
-// trace returns what is there of a trace, and a channel that is closed when
-// there is more.
+// trace returns the spans of a trace received so far, and a channel that is closed when
+// there are more.
 func (c *collector) trace(id string) (trace, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,8 +115,8 @@ func (c *collector) count(key string) int {
 	return n
 }
 
-// wait returns a trace once it has spans with all of the keys and the parent
-// of every span, and fails the test if that takes too long.
+// wait returns a trace once it has spans with all of the keys and every span's parent, and
+// fails the test if that takes too long.
 func (c *collector) wait(t *testing.T, id string, keys ...string) trace {
 	t.Helper()
 	late := time.After(patience)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// demoLimit is more than the demo waits for any one trace.
+// demoLimit is longer than the demo waits for any one trace.
 const demoLimit = 2 * time.Minute
 
 func TestDemoShowsFiveTraces(t *testing.T) {
@@ -23,12 +23,12 @@ func TestDemoShowsFiveTraces(t *testing.T) {
 	}
 }
 
-// Where servers are named, the demo runs on them; what does not answer fails it.
+// If servers are named, the demo runs on them, and fails if one does not answer.
 func TestDemoOnNamedServers(t *testing.T) {
 	t.Parallel()
 	url, redis := os.Getenv(amqpVariable), os.Getenv(redisVariable)
 	if url == "" && redis == "" {
-		return // there is nothing else to run it on than in TestDemo
+		return // the same as TestDemo
 	}
 	p, code := finish(t, demoLimit, []string{amqpVariable + "=" + url, redisVariable + "=" + redis})
 	if code != 0 {
@@ -44,7 +44,7 @@ func checkDemo(t *testing.T, p *program, prefix string) {
 	tree := between(out, "1. A good order", "2. An order whose email fails once")
 	services := make(map[string]bool)
 	rest := tree
-	// In this order, each a line of its own: a span's name and its service.
+	// In this order, each on a line of its own: a span's name and its service.
 	for _, line := range []string{
 		`POST /orders +order-service +server`,
 		`place order +order-service +internal`,
@@ -92,8 +92,8 @@ func checkDemo(t *testing.T, p *program, prefix string) {
 	}
 }
 
-// between returns what stands between two texts, to the end where the second
-// does not follow.
+// between returns the text between two others, or up to the end if the second does not
+// follow.
 func between(text, from, to string) string {
 	_, after, _ := strings.Cut(text, from)
 	before, _, _ := strings.Cut(after, to)

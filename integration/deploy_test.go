@@ -25,12 +25,12 @@ const (
 	alertsFile    = "../deploy/prometheus/alerts.yml"
 )
 
-// Metrics on the dashboard and in the alerts that are RabbitMQ's own.
+// RabbitMQ's own metrics on the dashboard and in the alerts.
 // https://www.rabbitmq.com/docs/prometheus
 var rabbitMQs = regexp.MustCompile(`^rabbitmq_global_messages_dead_lettered_(rejected|expired|maxlen|delivery_limit)_total$`)
 
-// emitted makes the packages measure all that they can and returns the names of
-// what Prometheus gets, and of the labels on it.
+// emitted makes the packages record all of their metrics, and returns the names that these
+// have in Prometheus, and those of their labels.
 func emitted(t *testing.T) (metrics, labels []string) {
 	t.Helper()
 	reader := sdkmetric.NewManualReader()
@@ -62,12 +62,12 @@ func emitted(t *testing.T) (metrics, labels []string) {
 			}
 		}
 	}
-	// Of a resource's attributes, the Collector and Prometheus make these labels.
+	// The labels that the Collector and Prometheus make from resource attributes.
 	return metrics, append(labels, "le", "service_name", "service_namespace", "service_version")
 }
 
-// prometheusNames spells a metric as the Collector's Prometheus exporter does: with
-// its unit, unless that is a count of things, and a suffix.
+// prometheusNames returns the names that the Collector's Prometheus exporter gives a
+// metric: with its unit, unless that is a count of things, and a suffix.
 // https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
 func prometheusNames(t *testing.T, m metricdata.Metrics) (names []string, sets []attribute.Set) {
 	t.Helper()
@@ -98,15 +98,14 @@ func prometheusNames(t *testing.T, m metricdata.Metrics) (names []string, sets [
 
 func underscored(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
-// A selector begins with a metric's name; labels stand before a comparison and in by().
+// A selector begins with a metric's name; labels are before a comparison and in by().
 var (
 	selector   = regexp.MustCompile(`\b([a-z][a-z0-9_]*)[{\[]`)
 	comparison = regexp.MustCompile(`\b([a-z_]+)(?:=~|!~|!=|=)"`)
 	grouping   = regexp.MustCompile(`\bby \(([^)]*)\)`)
 )
 
-// checkQueries expects each query to have a metric in it, and none that nobody
-// emits, by labels that are there.
+// checkQueries expects each query to have a metric, and only metrics and labels that exist.
 func checkQueries(t *testing.T, queries []string) (used []string) {
 	t.Helper()
 	metrics, labels := emitted(t)
@@ -204,12 +203,12 @@ func TestAlertsAreOnWhatThePackagesEmit(t *testing.T) {
 	checkQueries(t, queries)
 }
 
-// acknowledger is a channel that takes every acknowledgement.
+// acknowledger accepts every acknowledgement.
 type acknowledger struct{ amqp.Acknowledger }
 
 func (acknowledger) Ack(uint64, bool) error { return nil }
 
-// brokenChannel publishes nothing.
+// brokenChannel fails every publish.
 type brokenChannel struct{}
 
 func (brokenChannel) PublishWithDeferredConfirmWithContext(

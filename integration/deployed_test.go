@@ -47,7 +47,7 @@ func deploy(t *testing.T, cfg config.Config, env ...string) *deployed {
 	return d
 }
 
-// terminate stops all three at the same time, as a deployment does.
+// terminate stops all three at once, as a deployment does.
 func (d *deployed) terminate(t *testing.T) {
 	t.Helper()
 	programs := []*program{d.order, d.notification, d.email}

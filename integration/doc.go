@@ -1,7 +1,7 @@
-// Package integration holds tests of the whole: the services of
-// examples/order-notification, from the HTTP request to the last worker.
+// Package integration tests the whole: the services of examples/order-notification, from
+// the HTTP request to the last worker.
 //
-// Each flow runs on in-process servers, so that the tests pass with nothing
-// installed. With MQTRACE_AMQP_URL and MQTRACE_REDIS_ADDR set the same code runs
-// on those servers too, and fails where they do not answer.
+// Each flow runs on in-process servers, so that the tests pass with nothing installed. With
+// MQTRACE_AMQP_URL and MQTRACE_REDIS_ADDR set the same code runs on those servers too, and
+// fails if they do not answer.
 package integration

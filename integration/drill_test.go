@@ -19,11 +19,11 @@ type drillStep struct{ kind, commands, output string }
 
 var drillSteps = regexp.MustCompile("(?s)<!-- drill: (\\w+) -->\n```sh\n(.*?)```\n(?:\n```text\n(.*?)```\n)?")
 
-// drillLimit is how long the answer may take after a worker has died, and how long the rest
-// may take to come true.
+// drillLimit is how long the diagnosis may take after a worker has died, and how long any
+// other output may take.
 const drillLimit = time.Minute
 
-// The document's commands, typed into one shell one after the other, show what it says.
+// The document's commands, typed into one shell one after the other, print what it shows.
 func TestDrill(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/on-call.md")
@@ -43,14 +43,14 @@ func TestDrill(t *testing.T) {
 	}
 }
 
-// drill is a shell in which the commands run, and what differs from the document: the ports,
-// of which others may have taken those, and ids.
+// drill is a shell in which the commands run, and what differs from the document: ids, and
+// the ports, since the document's may be in use.
 type drill struct {
 	*testing.T
 
 	shell  io.WriteCloser
 	output *bufio.Reader
-	order  string // where orders are taken
+	order  string // address of the order API
 	page   string
 	id     string // the first trace that the last output named
 	died   time.Time
@@ -59,7 +59,7 @@ type drill struct {
 func newDrill(t *testing.T) *drill {
 	t.Helper()
 	d := &drill{T: t, order: freeAddress(t)}
-	// The programs in the background go with the shell.
+	// The background programs end with the shell.
 	shell := exec.CommandContext(t.Context(), "bash", "--norc")
 	shell.Dir, shell.SysProcAttr = "..", &syscall.SysProcAttr{Setpgid: true}
 	for _, pair := range os.Environ() {
@@ -93,7 +93,7 @@ func newDrill(t *testing.T) *drill {
 	return d
 }
 
-// freeAddress has a port that nothing listens on.
+// freeAddress returns an address with a port that nothing listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -122,7 +122,7 @@ func (d *drill) take(step drillStep) {
 	}
 }
 
-// until runs the commands until they print what the document says.
+// until repeats the commands until they print what the document shows.
 func (d *drill) until(step drillStep) {
 	d.Helper()
 	want := shapeOf(step.output)
@@ -164,7 +164,7 @@ func (d *drill) run(commands string) string {
 	}
 }
 
-// serve waits until the services are up, and has the shell know the ports that they use.
+// serve waits until the services are up, and sets the ports that they use in the shell.
 func (d *drill) serve() {
 	d.Helper()
 	var log string
@@ -184,7 +184,7 @@ func shapeOf(output string) []string {
 		{`\d\d:\d\d:\d\d`, "CLOCK"},
 		{`\b(\d+m\d\ds|\d+(\.\d+)?(ns|µs|ms|s))`, "TIME"},
 		{` +(0|[\d.]+)( +TIME +TIME +TIME)`, " RATE$2"}, // messages a minute
-		{`\n(\d+ messages? not consumed)\n`, " · $1\n"}, // where the heading of a trace is wrapped
+		{`\n(\d+ messages? not consumed)\n`, " · $1\n"}, // the heading of a trace is wrapped here
 		{`[ ━┄]*\n`, "\n"},
 		{` +`, " "},
 	} {
@@ -193,7 +193,7 @@ func shapeOf(output string) []string {
 	return strings.Split(strings.TrimSpace(output), "\n")
 }
 
-// containsLines reports whether got has the lines, in their order.
+// containsLines reports whether got has the lines, in order.
 func containsLines(got, lines []string) bool {
 	for _, line := range got {
 		if len(lines) > 0 && strings.TrimSpace(line) == strings.TrimSpace(lines[0]) {

@@ -9,9 +9,9 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/config"
 )
 
-// errorLimit is how long it may take to say that a server does not answer: more than the
-// program waits, so that a slow machine may take its time, and less than amqp091-go waits
-// by itself.
+// errorLimit is how long it may take to report that a server does not answer: longer than
+// the program waits, to allow for a slow machine, and shorter than amqp091-go waits by
+// default.
 const errorLimit = 25 * time.Second
 
 func TestServerThatDoesNotAnswerIsAClearError(t *testing.T) {
@@ -77,7 +77,7 @@ func TestDeadCollectorCostsAWarning(t *testing.T) {
 			const suffix = " do not reach the Collector; the service goes on without it"
 			d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+addr,
 				"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_BLRP_SCHEDULE_DELAY=20", "OTEL_METRIC_EXPORT_INTERVAL=20",
-				// By default the warnings would be a while in coming.
+				// By default the warnings would take a while.
 				"OTEL_BSP_EXPORT_TIMEOUT=1000", "OTEL_BLRP_EXPORT_TIMEOUT=1000", "OTEL_METRIC_EXPORT_TIMEOUT=1000")
 			started := time.Now()
 			for range 50 {
@@ -90,7 +90,8 @@ func TestDeadCollectorCostsAWarning(t *testing.T) {
 				d.order.logged(t, warning)
 			}
 			d.terminate(t)
-			// The order service's process has two SDKs in it, and they say it once a minute.
+			// The order service's process has two SDKs in it, each of which warns once a
+			// minute.
 			most := 2 * (1 + int(time.Since(started)/time.Minute))
 			for _, warning := range lost {
 				if n := d.order.warnings(warning); n < 1 || n > most {
@@ -102,7 +103,7 @@ func TestDeadCollectorCostsAWarning(t *testing.T) {
 }
 
 // No export ends by itself while the test runs, and the queues are full after the first
-// order: who waits for the Collector waits for longer than the client does.
+// order: an order that waits for the Collector waits longer than the client does.
 func TestNobodyWaitsForADeadCollector(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, config.Config{}, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+newHole(t), "OTEL_EXPORTER_OTLP_TIMEOUT=3600000",

@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// expected is a span that must be there, with nothing left open.
+// expected is a span that must exist, with every property given.
 type expected struct {
 	key, parent string
 	kind        string
@@ -165,7 +165,7 @@ func checkResources(t *testing.T, tr trace) {
 	}
 }
 
-// checkTimes holds for one machine's clock.
+// checkTimes assumes one machine's clock.
 func checkTimes(t *testing.T, tr trace) {
 	t.Helper()
 	byID := make(map[string]*span, len(tr))
@@ -182,8 +182,8 @@ func checkTimes(t *testing.T, tr trace) {
 	}
 }
 
-// checkLogs expects a line of each service that has something to say, with the
-// ids of a span that this service made in this trace.
+// checkLogs expects a line from each service that logs, with the ids of a span of that
+// service in this trace.
 func checkLogs(t *testing.T, s *stage, tr trace, traceID string) {
 	t.Helper()
 	lines := s.logs.of(t, traceID)

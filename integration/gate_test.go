@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// gate is the way to a server. While it is shut there is none, for as long as the test
-// wants: a service whose connections were only cut is back before a busy machine has
-// looked.
+// gate is the only way to a server, and stays shut for as long as the test wants: a service
+// whose connections are only cut may be back before a test on a busy machine looks.
 type gate struct {
 	addr, target string
 	serving      sync.WaitGroup

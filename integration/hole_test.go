@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// newHole listens, accepts, and never answers. It stands for a server that
-// hangs, which is worse than one that is down.
+// newHole listens, accepts, and never answers. It stands in for a server that hangs, which
+// is worse than one that is down.
 func newHole(t *testing.T) (addr string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -35,6 +35,6 @@ func newHole(t *testing.T) (addr string) {
 	return listener.Addr().String()
 }
 
-// closed is an address on which nothing listens. A port that was open a moment ago may be
-// another test's by now.
+// closed is an address on which nothing listens. A port that was just released may be in
+// use by another test.
 const closed = "127.0.0.1:1"

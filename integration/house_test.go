@@ -10,8 +10,8 @@ import (
 
 const module = "github.com/mqtrace/mqtrace/"
 
-// The modules of ours that a module may import, tests included. The trace packages never
-// meet.
+// Those of our modules that a module may import, tests included. The trace packages never
+// depend on each other.
 var below = map[string][]string{
 	"":                   {},
 	"amqptrace":          {""},
@@ -23,7 +23,7 @@ var below = map[string][]string{
 }
 
 // What a package and those below it may not link, because users would link it too, or
-// because packages would grow together. A row of its own takes the place of the parent's.
+// because it would couple packages. A package's row replaces its parent's.
 var forbidden = map[string][]string{
 	"carrier":                          {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module},
 	"internal/messaging":               {"amqp091-go", "asynq", "redis", "otel/sdk", "exporters", module + "internal/amqpbroker"},
@@ -37,12 +37,12 @@ var forbidden = map[string][]string{
 	"internal/traceview":               {"amqp091-go", "asynq", "redis", "otel/sdk", module + "amqptrace", module + "asynqtrace", module + "internal/amqpbroker", module + "internal/messaging"},
 }
 
-// A listedPackage is one of the workspace, as go list writes it.
+// A listedPackage is a package of the workspace, as go list prints it.
 type listedPackage struct {
 	ImportPath                         string
 	Module                             struct{ Path string }
 	Imports, TestImports, XTestImports []string
-	Deps                               []string // of the package itself, its tests aside
+	Deps                               []string // of the package itself, without its tests
 }
 
 func (p listedPackage) path() string { return strings.TrimPrefix(p.ImportPath, module) }

@@ -19,7 +19,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	// What a developer's shell says about telemetry is not part of the tests.
+	// A developer's telemetry variables must not affect the tests.
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "OTEL_") {
 			must(os.Unsetenv(name))
@@ -27,9 +27,9 @@ func TestMain(m *testing.M) {
 	}
 	// Spans are looked at as soon as they have been exported.
 	must(os.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20"))
-	// Tests that are parallel wait for other processes more than they compute.
+	// Parallel tests mostly wait for other processes.
 	must(flag.Set("test.parallel", "8"))
-	redis.SetLogger(redisLogger{}) // The errors that tests cause come back to them.
+	redis.SetLogger(redisLogger{}) // the errors that tests cause are returned to them
 
 	code := m.Run()
 	httpClient.CloseIdleConnections()

@@ -75,8 +75,8 @@ func metricPointsOf(request *metricspb.ExportMetricsServiceRequest) []*metricPoi
 	return points
 }
 
-// last returns a service's last collection of a metric: its points by the value
-// of an attribute.
+// last returns a service's latest collection of a metric: its points by the value of an
+// attribute.
 func (c *collector) last(service, name, by string) map[string]*metricPoint {
 	c.mu.Lock()
 	defer c.mu.Unlock()

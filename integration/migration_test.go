@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace/amqptest"
 )
 
-// headerCarrier is what programs write that inject by hand.
+// headerCarrier is what programs write to inject by hand.
 type headerCarrier amqp.Table
 
 func (c headerCarrier) Get(key string) string { s, _ := c[key].(string); return s }
@@ -25,8 +25,8 @@ func (c headerCarrier) Keys() (keys []string) {
 	return keys
 }
 
-// Services can move to amqptrace one at a time: a message stays in its trace between one that
-// has and one that has not.
+// Services can move to amqptrace one at a time: a message stays in its trace between one
+// that has moved and one that has not.
 func TestMigrationInAnyOrder(t *testing.T) {
 	propagator := propagation.TraceContext{}
 	for _, name := range []string{"publisher first", "consumer first"} {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A moduleFile is a go.mod or the go.work, as go mod edit -json writes it.
+// A moduleFile is a go.mod or the go.work file, as go mod edit -json prints it.
 type moduleFile struct {
 	Module  struct{ Path string }
 	Use     []struct{ DiskPath string }
@@ -31,9 +31,9 @@ func readModuleFile(t *testing.T, kind, path string) moduleFile {
 	return f
 }
 
-// The modules are released together, in one version, and a go.mod with replace lines can
-// neither be installed nor be imported as it was tested. What the root module requires,
-// for its tests too, everybody gets who imports one of ours.
+// The modules are released together, with one version, and a module with replace lines can
+// neither be installed nor be imported as it was tested. Whoever imports one of our modules
+// gets everything that the root module requires, for its tests too.
 func TestModuleFiles(t *testing.T) {
 	checkModuleFiles(t, "..")
 }

@@ -91,7 +91,7 @@ func TestPaymentNotMade(t *testing.T) {
 				if tr.all(postPayments)[0].status != "error" {
 					t.Error("the client span of the payment is not an error")
 				}
-				// A server's span is an error from 500 on, by HTTP's conventions.
+				// A server span is an error from status 500 on, by the HTTP conventions.
 				if failed := tr.all(postOrders)[0].status == "error"; failed != (want.status >= 500) {
 					t.Errorf("POST /orders answers %d, and that its span is an error is %v", want.status, failed)
 				}
@@ -101,8 +101,8 @@ func TestPaymentNotMade(t *testing.T) {
 	}
 }
 
-// checkPaymentLogs expects the failure in the log of both services, with the
-// stack where there was a panic.
+// checkPaymentLogs expects the failure in the logs of both services, with the stack if
+// there was a panic.
 func checkPaymentLogs(t *testing.T, s *stage, tr trace, traceID string, panicked bool) {
 	t.Helper()
 	seen := make(map[string]bool)

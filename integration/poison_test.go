@@ -76,7 +76,7 @@ func TestHostileHeadersDoNotStopTheService(t *testing.T) {
 		}
 		r := post(t, s.url, orderOf("customer@example.com", "tok_ok", "tea"))
 		s.wait(t, r.traceID, s.mail)
-		// Their spans may come in another request than the order's.
+		// Their spans may come in a different request than the order's.
 		eventually(t, "all messages were processed", func() bool { return s.count(s.notify) >= 5 })
 		if n := s.count(s.notify); n != 5 {
 			t.Errorf("%d messages processed, want 5", n)
@@ -86,7 +86,7 @@ func TestHostileHeadersDoNotStopTheService(t *testing.T) {
 
 func publishing(body []byte) amqp.Publishing { return amqp.Publishing{Body: body} }
 
-// publishRaw publishes to the order exchange from a program of the test's own.
+// publishRaw publishes to the order exchange without the services.
 func (s *stage) publishRaw(t *testing.T, message amqp.Publishing) apitrace.SpanContext {
 	t.Helper()
 	tel, err := telemetry.Setup(t.Context(), telemetry.Config{

@@ -45,8 +45,8 @@ type program struct {
 	err            error // once done is closed
 }
 
-// start runs the binary with an environment in which nothing of OTEL_*,
-// MQTRACE_* and the example's own variables is left but what is given.
+// start runs the binary without the OTEL_*, MQTRACE_* and example variables of the
+// environment, except for those given.
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
 	path, err := binary()
@@ -83,7 +83,7 @@ func start(t *testing.T, env []string, args ...string) *program {
 	return p
 }
 
-// exit waits for the end, at most limit, and returns the exit code.
+// exit waits for the program to end, at most limit, and returns the exit code.
 func (p *program) exit(t *testing.T, limit time.Duration) int {
 	t.Helper()
 	select {
@@ -139,7 +139,7 @@ func (p *program) logged(t *testing.T, message string) map[string]any {
 	return line
 }
 
-// lines are the complete log lines so far that are JSON.
+// lines returns the complete JSON log lines so far.
 func (p *program) lines() []map[string]any {
 	var lines []map[string]any
 	for text := range strings.Lines(p.stderr.String()) {

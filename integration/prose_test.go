@@ -33,7 +33,7 @@ var unidiomatic = []struct {
 	{regexp.MustCompile(`(?i)\btraces? tell of\b`), "traces say about, show"},
 }
 
-// What is not ours to reword: the words of others, and this list.
+// Not ours to reword: the words of others, and this list.
 func quotes(name string) bool {
 	return name == "integration/prose_test.go" || strings.Contains(name, "testdata/w3c") || strings.HasSuffix(name, "package-lock.json")
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// What stands around the lines that the documents' diffs leave in place.
+// The code around the unchanged lines of the documents' diffs.
 var surroundings = map[string]string{
 	"amqp":       "var (ctx = context.Background(); ch *amqp.Channel; msg amqp.Publishing; err error)\n%s_ = err; return nil",
 	"consume":    "var (ctx = context.Background(); deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery)); _ = ctx\n%sreturn nil",
@@ -28,7 +28,7 @@ var surroundings = map[string]string{
 	"amqp091otelconsume": "var (raw *amqp.Channel; ch *amqp091otel.Channel; handle func(context.Context, amqp.Delivery)); _, _ = raw, ch\n%sreturn nil",
 }
 
-// What the diffs use, imported whether they do or not.
+// The imports of all diffs, whether or not a particular one uses them.
 const imports = `
 import (
 	"context"
@@ -67,7 +67,8 @@ var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```(diff|go)\n(.*?
 var files = regexp.MustCompile(`<!-- checked: (\S+\.go) -->`)
 
 // The files that the documents show, each below a comment that names it, are compiled and
-// tested where they are: some in a module outside go.work, for what their imports bring along.
+// tested where they are: some in a module outside go.work, because of what their imports
+// bring along.
 func TestDocumentsHaveTheFiles(t *testing.T) {
 	documents, err := filepath.Glob("../docs/*.md")
 	if err != nil {
@@ -110,7 +111,8 @@ func TestShownTestsAreShort(t *testing.T) {
 
 var adapter = regexp.MustCompile(`\.go\]\(\.\./(\S+\.go)\) \| (\d+) \|`)
 
-// docs/wrappers.md says how long the adapters are, none of which is to need 60 lines.
+// docs/wrappers.md gives the length of the adapters, all of which are to stay below 60
+// lines.
 func TestAdaptersAreShort(t *testing.T) {
 	text, err := os.ReadFile("../docs/wrappers.md")
 	if err != nil {
@@ -148,8 +150,8 @@ func codeLines(file string) (n int) {
 	return n
 }
 
-// A reader copies the new lines of the documents' diffs: they have to compile, and so do the
-// old ones, or nobody has such a program.
+// Readers copy the new lines of the documents' diffs, so these have to compile, and so do
+// the old ones, or no program looks like that.
 func TestDiffsCompile(t *testing.T) {
 	t.Parallel()
 	var program strings.Builder
@@ -191,7 +193,7 @@ func TestDiffsCompile(t *testing.T) {
 	}
 }
 
-// side returns one side of a diff: what it leaves, and the lines with the sign.
+// side returns one side of a diff: the unchanged lines, and those with the sign.
 func side(t *testing.T, diff, sign string) string {
 	t.Helper()
 	var b strings.Builder

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A clone is a repository with the tree as it is here, committed or not.
+// A clone is a repository with this working tree, committed or not.
 type clone struct {
 	*testing.T
 
@@ -35,8 +35,8 @@ func newClone(t *testing.T) clone {
 func (c clone) run(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(c.Context(), name, args...)
 	cmd.Dir = c.dir
-	// Not the network, not a developer's settings, and not the repository of a git hook
-	// that runs the tests.
+	// No network, no developer's settings, and not the repository of a git hook that runs
+	// the tests.
 	env := slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "GIT_") })
 	cmd.Env = append(env, "GOPROXY=off", "GOFLAGS=-mod=readonly", "GOWORK=",
 		"GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
@@ -108,7 +108,7 @@ func TestRelease(t *testing.T) {
 	if out, err := c.run("git", "grep", "-E", module+"?[^ ]* v0.0.0", "--", "*go.mod", "go.work"); err == nil {
 		t.Errorf("left behind:\n%s", out)
 	}
-	// The workspace finds the modules although nobody has published them.
+	// The workspace finds the modules although they are not published.
 	c.must("go", "build", "./amqptrace")
 	c.must("go", "list", "-deps", "work")
 

@@ -16,7 +16,7 @@ import (
 
 func patienceOver() <-chan time.Time { return time.After(patience) }
 
-// eventually waits for something that no span or log line shows.
+// eventually waits for a condition that no span or log line shows.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	late := patienceOver()
@@ -34,7 +34,7 @@ func TestOrdersGoOnAfterTheBrokerWasAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = broker.Close() }) // After the services, which clean up on it.
+	t.Cleanup(func() { _ = broker.Close() }) // after the services, which clean up on it
 	way := newGate(t, broker.Addr())
 	s := newStage(t, config.Config{AMQPURL: "amqp://guest:guest@" + way.addr + "/"})
 	before := post(t, s.url, orderOf("customer@example.com", "tok_ok", "tea"))
@@ -46,7 +46,8 @@ func TestOrdersGoOnAfterTheBrokerWasAway(t *testing.T) {
 	eventually(t, "the service is unhealthy", func() bool {
 		return do(t, http.MethodGet, s.url+"/healthz", "").status == http.StatusServiceUnavailable
 	})
-	// Paid and not announced is a failure that says so, and no span is lost.
+	// An order that is paid and not announced is reported as a failure, and no span is
+	// lost.
 	during := post(t, s.url, orderOf("customer@example.com", "tok_ok", "tea"))
 	if during.status != http.StatusServiceUnavailable || during.body["code"] != "not_published" {
 		t.Errorf("while the broker is away: status %d, body %v", during.status, during.body)
@@ -77,7 +78,7 @@ func TestEventsWaitWhileRedisIsAway(t *testing.T) {
 	tr := s.wait(t, r.traceID, postOrders, s.notify)
 	first := tr.all(s.notify)[0]
 	checkAttrs(t, first, attrs{"mqtrace.settlement": "requeue"})
-	checkFine(t, first) // It will be tried again.
+	checkFine(t, first) // it will be tried again
 	redis.SetError("")
 
 	tr = s.wait(t, r.traceID, postOrders, s.notify, s.notify, s.mail)
@@ -97,7 +98,7 @@ func TestAnEventDeliveredTwiceQueuesOneEmail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The first attempt at an email fails, and the second is not made by itself.
+	// The first attempt at an email fails, and the second would come only after the test.
 	s := newStageThatRetries(t, config.Config{Redis: opt}, time.Hour)
 	event := []byte(`{"order_id":"ord-1","email":"flaky@example.com","total":1}`)
 	first := s.publishRaw(t, publishing(event)).TraceID().String()

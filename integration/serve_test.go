@@ -13,7 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// served is the example with -serve, and what it prints at the start.
+// served is the example run with -serve, and what it prints at the start.
 type served struct {
 	*program
 
@@ -36,7 +36,7 @@ func startServe(t *testing.T, env []string, args ...string) *served {
 	return s
 }
 
-// get asks the page's server, as a browser does.
+// get requests a page, as a browser does.
 func (s *served) get(t *testing.T, path string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.page+path, http.NoBody)
@@ -60,7 +60,7 @@ func TestServe(t *testing.T) {
 	s := startServe(t, []string{"VIEW_ADDR=127.0.0.1:0"})
 	r := post(t, s.orders, orderOf("customer@example.com", "tok_ok", "tea"), "X-Tenant-ID", "acme")
 	eventually(t, "the trace is printed, with its link", func() bool {
-		// It is printed when it has not grown for a while, and once more where it goes on.
+		// A trace is printed when it has not grown for a while, and again if it goes on.
 		out := s.stdout.String()
 		whole := func(printed string) bool {
 			tree, _, _ := strings.Cut(printed, "log lines")
@@ -81,12 +81,12 @@ func TestServe(t *testing.T) {
 	s.terminate(t)
 }
 
-// The walk of the README where port 4318 is taken: without its worker the queue grows; the
-// worker comes back as a process of its own, with nothing but what -serve prints.
+// The README's walkthrough with port 4318 in use: without its worker the queue grows; the
+// worker comes back as a separate process, with only the variables that -serve prints.
 func TestServeWithoutTheWorker(t *testing.T) {
 	t.Parallel()
 	const usual = "127.0.0.1:4318"
-	if l, err := net.Listen("tcp", usual); err == nil { // else somebody else has it
+	if l, err := net.Listen("tcp", usual); err == nil { // otherwise it is in use already
 		stranger := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: stopLimit}
 		go func() { _ = stranger.Serve(l) }()
 		t.Cleanup(func() { _ = stranger.Close() })

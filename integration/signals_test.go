@@ -13,7 +13,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/payment"
 )
 
-// The three signals leave by the flush at the end alone.
+// All three signals leave only by the flush at the end.
 var onlyTheFlushOfAll = []string{onlyTheFlush, "OTEL_BLRP_SCHEDULE_DELAY=600000", "OTEL_METRIC_EXPORT_INTERVAL=600000"}
 
 func TestDeployedServicesSendLogsAndMetrics(t *testing.T) {
@@ -60,8 +60,8 @@ func testSignals(t *testing.T, cfg config.Config) {
 	}
 }
 
-// checkMetricNames holds the services' metrics against a list: what a service
-// sends is paid for and is on a dashboard.
+// checkMetricNames compares the services' metrics with a list: every metric costs money,
+// and dashboards depend on them.
 func (c *collector) checkMetricNames(t *testing.T) {
 	t.Helper()
 	for service, want := range map[string][]string{
@@ -85,8 +85,8 @@ func (c *collector) checkMetricNames(t *testing.T) {
 	}
 }
 
-// checkPoint expects count measurements and, where a trace is given, an exemplar
-// of that trace.
+// checkPoint expects count measurements and, if a trace is given, an exemplar from that
+// trace.
 func checkPoint(t *testing.T, p *metricPoint, count uint64, traceID string) {
 	t.Helper()
 	if p == nil {
@@ -115,7 +115,7 @@ func TestSignalsThatNobodyWants(t *testing.T) {
 	}
 }
 
-// A Collector with tail sampling keeps it for its length.
+// A Collector with tail sampling keeps it because of its duration.
 func TestSlowPayment(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, config.Config{})

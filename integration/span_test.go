@@ -15,7 +15,7 @@ import (
 // attrs are attributes with Go values: string, bool, int64, float64.
 type attrs map[string]any
 
-// span is a span as it went over the wire, in the words of these tests.
+// span is a span as it went over the wire, in the terms of these tests.
 type span struct {
 	trace, id, parent string // hexadecimal
 	service, name     string
@@ -38,7 +38,7 @@ func (s *span) String() string {
 	return fmt.Sprintf("%s (%s, status %q %q, %v)", s.key(), s.kind, s.status, s.message, s.attrs)
 }
 
-// spansOf reads an OTLP request.
+// spansOf returns the spans of an OTLP request.
 func spansOf(request *collectorpb.ExportTraceServiceRequest) []*span {
 	var spans []*span
 	for _, rs := range request.GetResourceSpans() {

@@ -22,8 +22,8 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// onEachBackend runs a test with the services on in-process servers and, where
-// they are named, on real ones.
+// onEachBackend runs a test with the services on in-process servers and, if they are named,
+// on real ones.
 func onEachBackend(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Helper()
 	withEachConfig(t, func(t *testing.T, cfg config.Config) { test(t, newStage(t, cfg)) })
@@ -44,7 +44,7 @@ func withEachConfig(t *testing.T, test func(t *testing.T, cfg config.Config)) {
 	})
 }
 
-// stage is the services at work, and all that can be seen of them.
+// stage is the running services, and all that can be observed of them.
 type stage struct {
 	*collector
 	names
@@ -93,7 +93,7 @@ func newStage(t *testing.T, cfg config.Config) *stage {
 	return newStageThatRetries(t, cfg, time.Second)
 }
 
-// newStageThatRetries is newStage with the time until an email is tried again.
+// newStageThatRetries is newStage with a delay before an email is tried again.
 func newStageThatRetries(t *testing.T, cfg config.Config, after time.Duration) *stage {
 	t.Helper()
 	ctx := context.Background()
@@ -132,11 +132,11 @@ func newStageThatRetries(t *testing.T, cfg config.Config, after time.Duration) *
 	return s
 }
 
-// httpClient is none of the global ones, so that its connections can be closed
-// when goroutines are counted.
+// httpClient is not a global one, so that its connections can be closed when goroutines are
+// counted.
 var httpClient = &http.Client{Transport: &http.Transport{}, Timeout: 15 * time.Second}
 
-// reply is an answer of the order API.
+// reply is a response of the order API.
 type reply struct {
 	status  int
 	traceID string
@@ -175,7 +175,7 @@ func do(t *testing.T, method, url, body string, headers ...string) reply {
 	return r
 }
 
-// orderOf is the body of an order for one article.
+// orderOf returns the body of an order for one article.
 func orderOf(recipient, token, sku string) string {
 	return `{"email":"` + recipient + `","payment_token":"` + token + `","items":[{"sku":"` + sku + `","quantity":1}]}`
 }

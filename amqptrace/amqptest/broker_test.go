@@ -15,7 +15,7 @@ import (
 
 var background = context.Background()
 
-// publish publishes to a queue and returns what the broker says of it.
+// publish publishes to a queue and returns the broker's answer.
 func publish(ch *amqp.Channel, queue string, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(background, wait)
 	defer cancel()
@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 	ok(t, publish(ch, "q", time.Minute))
 
 	b.BlockPublishers("test")
-	ok(t, publish(ch, "q", time.Minute)) // the message that meets the alarm
+	ok(t, publish(ch, "q", time.Minute)) // the message that finds the alarm
 	if err := publish(ch, "q", 50*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("blocked: %v", err)
 	}
@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 	b.WaitMessages("q", 5)
 }
 
-// What is due happens in Advance, whether or not the clock goes on by itself.
+// Messages expire in Advance, whether or not the clock runs by itself.
 func TestAdvance(t *testing.T) {
 	for name, opts := range map[string][]amqptest.Option{"running": nil, "stopped": {amqptest.WithStoppedClock()}} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestAdvance(t *testing.T) {
 			confirmed := make(chan error)
 			go func() { confirmed <- publish(ch, "q", time.Minute) }()
 			b.WaitMessages("q", 1)
-			for waiting := true; waiting; { // the confirm is noted once the broker waits for more
+			for waiting := true; waiting; { // the confirm is pending once the broker waits for more
 				b.Advance(time.Hour)
 				select {
 				case err := <-confirmed:
@@ -132,7 +132,7 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
-// A clock that is stopped lets nothing expire by itself, and one that runs does.
+// Nothing expires by itself on a stopped clock; on a running one it does.
 func TestClock(t *testing.T) {
 	const ttl = 20 * time.Millisecond
 	args := amqp.Table{"x-message-ttl": ttl.Milliseconds()}

@@ -9,7 +9,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// observer is a test whose failures are looked at.
+// observer is a test whose failures are recorded.
 type observer struct {
 	*testing.T
 
@@ -20,7 +20,7 @@ func (o *observer) Errorf(format string, args ...any) {
 	o.failures = append(o.failures, fmt.Sprintf(format, args...))
 }
 
-// Fatalf ends the call that it is made in, as that of a test does.
+// Fatalf ends the call that it is made in, as a real test's does.
 func (o *observer) Fatalf(format string, args ...any) {
 	o.Errorf(format, args...)
 	panic(failed{})

@@ -26,7 +26,7 @@ var everything = amqp.Publishing{
 	UserId: "guest", AppId: "a", Body: []byte("body"),
 }
 
-// A message reads as amqp091-go delivers it, from this broker and from RabbitMQ.
+// A message has the values that amqp091-go delivers, from this broker and from RabbitMQ.
 func TestMessageIsWhatIsDelivered(t *testing.T) {
 	b := amqptest.Start(t)
 	name := fmt.Sprintf("mqtrace-test-%d-amqptest", os.Getpid())

@@ -76,7 +76,7 @@ func TestWantMessageFails(t *testing.T) {
 	}
 }
 
-// A consumer that does not see the trace shows in the assertion.
+// A consumer that does not continue the trace fails the assertion.
 func TestApart(t *testing.T) {
 	r := amqptest.Record(t)
 	pub := amqptrace.NewPublisher(nil, r.Options()...)

@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// What asynq keeps of a queue that has worked goes, and what it keeps of others stays.
+// What asynq keeps of a used queue is removed, and what it keeps of others stays.
 func TestDeleteQueue(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) { deletesQueue(t, miniredis.RunT(t).Addr()) })
 	if addr := os.Getenv("MQTRACE_REDIS_ADDR"); addr != "" {
@@ -89,7 +89,7 @@ func deletesQueue(t *testing.T, addr string) {
 	}
 }
 
-// work has a worker do a task of the queue.
+// work makes a worker process a task of the queue.
 func work(t *testing.T, opt asynq.RedisClientOpt, queue string) {
 	t.Helper()
 	done := make(chan struct{})

@@ -11,10 +11,10 @@ import (
 // A command line in the documents and the helps, up to what the shell does with it.
 var documented = regexp.MustCompile("(?m)(?:^|[ `])mqtrace ((?:peek|send|probe|tap|trace|view|queues|broker|completion)(?: [^`\n|<>]*)?)")
 
-// flagged is a line with flags.
+// flagged matches a line with flags.
 var flagged = regexp.MustCompile(` -[a-z]`)
 
-// words splits a command line as a shell does, as far as the documents need that.
+// words splits a command line as a shell does, as far as the documents need.
 func words(line string) []string {
 	var all []string
 	for _, quoted := range regexp.MustCompile(`'[^']*'|[^\s']+`).FindAllString(line, -1) {
@@ -23,8 +23,8 @@ func words(line string) []string {
 	return all
 }
 
-// The tool accepts what the documents say to type: each command is there,
-// with flags that it has and values that they allow.
+// The tool accepts the command lines in the documents: each command exists, with flags that
+// it has and values that they allow.
 func TestDocumentedCommands(t *testing.T) {
 	files, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
@@ -42,7 +42,7 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		joined := regexp.MustCompile(`\\\n\s*`).ReplaceAllString(string(text), "")
 		for _, match := range documented.FindAllStringSubmatch(joined, -1) {
-			line, _, _ := strings.Cut(match[1], "   ") // what follows is a remark
+			line, _, _ := strings.Cut(match[1], "   ") // a remark follows
 			if !flagged.MatchString(line) {
 				continue // a name in a sentence, or nothing to check
 			}

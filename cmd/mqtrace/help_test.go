@@ -38,7 +38,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The help is there, too, for who has typed a part of the command already.
+// The help is also available after a part of a command.
 func TestHelpAfterArguments(t *testing.T) {
 	for _, args := range [][]string{{"peek", "amqp", "orders", "-n", "3", "-h"}, {"peek", "amqp", "-h", "orders"}} {
 		if out := ok(t, args...); out != ok(t, "peek", "amqp", "-h") && !strings.Contains(out, "USAGE:\n   mqtrace peek amqp") {
@@ -48,7 +48,7 @@ func TestHelpAfterArguments(t *testing.T) {
 	fails(t, exitFailed, "nope", "help", "nope")
 }
 
-// An error of usage names the help of the command that was called.
+// A usage error names the help of the command that was called.
 func TestUsageNamesTheHelp(t *testing.T) {
 	for help, args := range map[string][]string{
 		"see mqtrace -h":            {"nope"},

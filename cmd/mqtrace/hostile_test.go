@@ -13,7 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// hostile is what somebody may write into a name or a header: it clears a screen, sets a
+// hostile is what an attacker may write into a name or a header: it clears a screen, sets a
 // window's title, hides and reorders text, and is not UTF-8.
 const hostile = "\x1b[2J\x1b]0;title\x07\u009b31m\u202eevil\u2066\x7f\r\b\xff\xfe"
 
@@ -111,7 +111,7 @@ func TestHostileTraces(t *testing.T) {
 	valid(t, "trace -o json", ok(t, "trace", file, "-o", "json"))
 }
 
-// What is wrong with an address is told without it.
+// An error about an address does not contain it.
 func TestNoPasswordIsPrinted(t *testing.T) {
 	for _, url := range []string{
 		"amqp://u:geheim@127.0.0.1:1/", "amqps://u:geheim@127.0.0.1:1/", "amqp://u:geheim@127.0.0.1:x/", "http://u:geheim@127.0.0.1:1/",

@@ -19,9 +19,9 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// A large trace that a view has accepted can be read again in every way: by its id, saved,
-// opened in another view, and as a file. The race detector takes an eighth of it, since it makes
-// this a minute and a half.
+// A large trace that a view has accepted can be read back in every way: by its id, saved,
+// opened in another view, and as a file. With the race detector it is an eighth of the
+// size, because it would take a minute and a half.
 func TestLargeTraceIsReadAgain(t *testing.T) {
 	count := 12_000
 	if raced {
@@ -86,7 +86,7 @@ func listening(t *testing.T) *traceview.Server {
 	return view
 }
 
-// viewOf is the URL of `mqtrace view FILE`.
+// viewOf returns the URL of `mqtrace view FILE`.
 func viewOf(t *testing.T, file string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -17,21 +17,21 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/firehosetest"
 )
 
-// asTool names the variable that has the test binary be the tool, for what concerns
-// the process: signals and exit codes.
+// asTool names the variable that makes the test binary act as the tool, to test signals and
+// exit codes.
 const asTool = "MQTRACE_TEST_AS_TOOL"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asTool) != "" {
 		main()
 	}
-	// Where the tests run under nohup the tool would ignore the signal too. One that is
-	// taken here is the default again in the processes that are started.
+	// If the tests run under nohup, the tool would ignore the signal too. A signal that is
+	// caught here has its default again in child processes.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	goleak.VerifyTestMain(m, goleak.Cleanup(firehosetest.Exit))
 }
 
-// process is the tool as a process of its own. It is killed with the test.
+// process is the tool as a separate process, which is killed when the test ends.
 func process(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -89,7 +89,7 @@ func TestBroker(t *testing.T) {
 	}
 }
 
-// The other commands can be tried at once on what the broker makes at its start.
+// The other commands can be tried at once on what the broker creates at its start.
 func TestBrokerWithQueues(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()

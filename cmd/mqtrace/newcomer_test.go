@@ -31,7 +31,7 @@ func TestPasswordsThatNeedEscaping(t *testing.T) {
 	}
 }
 
-// What keeps spans from being sent is said before anything is.
+// What keeps spans from being sent is reported before anything is sent.
 func TestSendRefusesWhatCannotBeExported(t *testing.T) {
 	for text, env := range map[string][2]string{
 		"OTLP over gRPC is not built in": {"http://127.0.0.1:4317", "grpc"},
@@ -48,7 +48,7 @@ func TestSendRefusesWhatCannotBeExported(t *testing.T) {
 	}
 }
 
-// The first digits of an id do, as lists show them.
+// The first digits of an id are enough, as lists show them.
 func TestTraceByAShortID(t *testing.T) {
 	in, err := os.ReadFile(sample("order.json"))
 	if err != nil {
@@ -73,7 +73,7 @@ func TestTraceByAShortID(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// Where there is no such queue, those that there are help.
+// If there is no such queue, the error lists those that exist.
 func TestPeekNamesTheQueuesThereAre(t *testing.T) {
 	onRedis(t, func(t *testing.T, addr, queue string) {
 		client := asynq.NewClient(redisAt(t, addr))

@@ -23,7 +23,7 @@ const (
 	spanB  = "b7ad6b7169203331"
 )
 
-// messages are one of each kind that people look for.
+// messages has one of each kind that people look for.
 func messages() []amqp.Publishing {
 	long := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	return []amqp.Publishing{
@@ -63,8 +63,8 @@ func TestPeekAMQP(t *testing.T) {
 	})
 }
 
-// A queue that was peeked at ten times has all of its messages, in their order, and each
-// peek has shown the same ones.
+// A queue that was peeked at ten times has all of its messages, in order, and each peek has
+// shown the same ones.
 func TestPeekLeavesTheQueueAlone(t *testing.T) {
 	const messages, shown, peeks, priorities = 60, 40, 10, 3
 	inOrder := make([]string, messages)
@@ -94,7 +94,8 @@ func TestPeekLeavesTheQueueAlone(t *testing.T) {
 				continue // the in-process broker has none
 			}
 			want := inOrder
-			// To a quorum queue of RabbitMQ 4.0 all of these are low, and that of 3.10 has no priorities.
+			// In a quorum queue of RabbitMQ 4.0 all of these are low, and in 3.10 there are
+			// no priorities.
 			if tt.priorities > 1 && (!isQuorum || release == "" || release >= "4.3") {
 				want = byPriority
 			}
@@ -129,7 +130,7 @@ func TestPeekLeavesTheQueueAlone(t *testing.T) {
 	})
 }
 
-// idsOf are the message ids that a peek has printed as JSON.
+// idsOf returns the message ids that a peek has printed as JSON.
 func idsOf(t *testing.T, out string) (ids []string) {
 	t.Helper()
 	var printed struct {
@@ -146,7 +147,7 @@ func idsOf(t *testing.T, out string) (ids []string) {
 	return ids
 }
 
-// takeAll takes n messages out of a queue, or reads those of a stream.
+// takeAll takes n messages out of a queue, or reads them from a stream.
 func takeAll(t *testing.T, ch *amqp.Channel, queue string, n int, stream bool) (all []amqp.Delivery) {
 	t.Helper()
 	if !stream {
@@ -175,8 +176,8 @@ func takeAll(t *testing.T, ch *amqp.Channel, queue string, n int, stream bool) (
 	return nil
 }
 
-// quorumCounts are the headers of a quorum queue's message after so many peeks, which
-// depend on the release: docs/rabbitmq.md has the table.
+// quorumCounts returns the headers of a quorum queue's message after a number of peeks,
+// which depend on the release: docs/rabbitmq.md has the table.
 func quorumCounts(release string, peeked bool, rounds int64) (acquired, delivered any) {
 	switch {
 	case release == "" && peeked: // the in-process broker: a peek there ends by the end of its channel
@@ -192,8 +193,8 @@ func quorumCounts(release string, peeked bool, rounds int64) (acquired, delivere
 	}
 }
 
-// releaseOf is the release of the broker, such as "4.3", or empty for the in-process one.
-// Those that are tested have one digit in each part, but for 3.10.
+// releaseOf returns the release of the broker, such as "4.3", or empty for the in-process
+// one. All tested releases have one digit in each part, except 3.10.
 func releaseOf(t *testing.T, url string) string {
 	t.Helper()
 	conn, err := amqp.Dial(url)
@@ -206,7 +207,7 @@ func releaseOf(t *testing.T, url string) string {
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// awaitReady waits until the queue has got back what a closed channel held.
+// awaitReady waits until the messages that a closed channel held are back in the queue.
 func awaitReady(t *testing.T, ch *amqp.Channel, queue string, want int) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < patience; time.Sleep(10 * time.Millisecond) {
@@ -222,7 +223,7 @@ func awaitReady(t *testing.T, ch *amqp.Channel, queue string, want int) {
 }
 
 // A quorum queue is refused, unless asked for: with a delivery limit of 1 the second peek
-// may lose its messages. To refuse costs none of them a delivery, however often.
+// may lose its messages. Refusing does not cost them a delivery, however often.
 func TestPeekRefusesQuorumQueues(t *testing.T) {
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
 		queue := newQueue(t, ch, amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(1)})
@@ -240,8 +241,8 @@ func TestPeekRefusesQuorumQueues(t *testing.T) {
 	})
 }
 
-// The type of a queue is found out behind whatever else it was declared with, and to ask
-// for that of a queue that is not there does not create it.
+// The type of a queue is found whatever else it was declared with, and asking about a
+// missing queue does not create it.
 func TestPeekFindsOutTheType(t *testing.T) {
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
 		for _, args := range []amqp.Table{
@@ -269,8 +270,8 @@ func TestPeekFindsOutTheType(t *testing.T) {
 	})
 }
 
-// Where RabbitMQ does not name the type of a queue, as to a user without the configure
-// permission, the management API is asked. Here the name is so long that what RabbitMQ says
+// If RabbitMQ does not name the type of a queue, as for a user without the configure
+// permission, the management API is asked. Here the name is so long that RabbitMQ's message
 // is cut off.
 func TestPeekAsksTheManagementAPI(t *testing.T) {
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
@@ -334,8 +335,8 @@ func TestPeekKeepsNothing(t *testing.T) {
 	})
 }
 
-// scale weighs the heap while something is written to it now and then: who writes makes
-// no garbage meanwhile, as it would beside one that looks at the clock.
+// scale measures the heap on some of the writes to it: the writer makes no garbage
+// meanwhile, as it would if a timer measured.
 type scale struct {
 	text strings.Builder
 	next int
@@ -351,7 +352,7 @@ func (s *scale) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// heap is the memory in use, garbage aside.
+// heap returns the memory in use, without garbage.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -359,8 +360,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// What messages carry that cannot be read is no reason for a library to print something
-// between the rows, and an x-death of empty tables is not a history.
+// Unreadable content of messages does not make a library print between the rows, and an
+// x-death of empty tables is not a history.
 func TestPeekPrintsNothingElse(t *testing.T) {
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
 		queue := newQueue(t, ch, nil)

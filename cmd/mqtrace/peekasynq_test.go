@@ -9,7 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// One task of each state that people look for, all in traceA but one.
+// One task of each state that people look for, all but one in traceA.
 func TestPeekAsynq(t *testing.T) {
 	onRedis(t, func(t *testing.T, addr, queue string) {
 		redis := redisAt(t, addr)
@@ -43,7 +43,7 @@ func TestPeekAsynq(t *testing.T) {
 	})
 }
 
-// failTasks has a server fail the tasks of the queue.
+// failTasks makes a server fail the tasks of the queue.
 func failTasks(t *testing.T, redis asynq.RedisConnOpt, inspector *asynq.Inspector, queue string) {
 	t.Helper()
 	server := asynq.NewServer(redis, asynq.Config{

@@ -13,9 +13,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// A peek that is ended in between, whichever way, has left each message where it was.
+// A peek that is interrupted, in whatever way, leaves each message in its place.
 func TestPeekInterrupted(t *testing.T) {
-	const messages = 3000 // more than fit into a pipe, so that it cannot be done before
+	const messages = 3000 // more than fit into a pipe, so that it cannot finish first
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
 		for kind, tt := range map[string]struct {
 			args    amqp.Table
@@ -46,12 +46,12 @@ func TestPeekInterrupted(t *testing.T) {
 	})
 }
 
-// hearing lets the tool get a signal while its output is not read, so that it cannot end
-// before.
+// hearing is how long the output is not read after a signal, so that the tool gets the
+// signal before it can finish.
 const hearing = 500 * time.Millisecond
 
-// interrupt runs the tool until it has begun to print messages, and then sends the
-// signal. What it has printed stays valid JSON, unless it could not help it.
+// interrupt runs the tool until it has begun to print messages, and then sends the signal.
+// What it has printed is valid JSON, unless it was killed.
 func interrupt(t *testing.T, sig syscall.Signal, args ...string) {
 	t.Helper()
 	cmd := process(t, args...)
@@ -93,14 +93,15 @@ func interrupt(t *testing.T, sig syscall.Signal, args ...string) {
 	}
 }
 
-// priorityOf is the priority of a message of fillMany. None has 0, which is sent as no
-// priority: a quorum queue takes that for 4.
+// priorityOf returns the priority of a message of fillMany. None has 0, which is sent as no
+// priority and which a quorum queue treats as 4.
 func priorityOf(id string, priorities int) uint8 {
 	n, _ := strconv.Atoi(id)
 	return uint8(1 + n%priorities)
 }
 
-// fillMany publishes messages with their numbers for ids, and so many priorities in turns.
+// fillMany publishes messages with their numbers as ids, and a number of priorities in
+// turn.
 func fillMany(t *testing.T, ch *amqp.Channel, queue string, n, priorities int) {
 	t.Helper()
 	if err := ch.Confirm(false); err != nil {

@@ -35,8 +35,8 @@ func TestProbeAMQP(t *testing.T) {
 	})
 }
 
-// republish is a middleman: what comes to a queue goes to another, with headers that it
-// has changed.
+// republish is a middleman: it moves messages from one queue to another, with changed
+// headers.
 func republish(t *testing.T, ch *amqp.Channel, from, to string, change func(headers amqp.Table)) {
 	t.Helper()
 	deliveries, err := ch.Consume(from, "", true, false, false, false, nil)

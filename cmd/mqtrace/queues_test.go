@@ -14,7 +14,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// stuckView is a view with a queue in which three messages wait, and the broker's word.
+// stuckView is a view with a queue in which three messages wait, as the broker reports it.
 func stuckView(t *testing.T) (url, management string) {
 	t.Helper()
 	kept := traceview.NewStore(traceview.Limits{})
@@ -45,7 +45,7 @@ func stuckView(t *testing.T) (url, management string) {
 	return view.URL(), strings.Replace(broker.URL, "http://", "http://guest:geheim@", 1)
 }
 
-// Which queue, since when, how many, which tenants: with the terminal alone.
+// Which queue, since when, how many, which tenants: in the terminal alone.
 func TestQueues(t *testing.T) {
 	url, management := stuckView(t)
 	got := ok(t, "queues", url, "-management", management)

@@ -17,7 +17,7 @@ import (
 
 const parentA = "00-" + traceA + "-" + spanA + "-01"
 
-// clearTelemetry has a developer's shell say nothing about traces.
+// clearTelemetry clears the variables about traces of a developer's shell.
 func clearTelemetry(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -87,7 +87,7 @@ func TestSendAMQP(t *testing.T) {
 	})
 }
 
-// A body comes as it is, from wherever it comes.
+// A body is sent unchanged, wherever it comes from.
 func TestSendBody(t *testing.T) {
 	clearTelemetry(t)
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
@@ -139,8 +139,8 @@ func TestSendAsynq(t *testing.T) {
 	})
 }
 
-// The span goes to the endpoint that the environment names; what is wrong with the
-// environment is a warning, and the message is sent.
+// The span goes to the endpoint that the environment names; an error in the environment is
+// a warning, and the message is sent.
 func TestSendTelemetry(t *testing.T) {
 	clearTelemetry(t)
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {

@@ -45,8 +45,8 @@ func TestTapTurnsOn(t *testing.T) {
 	})
 }
 
-// Of two taps the first to end leaves the firehose on, whichever it is that has turned it
-// on, and the last turns it off.
+// Of two taps, the first to end leaves the firehose on, whichever turned it on, and the
+// last turns it off.
 func TestTapLeavesItOnForAnother(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		args := []string{"-amqp", s.URL, "-turn-on", "-interval", "20ms"}
@@ -71,7 +71,7 @@ func TestTapLeavesItOnForAnother(t *testing.T) {
 	})
 }
 
-// The broker stands between two services that know nothing of the tap.
+// The broker is between two services that know nothing of the tap.
 func TestTap(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		s.Trace(t, true)
@@ -94,7 +94,7 @@ func TestTap(t *testing.T) {
 	})
 }
 
-// describe is a line a span, in an order that does not depend on who was faster.
+// describe returns a line for each span, in an order that does not depend on timing.
 func describe(tr spans.Trace) string {
 	names := map[trace.SpanID]string{}
 	for _, s := range tr.Spans {
@@ -133,7 +133,7 @@ func TestTapUsage(t *testing.T) {
 	fails(t, exitUsage, "not built in", "tap")
 }
 
-// What goes wrong with the export is said once and shows no password.
+// An export error is reported once and does not show a password.
 func TestTapExportFails(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		s.Trace(t, true)
@@ -166,7 +166,7 @@ func TestTapOff(t *testing.T) {
 		// A management API of something else.
 		deaf := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "{}") }))
 		defer deaf.Close()
-		var waits sync.WaitGroup // as processes, side by side, because each waits for seconds
+		var waits sync.WaitGroup // as parallel processes, because each waits for seconds
 		for _, more := range [][]string{nil, {"-for", "1ms"}} {
 			cmd := process(t, append([]string{"tap", "-amqp", s.URL, "-turn-on", "-management", deaf.URL}, more...)...)
 			waits.Go(func() {
@@ -185,7 +185,7 @@ func TestTapOff(t *testing.T) {
 		}))
 		defer broken.Close()
 		fails(t, exitFailed, "may still be on", "tap", "-amqp", s.URL, "-turn-on", "-management", broken.URL)
-		// Nobody was asked to turn it on there, so that nobody has to turn it off.
+		// It was not turned on there, so it need not be turned off.
 		unknown := httptest.NewServer(http.NotFoundHandler())
 		defer unknown.Close()
 		for _, management := range []string{unknown.URL, "http://u:geheim@127.0.0.1:1"} {
@@ -201,8 +201,7 @@ func TestTapOff(t *testing.T) {
 	})
 }
 
-// What ends a process turns the firehose off first; that nobody reads what it says does
-// not keep it from that.
+// A signal turns the firehose off before the process ends, even if nobody reads its output.
 func TestTapTurnsOffOnSignals(t *testing.T) {
 	b, err := amqpbroker.Start()
 	if err != nil {
@@ -234,7 +233,7 @@ func TestTapTurnsOffOnSignals(t *testing.T) {
 			}
 			if !read {
 				_ = stderr.Close()
-				time.Sleep(50 * time.Millisecond) // some statistics go to nowhere
+				time.Sleep(50 * time.Millisecond) // some statistics are printed in vain
 			}
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)

@@ -24,7 +24,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview"
 )
 
-// tapping is `mqtrace tap` running, with a receiver for its spans.
+// tapping is a running `mqtrace tap`, with a receiver for its spans.
 type tapping struct {
 	t      *testing.T
 	store  *traceview.Store
@@ -68,8 +68,8 @@ func (p *tapping) await(text string) {
 	}
 }
 
-// end is what a signal does. The result has all of standard error: what comes before a
-// line that was awaited, and what after it, is up to the machine.
+// end stops the tap as a signal would. The result has all of standard error, because what
+// comes before or after an awaited line depends on timing.
 func (p *tapping) end() result {
 	p.t.Helper()
 	p.cancel()
@@ -78,8 +78,8 @@ func (p *tapping) end() result {
 	return r
 }
 
-// transcript is what a tap says, whether somebody reads it or not: a tap that could not
-// write would stand still.
+// transcript is what a tap prints. It is always read, because a tap that cannot write would
+// block.
 type transcript struct {
 	mu    sync.Mutex
 	more  *sync.Cond
@@ -109,7 +109,7 @@ func (s *transcript) end() {
 	s.more.Broadcast()
 }
 
-// line is the next line, once there is one.
+// line returns the next line, once there is one.
 func (s *transcript) line() (line string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *transcript) line() (line string, ok bool) {
 	return line, true
 }
 
-// provider is that of a service which sends its spans to the same receiver.
+// provider returns the provider of a service that sends its spans to the same receiver.
 func (p *tapping) provider(service string) *sdktrace.TracerProvider {
 	p.t.Helper()
 	exporter, err := otlptracehttp.New(p.t.Context(), otlptracehttp.WithEndpointURL(p.view.URL()+traceview.TracesPath))
@@ -174,7 +174,7 @@ func firehoseOn(t *testing.T, url string) bool {
 	return on
 }
 
-// order sends a message through an exchange to a service, which sends one to nowhere.
+// order sends a message through an exchange to a service, which sends an unroutable one.
 func order(t *testing.T, p *tapping, ch *amqp.Channel) trace.TraceID {
 	t.Helper()
 	must := func(err error) {

@@ -27,7 +27,7 @@ import (
 )
 
 // The CA and the name in the server's certificate come with an amqps:// URL, as the help
-// says, and so does a client's certificate where the server wants one.
+// says, and so does a client certificate if the server requires one.
 func TestAMQPS(t *testing.T) {
 	b, err := amqpbroker.Start()
 	if err != nil {
@@ -62,7 +62,7 @@ func TestAMQPS(t *testing.T) {
 	}
 }
 
-// A rediss:// URL takes the same. Without a CA it is the system's that count.
+// A rediss:// URL takes the same. Without a CA, the system's are used.
 func TestRediss(t *testing.T) {
 	redis := miniredis.RunT(t).Addr()
 	p := newPKI(t)
@@ -98,7 +98,7 @@ func TestRediss(t *testing.T) {
 	}
 	fails(t, exitUsage, "valid redis:// URL", "peek", "asynq", "default", "-redis", "redis://"+plain+"/0?"+ca)
 
-	// The system's CAs are read once, so this is a process of its own.
+	// The system's CAs are read once, so this is a separate process.
 	cmd := process(t, "send", "asynq", "email:welcome", "-redis", "rediss://"+plain)
 	cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+p.ca)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -106,7 +106,7 @@ func TestRediss(t *testing.T) {
 	}
 }
 
-// Spans go to https:// by OpenTelemetry's variables, and views are asked there too.
+// Spans go to https:// by OpenTelemetry's variables, and views are read from there too.
 func TestOTLPOverTLS(t *testing.T) {
 	p := newPKI(t)
 	kept := traceview.NewStore(traceview.Limits{})
@@ -224,7 +224,7 @@ func (p *pki) server(clients tls.ClientAuthType) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: p.pool, ClientAuth: clients, MinVersion: tls.VersionTLS12}
 }
 
-// inFrontOf ends TLS in front of a server, and returns where.
+// inFrontOf terminates TLS in front of a server, and returns its address.
 func (p *pki) inFrontOf(t *testing.T, server string, clients tls.ClientAuthType) (addr string) {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", p.server(clients))

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares what was printed with a file, once what varies is replaced.
+// golden compares output with a file, after what varies was replaced.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden")
@@ -41,7 +41,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// result is what a run of the tool left.
+// result is the result of a run of the tool.
 type result struct {
 	code           int
 	stdout, stderr string
@@ -54,7 +54,7 @@ func tool(t *testing.T, args ...string) result {
 	return result{code, stdout.String(), stderr.String()}
 }
 
-// ok runs the tool and returns what it printed. It must succeed and warn of nothing.
+// ok runs the tool and returns what it printed. It must succeed without a warning.
 func ok(t *testing.T, args ...string) string {
 	t.Helper()
 	r := tool(t, args...)
@@ -80,8 +80,8 @@ func replace(text string, pairs ...string) string {
 	return text
 }
 
-// onAMQP runs a test on the in-process broker and, where MQTRACE_AMQP_URL names one,
-// on a real RabbitMQ. A named one that does not answer fails the test.
+// onAMQP runs a test on the in-process broker and, if MQTRACE_AMQP_URL names one, on a real
+// RabbitMQ, which must answer.
 func onAMQP(t *testing.T, test func(t *testing.T, url string, ch *amqp.Channel)) {
 	t.Helper()
 	with := func(url string) func(t *testing.T) {
@@ -114,10 +114,10 @@ func openChannel(t *testing.T, url string) *amqp.Channel {
 
 var sequence atomic.Int64
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = time.Minute
 
-// unique returns a name that no other test, nor another run of this one, uses.
+// unique returns a name that no other test, and no other run of this one, uses.
 func unique() string { return fmt.Sprintf("mqtrace-tool-%d-%d", os.Getpid(), sequence.Add(1)) }
 
 // newQueue declares a queue and removes it after the test.
@@ -148,8 +148,8 @@ func fill(t *testing.T, ch *amqp.Channel, queue string, messages ...amqp.Publish
 	}
 }
 
-// onRedis runs a test on miniredis and, where MQTRACE_REDIS_ADDR names one, on a real
-// Redis, with a queue that is removed after the test, statistics included.
+// onRedis runs a test on miniredis and, if MQTRACE_REDIS_ADDR names one, on a real Redis,
+// with a queue that is removed after the test, statistics included.
 func onRedis(t *testing.T, test func(t *testing.T, addr, queue string)) {
 	t.Helper()
 	with := func(addr string) func(t *testing.T) {

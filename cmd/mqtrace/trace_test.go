@@ -42,7 +42,7 @@ func TestTraceFile(t *testing.T) {
 	}
 }
 
-// What was saved can be drawn again.
+// A saved trace can be drawn again.
 func TestTraceRoundTrip(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "saved.json")
 	if err := os.WriteFile(file, []byte(ok(t, "trace", sample("order.json"), "-o", "json")), 0o600); err != nil {
@@ -72,7 +72,7 @@ func TestTraceErrors(t *testing.T) {
 	}
 }
 
-// A running view is asked by id, by its own address and by that of a trace's page.
+// A running view is queried by id, by its own address and by that of a trace's page.
 func TestTraceView(t *testing.T) {
 	in, err := os.ReadFile(sample("order.json"))
 	if err != nil {
@@ -104,7 +104,7 @@ func TestTraceView(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// jaeger answers as Jaeger 1.76 did, whose answers are in the files.
+// jaeger answers as Jaeger 1.76 does, with responses recorded in files.
 func jaeger(t *testing.T, paths map[string]string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -119,7 +119,7 @@ func jaeger(t *testing.T, paths map[string]string) string {
 	return server.URL
 }
 
-// Jaeger's two APIs have the same trace, which is asked for by id or by its page.
+// Jaeger's two APIs return the same trace, by its id or by its page.
 func TestTraceJaeger(t *testing.T) {
 	const v1, v3 = "/api/traces/" + traceA, "/api/v3/traces/" + traceA
 	for name, paths := range map[string]map[string]string{

@@ -115,7 +115,7 @@ func TestViewUsage(t *testing.T) {
 	}
 }
 
-// What of a file is left out is said.
+// What is left out of a file is reported.
 func TestViewSaysWhatItLeavesOut(t *testing.T) {
 	for text, content := range map[string]string{
 		"contains no spans": `{}`,

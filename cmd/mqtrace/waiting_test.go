@@ -24,8 +24,8 @@ func aMinuteAgo(traceNumber, id byte, name string, kind trace.SpanKind, destinat
 	}
 }
 
-// What other traces say about a trace's messages is known in the terminal too: the orders are
-// consumed in traces of their own, the third by billing and not by mail.
+// The terminal also shows what other traces say about a trace's messages: the orders are
+// consumed in separate traces, the third by billing and not by mail.
 func TestTraceKnowsOtherTraces(t *testing.T) {
 	kept := traceview.NewStore(traceview.Limits{})
 	for n := range byte(3) {
@@ -64,7 +64,7 @@ func TestTraceKnowsOtherTraces(t *testing.T) {
 	}
 }
 
-// What is not due yet is said, and is not what waits.
+// Tasks that are not due yet are reported, and do not count as waiting.
 func TestQueuesNotDue(t *testing.T) {
 	kept := traceview.NewStore(traceview.Limits{})
 	s := aMinuteAgo(1, 1, "enqueue emails", trace.SpanKindProducer, "emails")

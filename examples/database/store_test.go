@@ -14,7 +14,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// logbook is a driver that keeps the statements which reach the database, as its log would.
+// logbook is a driver that records the statements that reach the database, as its log
+// would.
 type logbook struct{ statements []string }
 
 func (l *logbook) Open(string) (driver.Conn, error) { return l, nil }

@@ -45,7 +45,7 @@ func TestAddressIsAURL(t *testing.T) {
 	}
 }
 
-// More tasks than a page has, and none with a trace.
+// More tasks than fit on a page, and none with a trace.
 func TestPagesAndTasksWithoutTrace(t *testing.T) {
 	addr := os.Getenv("MQTRACE_REDIS_ADDR")
 	if addr == "" {

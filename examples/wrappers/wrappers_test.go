@@ -29,7 +29,7 @@ type stage struct {
 	caller     trace.Span
 }
 
-// onBrokers runs a test on amqptest's broker and, where MQTRACE_AMQP_URL names one, on a
+// onBrokers runs a test on amqptest's broker and, if MQTRACE_AMQP_URL names one, on a
 // RabbitMQ.
 func onBrokers(t *testing.T, test func(s *stage)) {
 	t.Helper()

@@ -61,7 +61,7 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// traces are the lines that say of how many services and spans a trace is.
+// traces returns the lines with the number of services and spans of each trace.
 func traces(out string) (lines []string) {
 	for _, m := range regexp.MustCompile(`(?m)^trace \w+ · (\d+ services? · \d+ spans)`).FindAllStringSubmatch(out, -1) {
 		lines = append(lines, m[1])

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A message is published, processed by a function and settled, by three builds of one program
-// that take turns. The figures are CPU time beside that of the form by hand, the broker, which
-// is in the same process, included.
+// A message is published, processed by a function and settled, by three builds of one
+// program that take turns. The figures are CPU time relative to the version by hand,
+// including the broker, which is in the same process.
 func BenchmarkCost(b *testing.B) {
 	const messages = 5000
 	dir := b.TempDir()

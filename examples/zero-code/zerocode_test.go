@@ -34,7 +34,7 @@ import (
 
 const patience = 30 * time.Second
 
-// binaries is where the programs are, built once for all tests.
+// binaries is the directory of the programs, built once for all tests.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -63,7 +63,7 @@ func build(run func() int) (code int, err error) {
 	return run(), nil
 }
 
-// servers are what the programs need.
+// servers are the servers that the programs need.
 type servers struct {
 	amqp, redis, prefix string
 	spans               *receiver
@@ -87,7 +87,7 @@ func start(t *testing.T) servers {
 	return s
 }
 
-// remove removes what the programs have made.
+// remove removes what the programs have created.
 func (s servers) remove(t *testing.T) {
 	t.Helper()
 	conn, err := amqp.Dial(s.amqp)
@@ -113,7 +113,7 @@ func (s servers) remove(t *testing.T) {
 	}
 }
 
-// A program is one of the three that runs.
+// A program is one of the three, running.
 type program struct {
 	cmd   *exec.Cmd
 	out   output
@@ -139,8 +139,8 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// run starts a program. Its spans wait for a minute to be exported, so that what is received
-// is what it has exported at its end.
+// run starts a program. Its spans are exported only after a minute, so that what is
+// received was exported at its end.
 func (s servers) run(t *testing.T, name string, env ...string) *program {
 	t.Helper()
 	p := &program{cmd: exec.Command(filepath.Join(binaries, name)), ended: make(chan error, 1)}
@@ -186,7 +186,7 @@ func (p *program) waitFor(t *testing.T, text string) {
 	}
 }
 
-// order sends an order, as soon as there is somebody to take it.
+// order sends an order, as soon as the server accepts it.
 func order(t *testing.T, addr, id string) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
@@ -239,13 +239,13 @@ func TestOneTrace(t *testing.T) {
 	if got := s.spans.outline(s.prefix); got != strings.TrimPrefix(oneTrace, "\n") {
 		t.Errorf("got\n%s", got)
 	}
-	// It is the signal that has ended it, as if there were no handler.
+	// The signal has ended it, as if there were no handler.
 	if status, ok := shop.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
 		t.Errorf("order: %v", shop.cmd.ProcessState)
 	}
 }
 
-// A variable that is wrong is named, and the program does what it does, without traces.
+// An invalid variable is named, and the program works, without traces.
 func TestWrongSettings(t *testing.T) {
 	s, addr := start(t), freeAddr(t)
 	notify := s.run(t, "notify", "MQTRACE_RELATION=sometimes")
@@ -265,7 +265,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// What the program says last before os.Exit is exported too.
+// The last telemetry before os.Exit is exported too.
 func TestExit(t *testing.T) {
 	s := start(t)
 	p := s.run(t, "notify", "AMQP_URL=amqp://127.0.0.1:1/")
@@ -275,10 +275,10 @@ func TestExit(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	p.ended <- nil                                      // for stop
-	s.run(t, "notify").waitFor(t, "waiting for orders") // makes what remove removes
+	s.run(t, "notify").waitFor(t, "waiting for orders") // creates what remove removes
 }
 
-// Options are variables.
+// Options are set by variables.
 func TestNewTraces(t *testing.T) {
 	s, addr := start(t), freeAddr(t)
 	notify := s.run(t, "notify", "MQTRACE_RELATION=new-trace")

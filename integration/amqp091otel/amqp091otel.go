@@ -1,6 +1,6 @@
-// Package amqp091otel stands in for github.com/wzy9607/amqp091otel, which cannot be downloaded
-// everywhere, so that the diffs of docs/migration.md compile. It has the signatures that they
-// use and traces nothing.
+// Package amqp091otel stands in for github.com/wzy9607/amqp091otel, which cannot be
+// downloaded everywhere, so that the diffs in docs/migration.md compile. It has the
+// signatures that they use, and traces nothing.
 package amqp091otel
 
 import (

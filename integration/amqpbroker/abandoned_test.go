@@ -7,8 +7,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// What a channel holds when it is closed goes back to its old place. In quorum queues
-// that is before all that was not delivered yet.
+// Unacknowledged messages of a closed channel return to their old place. In quorum queues
+// that is before all messages not yet delivered.
 func TestAbandonedDeliveries(t *testing.T) {
 	eachServer(t, func(t *testing.T, url string) {
 		conn := must[*amqp.Connection](t)(amqp.Dial(url))

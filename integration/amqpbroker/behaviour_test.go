@@ -11,9 +11,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// These tests hold for the in-process broker and for RabbitMQ alike, through
-// amqp091-go as a program would use it. What can be said frame by frame stands in
-// the wire scripts of internal/amqpbroker.
+// These tests hold for the in-process broker and for RabbitMQ alike, through amqp091-go as
+// a program would use it. Behaviour frame by frame is in the wire scripts of
+// internal/amqpbroker.
 
 func TestFieldTypes(t *testing.T) {
 	eachServer(t, func(t *testing.T, url string) {

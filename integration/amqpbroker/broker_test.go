@@ -11,7 +11,7 @@ import (
 )
 
 func TestCloseTellsClients(t *testing.T) {
-	b := start(t, amqpbroker.WithCloseGrace(time.Hour)) // that a client answers ends the wait
+	b := start(t, amqpbroker.WithCloseGrace(time.Hour)) // the client's answer ends the wait
 	conn, ch := dial(t, b.URL())
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 	if _, err := ch.QueueDeclare("q", false, false, false, false, nil); err != nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// patience is for what is expected.
+// patience is how long tests wait for what they expect.
 const patience = 30 * time.Second
 
-// serverVariable names a RabbitMQ to hold the broker against.
+// serverVariable names a RabbitMQ to compare the broker with.
 const serverVariable = "MQTRACE_AMQP_URL"
 
-// eachServer runs f against the in-process broker, and against the real server
-// where one is named. That one must answer: a suite that skips proves nothing.
+// eachServer runs f against the in-process broker, and against the real server if one is
+// named. That one must answer: a suite that skips proves nothing.
 func eachServer(t *testing.T, f func(t *testing.T, url string)) {
 	t.Run("amqpbroker", func(t *testing.T) { f(t, start(t).URL()) })
 	if os.Getenv(serverVariable) != "" {
@@ -41,7 +41,7 @@ func realURL(t *testing.T) string {
 
 var uniqueNumber atomic.Int64
 
-// unique returns a name that nothing else on the server uses.
+// unique returns a name that nothing else on the server has.
 func unique(kind string) string {
 	return fmt.Sprintf("mqtrace-test-%d-%d-%s", os.Getpid(), uniqueNumber.Add(1), kind)
 }
@@ -74,7 +74,7 @@ func dial(t testing.TB, url string) (*amqp.Connection, *amqp.Channel) {
 
 var background = context.Background()
 
-// must gives v where nothing has failed.
+// must returns v, or fails the test if err is not nil.
 func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -92,7 +92,7 @@ func ok(t testing.TB, err error) {
 	}
 }
 
-// declare makes a queue that is deleted when the test ends.
+// declare declares a queue that is deleted when the test ends.
 func declare(t testing.TB, url string, ch *amqp.Channel, args amqp.Table) string {
 	t.Helper()
 	name := unique("q")
@@ -129,7 +129,7 @@ func receive(t testing.TB, deliveries <-chan amqp.Delivery) amqp.Delivery {
 	panic("unreachable")
 }
 
-// returns fails the test where what it calls does not return.
+// returns fails the test if the function that it calls does not return.
 func returns(t *testing.T, what string, call func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -144,7 +144,7 @@ func returns(t *testing.T, what string, call func()) {
 	}
 }
 
-// ended waits until a connection has been closed, and says how.
+// ended waits until a connection has been closed, and returns the reason.
 func ended(t *testing.T, closed <-chan *amqp.Error) *amqp.Error {
 	t.Helper()
 	select {

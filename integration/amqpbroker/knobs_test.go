@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// confirmed publishes and waits for the answer.
+// confirmed publishes and waits for the confirmation.
 func confirmed(t *testing.T, ch *amqp.Channel, key string, wait time.Duration) (acked bool, err error) {
 	t.Helper()
 	dc, err := ch.PublishWithDeferredConfirmWithContext(background, "", key, false, false, amqp.Publishing{})
@@ -51,7 +51,7 @@ func TestBlockPublishers(t *testing.T) {
 	deliveries := must[<-chan amqp.Delivery](t)(ch.Consume(q, "", true, false, false, false, nil))
 	blocked := conn.NotifyBlocked(make(chan amqp.Blocking, 2))
 	b.BlockPublishers("low on memory")
-	// As in RabbitMQ the message that finds the broker blocked still goes through.
+	// As in RabbitMQ, the first message sent to a blocked broker still goes through.
 	if acked, err := confirmed(t, ch, q, patience); err != nil || !acked {
 		t.Fatal(acked, err)
 	}
@@ -62,7 +62,7 @@ func TestBlockPublishers(t *testing.T) {
 	if _, err := confirmed(t, ch, q, 200*time.Millisecond); err == nil {
 		t.Error("a message went through while publishers were blocked")
 	}
-	_, other := dial(t, b.URL()) // who does not publish is not held up
+	_, other := dial(t, b.URL()) // a connection that does not publish is not held up
 	must[amqp.Queue](t)(other.QueueDeclarePassive(q, true, false, false, false, nil))
 	b.UnblockPublishers()
 	if got := <-blocked; got.Active {
@@ -72,7 +72,7 @@ func TestBlockPublishers(t *testing.T) {
 }
 
 func TestCloseWhileBlocked(t *testing.T) {
-	b := start(t, amqpbroker.WithCloseGrace(time.Hour)) // that a client answers ends the wait
+	b := start(t, amqpbroker.WithCloseGrace(time.Hour)) // the client's answer ends the wait
 	_, ch := dial(t, b.URL())
 	b.BlockPublishers("test")
 	for range 10 {

@@ -16,9 +16,9 @@ import (
 
 var long = flag.Bool("long", false, "send 200,000 messages in TestLoad rather than 20,000")
 
-// TestLoad sends messages with confirms to one queue with two consumers: none is
-// lost, each consumer sees them in order, and memory returns to where it was. It
-// prints the throughput; with -v beside RabbitMQ's where one is named.
+// TestLoad sends messages with confirms to one queue with two consumers: none is lost, each
+// consumer sees them in order, and memory returns to where it was. It prints the
+// throughput; with -v, beside RabbitMQ's if one is named.
 func TestLoad(t *testing.T) {
 	n := 20_000
 	if *long {
@@ -26,10 +26,10 @@ func TestLoad(t *testing.T) {
 	}
 	t.Run("amqpbroker", func(t *testing.T) {
 		b := start(t)
-		load(t, b.URL(), 1000) // so that what is made once counts as before
+		load(t, b.URL(), 1000) // so that one-time allocations are in the first reading
 		before := heap()
 		t.Logf("%.0f messages a second", load(t, b.URL(), n))
-		// Connections that were closed are on their way out.
+		// Closed connections may still be going away.
 		after := heap()
 		for begun := time.Now(); after > before+4<<20 && time.Since(begun) < patience; after = heap() {
 			time.Sleep(50 * time.Millisecond)
@@ -104,8 +104,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkPublishConsume is one message from a publisher to a consumer, confirms
-// included, with a thousand under way.
+// BenchmarkPublishConsume is one message from a publisher to a consumer, confirms included,
+// with a thousand in flight.
 func BenchmarkPublishConsume(b *testing.B) {
 	broker := start(b)
 	_, ch := dial(b, broker.URL())

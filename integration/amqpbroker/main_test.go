@@ -7,8 +7,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// amqp091-go's recovery sometimes forgets its own goroutines when a connection
-	// that has recovered is closed. None of the broker's runs any of these.
+	// amqp091-go's recovery sometimes forgets its own goroutines when a connection that has
+	// recovered is closed. None of the broker's goroutines runs these functions.
 	const client = "github.com/rabbitmq/amqp091-go."
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction(client+"(*Connection).watchConnection.func1"),

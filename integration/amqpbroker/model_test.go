@@ -9,8 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// TestOrderAgainstModel does what comes to mind to a queue and compares with a
-// sorted list: what returns goes to its old place.
+// TestOrderAgainstModel runs random operations on a queue and compares it with a sorted
+// list: messages that return go to their old place.
 func TestOrderAgainstModel(t *testing.T) {
 	b := start(t)
 	_, ch := dial(t, b.URL())

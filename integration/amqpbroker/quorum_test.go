@@ -9,11 +9,11 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// releases are those of RabbitMQ whose behaviour is known here. The in-process broker
+// releases are the RabbitMQ releases whose behaviour is known here. The in-process broker
 // follows the last.
 var releases = []string{"3.10", "4.0", "4.3"}
 
-// release returns which of the releases a server is, or follows.
+// release returns the one of the releases that a server is or behaves like.
 func release(t *testing.T, url string) string {
 	t.Helper()
 	conn := must[*amqp.Connection](t)(amqp.Dial(url))
@@ -31,14 +31,14 @@ func release(t *testing.T, url string) string {
 	return ""
 }
 
-// What the headers of a message from a quorum queue say at each delivery, fetched by
-// basic.get or consumed: x-acquired-count and x-delivery-count, - where there is none.
-// From 4.3 on, the former counts all that came back, and the latter what failed.
+// The headers of a message from a quorum queue at each delivery, by basic.get or to a
+// consumer: x-acquired-count and x-delivery-count, - for none. From 4.3 on, the former
+// counts all returns, and the latter failures.
 var quorumCounts = []struct {
 	before string // how the delivery before ended
 	want   map[string]string
 }{
-	{"", map[string]string{"3.10": "- 0", "4.0": "- -", "4.3": "- -"}}, // 3.10 tells a consumer nothing yet
+	{"", map[string]string{"3.10": "- 0", "4.0": "- -", "4.3": "- -"}}, // 3.10 sends a consumer neither
 	{"nack", map[string]string{"3.10": "- 1", "4.0": "- 1", "4.3": "1 -"}},
 	{"nack", map[string]string{"3.10": "- 2", "4.0": "- 2", "4.3": "2 -"}},
 	{"nack", map[string]string{"3.10": "- 3", "4.0": "- 3", "4.3": "3 -"}},
@@ -77,8 +77,8 @@ func TestQuorumCounts(t *testing.T) {
 	})
 }
 
-// A quorum queue without x-delivery-limit has a limit of 20 from 4.0 on: of all that came
-// back, and from 4.3 on of what failed. The message that exceeds it becomes a dead letter.
+// A quorum queue without x-delivery-limit has a limit of 20 from 4.0 on: of all returns,
+// and from 4.3 on of failures. A message that exceeds it is dead-lettered.
 func TestQuorumLimit(t *testing.T) {
 	kept := map[string]bool{"3.10 nack": true, "3.10 reject": true, "3.10 close": true, "4.3 nack": true}
 	eachServer(t, func(t *testing.T, url string) {
@@ -109,14 +109,14 @@ func TestQuorumLimit(t *testing.T) {
 	})
 }
 
-// take fetches or consumes one message. A queue may need a moment before it has it.
+// take fetches or consumes one message. It may take a moment to arrive.
 func take(t *testing.T, ch *amqp.Channel, q, way string) amqp.Delivery {
 	t.Helper()
 	if way == "consume" {
 		ok(t, ch.Qos(1, 0, false))
 		deliveries := must[<-chan amqp.Delivery](t)(ch.Consume(q, "c", false, false, false, false, nil))
 		d := receive(t, deliveries)
-		ok(t, ch.Cancel("c", false)) // lest it gets it back
+		ok(t, ch.Cancel("c", false)) // so that it does not get the message back
 		return d
 	}
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(10 * time.Millisecond) {
@@ -130,7 +130,7 @@ func take(t *testing.T, ch *amqp.Channel, q, way string) amqp.Delivery {
 	panic("unreachable")
 }
 
-// giveBack returns a delivery to its queue, or leaves it to who closes the channel.
+// giveBack returns a delivery to its queue, or leaves that to the end of the channel.
 func giveBack(t *testing.T, ch *amqp.Channel, d amqp.Delivery, how string) {
 	t.Helper()
 	switch how {
@@ -151,8 +151,8 @@ func counts(d amqp.Delivery) string {
 	return count("x-acquired-count") + " " + count("x-delivery-count")
 }
 
-// What is returned to a quorum queue is served before the rest, in the order in which it
-// came back. RabbitMQ 3.10 puts it behind where the queue has no limit, and so does 4.0.
+// Messages returned to a quorum queue are delivered before the rest, in the order of their
+// return. RabbitMQ 3.10 and 4.0 put them last if the queue has no limit.
 func TestQuorumOrder(t *testing.T) {
 	want := map[string]string{
 		"3.10 of 5": "20134", "3.10 not given": "34201",
@@ -164,7 +164,7 @@ func TestQuorumOrder(t *testing.T) {
 		release := release(t, url)
 		for limit, args := range limits {
 			if release == "3.10" && limit == "of none" {
-				continue // the limit of -1 that it takes is exceeded at once
+				continue // it accepts a limit of -1, which is exceeded at once
 			}
 			t.Run("limit "+limit, func(t *testing.T) {
 				_, ch := dial(t, url)

@@ -9,8 +9,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// amqp091-go's own recovery reconnects and declares everything again after the
-// broker was killed and started on the same address with nothing left.
+// amqp091-go's own recovery reconnects and declares everything again after the broker was
+// killed and started empty on the same address.
 func TestClientRecovery(t *testing.T) {
 	for _, how := range []string{"killed", "closed", "cut"} {
 		t.Run(how, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestClientRecovery(t *testing.T) {
 				defer again.Close()
 			}
 
-			// What is published before all is declared again is lost: repeat it.
+			// A message published before everything is declared again is lost: repeat it.
 			ticker := time.NewTicker(50 * time.Millisecond)
 			defer ticker.Stop()
 			timeout := time.After(2 * patience)

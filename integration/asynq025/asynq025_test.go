@@ -84,8 +84,8 @@ func TestWorkerOfAsynq025(t *testing.T) {
 	if err := worker.Wait(); err != nil {
 		t.Error(err)
 	}
-	// The task itself is whole and its trace is gone. Where a later 0.25 keeps the headers,
-	// asynqtrace's documentation can do without its warning.
+	// The task is intact, and its trace is gone. If a later 0.25 keeps the headers, the
+	// warning in asynqtrace's documentation can go.
 	if info == nil || info.State != asynq.TaskStateRetry || info.Retried != 1 || info.MaxRetry != 5 || string(info.Payload) != "payload" {
 		t.Fatalf("Redis has %+v, %v", info, err)
 	}

@@ -1,7 +1,7 @@
-// Package asynq025 holds a test of two versions of asynq on one queue: tasks of ours on
-// a worker with asynq 0.25, which knows no headers. Such a worker works on them without
-// a trace, and a task that it fails loses its headers for good. The test builds the
-// worker, a module of its own, and needs what go mod download gets:
+// Package asynq025 tests two versions of asynq on one queue: our tasks on a worker with
+// asynq 0.25, which does not know headers. Such a worker processes them without a trace,
+// and a task that fails there loses its headers for good. The test builds the worker, a
+// module of its own, and needs what go mod download gets:
 //
 //	go test -tags interop ./integration/asynq025
 package asynq025

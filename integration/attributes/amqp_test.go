@@ -15,7 +15,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// Names in the broker, and one that a broker has made up for a queue without a name.
+// Names in the broker, and one that a broker generated for a queue without a name.
 const (
 	exchange = "orders"
 	queue    = "billing"
@@ -27,7 +27,7 @@ const (
 
 var ctx = context.Background()
 
-// An amqpScene is a broker, what is declared in it, and where telemetry goes.
+// An amqpScene is a broker, what is declared in it, and the telemetry recorded.
 type amqpScene struct {
 	*testing.T
 	telemetry
@@ -65,7 +65,7 @@ func TestAMQP(t *testing.T) {
 	same(t, "exceptions", listed, s.exceptions)
 }
 
-// amqpSpan is what the page calls a span.
+// amqpSpan returns the page's name for a span.
 func amqpSpan(s sdktrace.ReadOnlySpan) string {
 	switch valueOf(s, "messaging.operation.type") {
 	case "send":
@@ -125,7 +125,7 @@ func (s *amqpScene) channel() *amqp.Channel {
 	return ch
 }
 
-// opts are all options that add anything to what is emitted.
+// opts returns all options that add to what is emitted.
 func (s *amqpScene) opts() []amqptrace.Option {
 	return []amqptrace.Option{
 		amqptrace.WithTracerProvider(s.traces), amqptrace.WithMeterProvider(s.meters), amqptrace.WithPropagators(propagator),
@@ -161,7 +161,7 @@ func (s *amqpScene) take(name string) amqp.Delivery {
 	return amqp.Delivery{}
 }
 
-// headers are those of a message with everything on.
+// headers returns the headers of a message with every option on.
 func (s *amqpScene) headers() amqp.Table {
 	_, err := s.ch.QueuePurge(queue, false)
 	s.ok(err)
@@ -170,7 +170,7 @@ func (s *amqpScene) headers() amqp.Table {
 	return s.take(queue).Headers
 }
 
-// traced is a message's headers with a context of a trace of its own.
+// traced returns the headers of a message with a trace of its own.
 func (s *amqpScene) traced() amqp.Table {
 	ctx, span := s.traces.Tracer("test").Start(ctx, "caller")
 	defer span.End()

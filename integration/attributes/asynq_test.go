@@ -19,8 +19,8 @@ import (
 
 const taskQueue = "emails"
 
-// An asynqScene is a Redis and where telemetry goes. Ticks have tracers of their own, since
-// their spans are enqueues too.
+// An asynqScene is a Redis and the telemetry recorded. Ticks have tracers of their own,
+// since their spans are enqueues too.
 type asynqScene struct {
 	*testing.T
 	telemetry
@@ -79,7 +79,7 @@ func (s *asynqScene) is(err, target error) {
 	}
 }
 
-// opts are all options that add anything to what is emitted.
+// opts returns all options that add to what is emitted.
 func (s *asynqScene) opts() []asynqtrace.Option {
 	return []asynqtrace.Option{
 		asynqtrace.WithTracerProvider(s.traces), asynqtrace.WithMeterProvider(s.meters), asynqtrace.WithPropagators(propagator),
@@ -91,7 +91,8 @@ func task(typ string, opts ...asynq.Option) *asynq.Task {
 	return asynq.NewTask(typ, nil, append([]asynq.Option{asynq.Queue(taskQueue)}, opts...)...)
 }
 
-// withBaggage is a context with a span that continues another system's trace, and baggage.
+// withBaggage returns a context with baggage and a span that continues another system's
+// trace.
 func withBaggage(t *testing.T, traces *sdktrace.TracerProvider) context.Context {
 	t.Helper()
 	ctx := propagator.Extract(ctx, propagation.MapCarrier{
@@ -110,7 +111,7 @@ func withBaggage(t *testing.T, traces *sdktrace.TracerProvider) context.Context 
 	return ctx
 }
 
-// enqueue has every outcome of an enqueue.
+// enqueue produces every outcome of an enqueue.
 func (s *asynqScene) enqueue() {
 	for _, id := range []string{"1", "1"} {
 		_, err := s.client.Enqueue(task("unique", asynq.TaskID(id)), asynq.ProcessIn(time.Hour))
@@ -134,7 +135,7 @@ func (s *asynqScene) enqueue() {
 	}
 }
 
-// aggregate has groups that carry a context, none and too many.
+// aggregate processes groups with a context, with none and with too many.
 func (s *asynqScene) aggregate() {
 	aggregated := func(queues map[string]int, tasks []*asynq.Task, to func() *asynq.Task) {
 		cfg := asynqtrace.Config(asynq.Config{
@@ -155,8 +156,8 @@ func (s *asynqScene) aggregate() {
 	aggregated(map[string]int{taskQueue: 1}, tasks[:1], func() *asynq.Task { panic("poison") })
 }
 
-// tick has ticks that overlap, one that is refused and one that fails, by the hooks that a
-// scheduler calls.
+// tick produces ticks that overlap, one that is refused and one that fails, through the
+// hooks that a scheduler calls.
 func (s *asynqScene) tick() {
 	hooks := asynqtrace.SchedulerOpts(nil, append(s.opts(), asynqtrace.WithTracerProvider(s.ticks.traces))...)
 	client := asynq.NewClient(s.redis)
@@ -182,7 +183,7 @@ func (s *asynqScene) tick() {
 	hooks.EnqueueErrorHandler(periodic, opts, err) //nolint:staticcheck // deprecated, and still called
 }
 
-// process has every outcome of an attempt.
+// process produces every outcome of an attempt.
 func (s *asynqScene) process() {
 	srv := asynq.NewServer(s.redis, asynqtrace.Config(asynq.Config{
 		Queues: map[string]int{taskQueue: 1}, LogLevel: asynq.FatalLevel,
@@ -233,7 +234,7 @@ func (s *asynqScene) process() {
 	s.until(enqueued + 2)
 }
 
-// until waits for attempts.
+// until waits until there were n attempts.
 func (s *asynqScene) until(n int) {
 	s.Helper()
 	processed := 0

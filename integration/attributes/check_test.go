@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// check compares what a package has emitted with what the page says of it.
+// check compares what a package has emitted with the page.
 func (e *emitted) check(t *testing.T, p page, pkg string) {
 	t.Helper()
 	common := p[pkg+" spans"]
@@ -21,7 +21,7 @@ func (e *emitted) check(t *testing.T, p page, pkg string) {
 			continue
 		}
 		rows := p[table]
-		if e.spans[name] != nil { // links have a table of their own alone
+		if e.spans[name] != nil { // links only have a table of their own
 			rows = slices.Concat(common, rows)
 		}
 		e.checkAttributes(t, table, e.attributes[name], rows)
@@ -59,7 +59,7 @@ func (e *emitted) check(t *testing.T, p page, pkg string) {
 	same(t, "headers of "+pkg, listed, e.headers)
 }
 
-// isOther reports whether a table is not of the attributes of one kind of span.
+// isOther reports whether a table is anything but the attributes of one kind of span.
 func isOther(name string) bool {
 	return name == "spans" || name == "kinds" || name == "metrics" || name == "metric attributes" || strings.HasPrefix(name, "values of ")
 }
@@ -90,7 +90,7 @@ func (e *emitted) checkAttributes(t *testing.T, table string, got map[string]str
 	}
 }
 
-// checkSpans compares the kinds of span with the table of them.
+// checkSpans compares the kinds of span with their table.
 func (e *emitted) checkSpans(t *testing.T, rows []row) {
 	t.Helper()
 	listed, got := make(set), make(set)
@@ -137,7 +137,7 @@ func (e *emitted) checkMetrics(t *testing.T, metrics, attributes []row) {
 	}
 }
 
-// checkValues compares the values of attributes that have a list of them on the page.
+// checkValues compares the values of those attributes whose values the page lists.
 func (e *emitted) checkValues(t *testing.T, p page, pkg string) {
 	t.Helper()
 	for table, rows := range p {

@@ -9,18 +9,18 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// getter is a host's channel that has what is in it.
+// getter is a host's channel that returns what is in it.
 type getter struct{ d amqp.Delivery }
 
 func (g getter) Get(string, bool) (amqp.Delivery, bool, error) { return g.d, true, nil }
 
-// get has every outcome of a get, from queues of all kinds of name.
+// get produces every outcome of a get, from queues with names of all kinds.
 func (s *amqpScene) get() {
 	for {
 		d, ok, err := s.consumer(queue).Get(ctx, s.ch, false)
 		s.ok(err)
 		if !ok {
-			break // all that was published, and then the empty queue
+			break // everything published, then the empty queue
 		}
 		s.ok(d.Ack(false))
 	}
@@ -35,7 +35,7 @@ func (s *amqpScene) get() {
 	}
 }
 
-// process has every settlement of a message on the broker, and its death.
+// process produces every settlement of a message on the broker, and its death.
 func (s *amqpScene) process() {
 	for _, settle := range []func(d amqp.Delivery) error{
 		func(d amqp.Delivery) error { return d.Nack(false, true) },
@@ -54,14 +54,14 @@ func (s *amqpScene) process() {
 	}()
 }
 
-// settler is the host of a delivery's settlements.
+// settler settles deliveries in place of the host.
 type settler struct{ err error }
 
 func (s settler) Ack(uint64, bool) error        { return s.err }
 func (s settler) Nack(uint64, bool, bool) error { return s.err }
 func (s settler) Reject(uint64, bool) error     { return s.err }
 
-// delivery is a message that no broker has delivered, from the default exchange.
+// delivery returns a message from the default exchange that no broker has delivered.
 func (s *amqpScene) delivery(key string) amqp.Delivery {
 	headers := s.traced()
 	headers["mqtrace-sent-at"] = strconv.FormatInt(time.Now().UnixMicro(), 10)
@@ -71,8 +71,7 @@ func (s *amqpScene) delivery(key string) amqp.Delivery {
 	}
 }
 
-// processOf has messages of a queue processed that may have one of the names that brokers
-// make up.
+// processOf processes messages of a queue, whose name may be one that a broker generated.
 func (s *amqpScene) processOf(name string) {
 	handle := s.consumer(name).Handler(func(_ context.Context, d amqp.Delivery) error { return d.Ack(false) })
 	d := s.delivery("reply")
@@ -89,8 +88,8 @@ func (s *amqpScene) processOf(name string) {
 	}
 }
 
-// batch has batches of messages that differ in everything, that are settled each in its own
-// way, and that are too many.
+// batch processes batches of messages that differ in everything, that are settled in
+// different ways, and that are too many.
 func (s *amqpScene) batch() {
 	s.ok(s.publisher(s.ch).PublishConfirmed(ctx, exchange, key, true, false, message))
 	s.ok(s.take(queue).Reject(false))
@@ -106,7 +105,7 @@ func (s *amqpScene) batch() {
 	s.ok(s.consumer(dead).BatchHandler(func(context.Context, []amqp.Delivery) error { return nil })(ctx, []amqp.Delivery{first}))
 
 	var many []amqp.Delivery
-	for range 129 { // one more than the SDK keeps links
+	for range 129 { // one more than the SDK's limit on links
 		many = append(many, s.delivery(dead))
 	}
 	s.ok(s.consumer(dead).BatchHandler(func(context.Context, []amqp.Delivery) error { return nil })(ctx, many))

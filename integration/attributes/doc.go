@@ -1,3 +1,3 @@
-// Package attributes holds the test of docs/attributes.md: what the packages emit, in every
-// operation and with every outcome, is what the page lists, and nothing else.
+// Package attributes tests docs/attributes.md: what the packages emit, in every operation
+// and with every outcome, is exactly what the page lists.
 package attributes

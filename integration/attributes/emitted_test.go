@@ -18,7 +18,7 @@ type set map[string]bool
 
 func (s set) sorted() []string { return slices.Sorted(maps.Keys(s)) }
 
-// emitted is all that a package has emitted.
+// emitted is everything that a package has emitted.
 type emitted struct {
 	attributes map[string]map[string]string // type by key, by the kind of span, or by metric
 	spans      map[string]set               // kind, operation name and type, by the kind of span
@@ -61,7 +61,7 @@ func (e *emitted) add(on string, attributes []attribute.KeyValue) {
 	}
 }
 
-// addSpans adds the spans of a scope, each kind of which nameOf names.
+// addSpans adds the spans of a scope, with nameOf giving the kind of each.
 func (e *emitted) addSpans(tel telemetry, scope string, nameOf func(sdktrace.ReadOnlySpan) string) {
 	for _, s := range tel.spans.Ended() {
 		if s.InstrumentationScope().Name != scope {

@@ -12,15 +12,15 @@ import (
 
 const pageName = "docs/attributes.md"
 
-// A page is the tables of docs/attributes.md, each by the name in the comment above it.
+// A page is the tables of docs/attributes.md, by the name in the comment above each.
 type page map[string][]row
 
-// A row is a line of a table, by the names of the columns.
+// A row is a line of a table, by column.
 type row map[string]string
 
 var checked = regexp.MustCompile(`^<!-- checked: (.+) -->$`)
 
-// readPage reads the tables of the page. One without a name would not be checked.
+// readPage reads the tables of the page. A table without a name would not be checked.
 func readPage(t *testing.T) page {
 	t.Helper()
 	text, err := os.ReadFile("../../" + pageName)
@@ -62,7 +62,7 @@ func readPage(t *testing.T) page {
 	return p
 }
 
-// cells are those of a line of a table.
+// cells returns the cells of a line of a table.
 func cells(line string) []string {
 	all := strings.Split(strings.Trim(line, "|"), "|")
 	for i := range all {
@@ -73,7 +73,7 @@ func cells(line string) []string {
 
 var quoted = regexp.MustCompile("`([^`]+)`")
 
-// words are what a cell has in backticks.
+// words returns the parts of a cell that are in backticks.
 func words(cell string) []string {
 	var all []string
 	for _, m := range quoted.FindAllStringSubmatch(cell, -1) {
@@ -82,7 +82,7 @@ func words(cell string) []string {
 	return all
 }
 
-// word is what a cell has in backticks, if that is one word.
+// word returns what a cell has in backticks, if that is one word.
 func word(cell string) string {
 	if all := words(cell); len(all) == 1 {
 		return all[0]
@@ -90,7 +90,7 @@ func word(cell string) string {
 	return ""
 }
 
-// What the page calls the types, and what an example of each looks like.
+// The page's names of the types, and what an example of each looks like.
 var types = map[string]func(example string) bool{
 	"string":   func(e string) bool { return e != "" },
 	"int":      func(e string) bool { _, err := strconv.ParseInt(e, 10, 64); return err == nil },
@@ -100,7 +100,8 @@ var types = map[string]func(example string) bool{
 	"int[]":    func(e string) bool { return strings.HasPrefix(e, "[") && !strings.Contains(e, `"`) },
 }
 
-// The levels of the conventions, and that of what is not theirs.
+// The requirement levels of the conventions, and the one for attributes that are not
+// theirs.
 var levels = []string{"Required", "Conditionally Required", "Recommended", "Opt-In", "ours"}
 
 // checkRow checks the type, the level and the example of an attribute.
@@ -121,8 +122,8 @@ func checkRow(t *testing.T, table string, r row) {
 
 var ownName = regexp.MustCompile(`"((?:mqtrace|asynq)[.-][a-z_.-]+)"`)
 
-// A name in the source that the page does not have may be emitted by what the other tests
-// do not do.
+// A name in the source that is not on the page may be emitted in a case that the other
+// tests do not have.
 func TestNamesInTheSource(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../" + pageName)

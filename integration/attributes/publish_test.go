@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// publish has every outcome of a publish.
+// publish produces every outcome of a publish.
 func (s *amqpScene) publish() {
 	pub := s.publisher(s.ch)
 	publish := func(ctx context.Context, exchange, key string) error {
@@ -55,7 +55,7 @@ func (s *amqpScene) publish() {
 	}
 }
 
-// recovering is a channel whose host says that it has been recovered.
+// recovering is a channel that reports having been recovered.
 type recovering struct {
 	*amqp.Channel
 
@@ -64,7 +64,7 @@ type recovering struct {
 
 func (r *recovering) NotifyStateChange(c chan *amqp.StateChanged) { r.states = c }
 
-// channelFunc is a channel that does as the function says.
+// channelFunc is a channel that calls the function.
 type channelFunc func() error
 
 func (f channelFunc) PublishWithDeferredConfirmWithContext(
@@ -73,7 +73,7 @@ func (f channelFunc) PublishWithDeferredConfirmWithContext(
 	return nil, f()
 }
 
-// Errors of a user's that have types of error of their own.
+// A user's errors, with error types of their own.
 type (
 	typed  struct{}
 	broken struct{}
@@ -84,7 +84,7 @@ func (typed) ErrorType() string  { return "card_declined" }
 func (broken) Error() string     { return "" }
 func (broken) ErrorType() string { panic("no type") }
 
-// fail has a publish fail with every type of error.
+// fail makes a publish fail with every error type.
 func (s *amqpScene) fail() {
 	for code := 300; code < 600; code++ {
 		switch code {

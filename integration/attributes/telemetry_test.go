@@ -14,7 +14,7 @@ import (
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// telemetry is where one package's spans and metrics go.
+// telemetry records one package's spans and metrics.
 type telemetry struct {
 	*starts
 
@@ -31,10 +31,10 @@ func newTelemetry() telemetry {
 	return tel
 }
 
-// starts has what spans were started with, by their identifiers.
+// starts keeps the attributes that spans were started with, by id.
 type starts struct{ attributes sync.Map }
 
-// OnStart keeps what a sampler sees of a span.
+// OnStart records what a sampler sees of a span.
 func (s *starts) OnStart(_ context.Context, span sdktrace.ReadWriteSpan) {
 	s.attributes.Store(span.SpanContext().SpanID(), span.Attributes())
 }
@@ -45,7 +45,7 @@ func (s *starts) OnEnd(sdktrace.ReadOnlySpan) {}
 func (s *starts) Shutdown(context.Context) error   { return nil }
 func (s *starts) ForceFlush(context.Context) error { return nil }
 
-// later returns the keys of a span that it did not have at its start.
+// later returns the keys that were added to a span after its start.
 func (s *starts) later(span sdktrace.ReadOnlySpan) []string {
 	started, _ := s.attributes.Load(span.SpanContext().SpanID())
 	var keys []string

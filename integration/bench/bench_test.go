@@ -11,8 +11,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// What takes twice the time has a ratio of two, in the table and in the picture, and a
-// limit for it. Time is the bubble's.
+// A contender that takes twice the time has a ratio of two, in the table and in the plot,
+// and is held to the limit. The clock is that of the synctest bubble.
 func TestRatio(t *testing.T) {
 	sleeper := func(name string, k kind, d time.Duration) contender {
 		return contender{name: name, kind: k, start: func(trace.TracerProvider) (work, error) {
@@ -46,7 +46,7 @@ func TestRatio(t *testing.T) {
 	})
 }
 
-// All contenders work, and servers are among them where they are named.
+// All contenders work, those on servers included if they are named.
 func TestContests(t *testing.T) {
 	for _, c := range append(onNothing(), endToEnd()...) {
 		if err := c.measure(3); err != nil {
@@ -63,8 +63,8 @@ func TestContests(t *testing.T) {
 	}
 }
 
-// A server that cannot be named is an error without its password, a message that is lost
-// one after some time, and a missing valgrind is none.
+// A bad server URL is an error that does not show its password, a lost message is an error
+// after a while, and a missing valgrind is not an error.
 func TestWhatIsMissing(t *testing.T) {
 	if _, err := onRedis("redis://:secret@host:no", queue, nil); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Error(err)

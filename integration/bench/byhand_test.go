@@ -21,7 +21,7 @@ import (
 	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
-// alike has the same work done in each way, and compares the spans and the errors.
+// alike does the same work in each way, and compares the spans and the errors.
 func alike(t *testing.T, hand, our func(ctx context.Context, tp trace.TracerProvider) error) {
 	t.Helper()
 	recorder := tracetest.NewSpanRecorder()
@@ -44,7 +44,8 @@ func alike(t *testing.T, hand, our func(ctx context.Context, tp trace.TracerProv
 
 var errFailed = errors.New("failed")
 
-// A keeping is a channel that keeps the headers of what is published, and fails.
+// A keeping is a channel that keeps the headers of what is published, and fails to publish
+// it.
 type keeping struct {
 	nowhere
 

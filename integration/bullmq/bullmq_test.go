@@ -23,7 +23,7 @@ import (
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// seen is what the Node program reports of a job.
+// seen is what the Node program reports about a job.
 type seen struct {
 	TraceID  string `json:"traceId"`
 	SpanID   string `json:"spanId"`
@@ -36,7 +36,7 @@ type seen struct {
 	} `json:"data"`
 }
 
-// newQueue names a queue of the test's own and removes it in the end.
+// newQueue returns the name of a queue that is removed when the test ends.
 func newQueue(t *testing.T) (*redis.Client, string) {
 	t.Helper()
 	addr := os.Getenv("MQTRACE_REDIS_ADDR")
@@ -90,8 +90,8 @@ func node(t *testing.T, client *redis.Client, mode, queue string) seen {
 	return s
 }
 
-// A job that Go puts into the queue, with its trace in the option tm, is worked on by
-// BullMQ in that trace and with its baggage.
+// BullMQ processes a job that Go adds to the queue, with its trace in the option tm, in
+// that trace and with its baggage.
 func TestFromGoToNode(t *testing.T) {
 	client, queue := newQueue(t)
 	sc := trace.NewSpanContext(trace.SpanContextConfig{
@@ -121,7 +121,7 @@ func TestFromGoToNode(t *testing.T) {
 	}
 }
 
-// A trace that BullMQ keeps with a job is found by Go.
+// Go finds the trace that BullMQ keeps with a job.
 func TestFromNodeToGo(t *testing.T) {
 	client, queue := newQueue(t)
 	added := node(t, client, "add", queue)

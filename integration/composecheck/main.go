@@ -1,8 +1,8 @@
-// Command composecheck reads a compose file, as the JSON that a compose parser
-// resolves it to, and checks what this project holds to: every image has a version,
-// every published port is on loopback, every service has a limit of memory and of
-// processors and a health check and starts after what it depends on is healthy, every
-// volume has a name, and every file that is mounted is there.
+// Command composecheck reads a compose file, as the JSON that a compose parser resolves it
+// to, and checks this project's rules: every image has a version, every published port is
+// on loopback, every service has a limit of memory and of processors and a health check and
+// starts after what it depends on is healthy, every volume has a name, and every mounted
+// file exists.
 //
 //	compose -format json docker-compose.yaml | go run ./integration/composecheck
 package main
@@ -47,7 +47,7 @@ type service struct {
 	} `json:"deploy"`
 }
 
-// build is an image made here. One that is made of another names that as BASE.
+// build is an image that is built here. One that is based on another names it as BASE.
 type build struct {
 	Args map[string]string `json:"args"`
 }
@@ -120,15 +120,14 @@ func (s service) faults() []string {
 			faults = append(faults, "the volume at "+v.Target+" has no name")
 		}
 		if _, err := os.Stat(v.Source); v.Type == "bind" && err != nil {
-			// Docker would make a directory of that name.
+			// Docker would create a directory of that name.
 			faults = append(faults, fmt.Sprintf("what is mounted at %s is not there: %v", v.Target, err))
 		}
 	}
 	return faults
 }
 
-// pinned reports whether an image has a digest or a tag that says a version, down to
-// the minor one at least.
+// pinned reports whether an image has a digest, or a tag with at least a minor version.
 func pinned(image string) bool {
 	if strings.Contains(image, "@sha256:") {
 		return true

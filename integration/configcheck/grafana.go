@@ -90,7 +90,7 @@ type dataSourceData struct {
 	NodeGraph                   map[string]any `yaml:"nodeGraph"`
 }
 
-// link leads to another data source.
+// link is a link to another data source.
 type link struct {
 	Name            string `yaml:"name"`
 	DatasourceUID   string `yaml:"datasourceUid"`
@@ -110,7 +110,7 @@ type traceLink struct {
 	Queries            []map[string]string `yaml:"queries"`
 }
 
-// validate expects every link to lead to a data source that is there.
+// validate checks that every link is to a data source that exists.
 func (d dataSources) validate() error {
 	uids := make(map[string]bool)
 	for _, source := range d.DataSources {

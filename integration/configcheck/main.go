@@ -1,7 +1,7 @@
-// Command configcheck checks what can be checked of deploy without the programs that
-// read it: alert rules and the dashboard's queries by Prometheus's own parsers, and the
-// YAML files strictly, by the keys that their programs document, so that a key that is
-// misspelt or in the wrong place does not go unseen.
+// Command configcheck checks the files of deploy without the programs that read them: alert
+// rules and the dashboard's queries by Prometheus's own parsers, and the YAML files
+// strictly, by the keys that their programs document, so that a misspelt or misplaced key
+// is found.
 //
 //	configcheck DEPLOY
 //	configcheck queries DEPLOY    print what is asked of Prometheus, a line for each query
@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 )
 
-// check reads one file of deploy and says what it found in it.
+// check reads one file of deploy and returns a summary of it.
 type check struct {
 	file string
 	read func(data []byte) (found string, err error)
@@ -68,7 +68,7 @@ func run(deploy string) error {
 }
 
 func (c check) run(deploy string) (found string, err error) {
-	data, err := os.ReadFile(filepath.Join(deploy, c.file)) //nolint:gosec // The caller says which directory.
+	data, err := os.ReadFile(filepath.Join(deploy, c.file)) //nolint:gosec // the caller names the directory
 	if err != nil {
 		return "", err
 	}

@@ -37,8 +37,8 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// promtool runs the tests of the alerts; each alert has one where it fires and one where it is
-// quiet.
+// promtool runs the tests of the alerts; each alert has one in which it fires and one in
+// which it does not.
 func TestAlertsHaveTests(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(deploy, rulesFile))
 	if err != nil {

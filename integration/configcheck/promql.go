@@ -42,10 +42,10 @@ func parseRules(data []byte) (rules []rulefmt.Rule, err error) {
 
 func promQL() parser.Parser { return parser.NewParser(parser.Options{}) }
 
-// variables are what Grafana puts into a query before Prometheus sees it.
+// variables are what Grafana replaces in a query before Prometheus sees it.
 var variables = strings.NewReplacer("$__rate_interval", "1m", "$system", ".*", "$destination", ".*")
 
-// dashboard is a dashboard's queries to Prometheus.
+// dashboard is a dashboard, with its queries to Prometheus.
 func dashboard(data []byte) (found string, err error) {
 	queries, err := dashboardQueries(data)
 	return fmt.Sprintf("%d queries, by Prometheus's parser", len(queries)), err
@@ -90,9 +90,9 @@ func dashboardQueries(data []byte) (queries []string, err error) {
 	return queries, nil
 }
 
-// printQueries writes what is asked of Prometheus, a line for each query.
+// printQueries prints the queries to Prometheus, one a line.
 func printQueries(deploy string) error {
-	data, err := os.ReadFile(filepath.Join(deploy, rulesFile)) //nolint:gosec // The caller says which directory.
+	data, err := os.ReadFile(filepath.Join(deploy, rulesFile)) //nolint:gosec // the caller names the directory
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// validator is a file that has more to it than keys and types.
+// validator is a file with more to check than keys and types.
 type validator interface{ validate() error }
 
-// strictly reads YAML into T and refuses keys that T does not have, keys given twice,
-// and more than one document.
+// strictly decodes YAML into T and rejects unknown keys, duplicate keys, and more than one
+// document.
 func strictly[T any](data []byte) (found string, err error) {
 	var into T
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -32,8 +32,8 @@ func strictly[T any](data []byte) (found string, err error) {
 	return "keys and types; the program has not read it", nil
 }
 
-// The types below have the keys that the files use, by the programs' documentation,
-// and grow with the files.
+// The types below have those of the documented keys that the files use, and grow with the
+// files.
 
 // https://prometheus.io/docs/prometheus/latest/configuration/configuration/
 type prometheusConfig struct {
@@ -67,8 +67,7 @@ func (c prometheusConfig) validate() error {
 	return nil
 }
 
-// https://grafana.com/docs/tempo/v3.0.x/configuration/. Tempo too refuses what it does not
-// know.
+// https://grafana.com/docs/tempo/v3.0.x/configuration/. Tempo rejects unknown keys, too.
 type tempoConfig struct {
 	Server struct {
 		HTTPListenPort int    `yaml:"http_listen_port"`

@@ -23,7 +23,7 @@ import (
 
 const root = "github.com/mqtrace/mqtrace"
 
-// packages are what programs import, and the directories of their modules.
+// packages are the packages that programs import, with the directories of their modules.
 var packages = []struct{ name, module string }{
 	{"carrier", "."},
 	{"amqptrace", "amqptrace"},
@@ -33,7 +33,7 @@ var packages = []struct{ name, module string }{
 //go:embed dependencies.md.tmpl
 var page string
 
-// A section is what comes with a package.
+// A section lists what comes with a package.
 type section struct {
 	Name string
 	Rows []*module
@@ -48,7 +48,7 @@ type module struct {
 	Use     use    `json:"-"`
 }
 
-// A use is why a module is there, the strongest reason first.
+// A use is why a module is there, in order of importance.
 type use int
 
 const (
@@ -83,7 +83,8 @@ func write(w io.Writer) error {
 	return template.Must(template.New("page").Parse(page)).Execute(w, sections)
 }
 
-// dependencies are what a package and the tests of its module need, by go.mod alone.
+// dependencies returns the modules that a package and the tests of its module need, by
+// go.mod alone.
 func dependencies(top, dir, pkg string) ([]*module, error) {
 	temp, err := os.MkdirTemp("", "dependencies-")
 	if err != nil {
@@ -116,10 +117,10 @@ func dependencies(top, dir, pkg string) ([]*module, error) {
 	return rows, nil
 }
 
-// command runs outside the workspace, for one system, so that every machine has the same
-// answer.
+// command runs outside the workspace, for one system, so that the result is the same on
+// every machine.
 func command(dir, name string, args ...string) ([]byte, error) {
-	cmd := exec.Command(name, args...) //nolint:gosec,noctx // what is written above; it ends by itself
+	cmd := exec.Command(name, args...) //nolint:gosec,noctx // the commands above, which end by themselves
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	if dir != "" {
@@ -134,8 +135,8 @@ func command(dir, name string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// add reads what go list has written about packages that are linked, or about those of
-// tests as well.
+// add reads the output of go list about the packages that are linked, or also those of
+// tests.
 func add(modules map[string]*module, list []byte, isLinked bool) error {
 	owner := make(map[string]*module) // of a package
 	var ours []string                 // imports
@@ -173,7 +174,7 @@ func add(modules map[string]*module, list []byte, isLinked bool) error {
 
 const redistribution = "Redistribution and use in source and binary forms"
 
-// licences are told by words that only they have, most of them in the first of several.
+// licences are recognized by their phrases; the first whose phrases are all there counts.
 var licences = []struct {
 	name  string
 	words []string
@@ -192,7 +193,7 @@ func licence(dir string) (string, error) {
 		return "", err
 	}
 	for _, f := range files {
-		text, err := os.ReadFile(f) //nolint:gosec // a file of the module cache
+		text, err := os.ReadFile(f) //nolint:gosec // a file in the module cache
 		if err != nil {
 			return "", err
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The page is that of the go.mod files.
+// The page is up to date with the go.mod files.
 func TestPage(t *testing.T) {
 	var got strings.Builder
 	if err := write(&got); err != nil {

@@ -1,3 +1,4 @@
-// Package documents reads the YAML that nothing else in the repository reads: the manifests in
-// docs/kubernetes.md, the entries for OpenTelemetry's registry, and the files in .github.
+// Package documents tests the YAML that nothing else in the repository reads: the manifests
+// in docs/kubernetes.md, the entries for OpenTelemetry's registry, and the files in
+// .github.
 package documents

@@ -51,10 +51,11 @@ func TestIssueForms(t *testing.T) {
 	strictly(t, root+".github/ISSUE_TEMPLATE/config.yml", &config)
 }
 
-// What Dependabot may not raise: the lowest versions that work are part of what is imported.
+// What Dependabot may not update: importers get the versions that we require, so these are
+// the lowest that work.
 var lowest = []string{".", "amqptrace", "asynqtrace", "auto", "adapters/watermilltrace"}
 
-// Modules whose versions are those that a test is about.
+// Modules whose versions a test is about.
 var pinned = []string{"integration/bench", "integration/asynq025/worker", "examples/wrappers/gocloud"}
 
 func TestDependabotKnowsEveryModule(t *testing.T) {
@@ -91,7 +92,7 @@ func TestDependabotKnowsEveryModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir := range strings.FieldsSeq(string(out)) {
-		// Below auto is what it is tried with.
+		// The modules below auto are those it is tested with.
 		if !listed[dir] && !slices.Contains(lowest, dir) && !slices.Contains(pinned, dir) &&
 			!strings.HasPrefix(dir, "auto/") && !strings.HasPrefix(dir, "examples/zero-code") {
 			t.Errorf("dependabot.yml does not say what becomes of %s", dir)
@@ -99,7 +100,7 @@ func TestDependabotKnowsEveryModule(t *testing.T) {
 	}
 }
 
-// strictly decodes a file, and fails where it has what the type does not know.
+// strictly decodes a file, and fails on fields that the type does not have.
 func strictly(t *testing.T, name string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(name)

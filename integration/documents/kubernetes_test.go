@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The kinds of others have the fields that their documentation names, as far as the page uses them.
+// Kinds that are not Kubernetes' own have those documented fields that the page uses.
 type (
 	header struct {
 		metav1.TypeMeta   `json:",inline"`
@@ -72,7 +72,7 @@ var kinds = map[string]func() any{
 
 var yamlFence = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// manifests returns the objects of the page by their kind.
+// manifests returns the objects on the page by kind.
 func manifests(t *testing.T) map[string]any {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/kubernetes.md")
@@ -109,8 +109,8 @@ func TestManifests(t *testing.T) {
 
 var reference = regexp.MustCompile(`\$\((\w+)\)`)
 
-// A variable refers only to those before it, and the attributes are what the resource of the
-// SDK would read.
+// A variable refers only to those before it, and the attributes are as the SDK's resource
+// detector would read them.
 func TestEnvironmentOfTheDeployment(t *testing.T) {
 	deployment := manifests(t)["Deployment"].(*appsv1.Deployment)
 	defined := make(map[string]bool)
@@ -132,7 +132,7 @@ func TestEnvironmentOfTheDeployment(t *testing.T) {
 	}
 }
 
-// The pipeline of the Collector names what is configured, and nothing else is.
+// The Collector's pipelines name what is configured, and nothing else is configured.
 func TestPipelineOfTheCollector(t *testing.T) {
 	config := manifests(t)["OpenTelemetryCollector"].(*collector).Spec.Config
 	pipeline := config["service"].(map[string]any)["pipelines"].(map[string]any)["traces"].(map[string]any)
@@ -149,7 +149,7 @@ func TestPipelineOfTheCollector(t *testing.T) {
 	}
 }
 
-// The object that scales refers to the others on the page.
+// The autoscaler refers to the other objects on the page.
 func TestScaling(t *testing.T) {
 	found := manifests(t)
 	scaled := found["ScaledObject"].(*scaledObject)

@@ -15,8 +15,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// A producer whose clock is another: one that is ahead has sent its messages just now,
-// one that is behind has sent them long ago. Neither costs a message or its trace.
+// A producer with a different clock: if it is ahead, messages look as if sent just now, if
+// it is behind, as if sent long ago. Neither costs a message or its trace.
 func TestClocks(t *testing.T) {
 	const within = time.Minute
 	for name, test := range map[string]struct {

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	requeueEvery = 89 // of so many messages one is requeued when it is new
+	requeueEvery = 89 // one in so many new messages is requeued
 	prefetch     = 50
 	batchSize    = 20
 	batchTime    = 10 * time.Millisecond
 )
 
-// consumers process until their connection is closed: a loop and a worker that share
-// a channel of deliveries, and one that takes batches, on a channel of its own.
+// consumers process until their connection is closed: a loop and a worker that share a
+// channel of deliveries, and a batch consumer on a channel of its own.
 func (l *load) consumers(t *testing.T, k *link) {
 	t.Helper()
 	c := amqptrace.NewConsumer(l.queue, l.spans.options()...)
@@ -63,8 +63,7 @@ func (l *load) consume(t *testing.T, k *link) <-chan amqp.Delivery {
 	return ds
 }
 
-// work processes one message. An error of its settlement means that the message will
-// come again.
+// work processes one message. If the settlement fails, the message will come again.
 func (l *load) work(_ context.Context, d amqp.Delivery) error {
 	id := number(d)
 	if id%requeueEvery == 0 && !d.Redelivered {
@@ -94,8 +93,8 @@ func (l *load) settled(done, failed string, err error) {
 	l.ledger.saw(done)
 }
 
-// collect takes what comes within batchTime of the first message; nothing once there
-// will be no more.
+// collect returns the messages that come within batchTime of the first, or nothing once the
+// deliveries have ended.
 func collect(deliveries <-chan amqp.Delivery) []amqp.Delivery {
 	d, ok := <-deliveries
 	if !ok {
@@ -120,7 +119,7 @@ func collect(deliveries <-chan amqp.Delivery) []amqp.Delivery {
 func number(d amqp.Delivery) int {
 	id, err := strconv.Atoi(d.MessageId)
 	if err != nil {
-		panic(err) // no message of ours
+		panic(err) // not our message
 	}
 	return id
 }

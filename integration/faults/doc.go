@@ -1,10 +1,10 @@
-// Package faults holds tests of amqptrace while things break: publishers that wait
-// for confirmations and consumers that acknowledge go on, with amqp091-go's recovery,
-// while their broker is killed, cut off, blocked or refuses.
+// Package faults tests amqptrace while things break: publishers that wait for confirmations
+// and consumers that acknowledge go on, with amqp091-go's recovery, while their broker is
+// killed, cut off or blocked, or refuses messages.
 //
-// Each test asserts that every confirmed message was processed at least once, that
-// every span that was started has ended and tells what the program was told, that no
-// confirmation stays pending for good, and that the goroutines are those of before.
+// Each test asserts that every confirmed message was processed at least once, that every
+// span that was started has ended with the result that the program got, that no
+// confirmation stays pending for good, and that no goroutines are left.
 //
 // Those on the in-process broker need nothing installed and are part of
 //

@@ -11,7 +11,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// badExporter is one that is slow, dead or refused.
+// badExporter is an exporter that is slow, hangs or fails.
 type badExporter struct {
 	export func() error
 	calls  atomic.Int64
@@ -24,8 +24,8 @@ func (e *badExporter) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) erro
 
 func (*badExporter) Shutdown(context.Context) error { return nil }
 
-// Behind OpenTelemetry's batch processor, what becomes of spans is nothing that a
-// message waits for: those that find the processor's queue full are dropped there.
+// With OpenTelemetry's batch processor no message waits for an export: spans that find the
+// processor's queue full are dropped.
 func TestExporters(t *testing.T) {
 	errRefused := errors.New("collector refused")
 	reported := make(chan error, 1)
@@ -36,7 +36,7 @@ func TestExporters(t *testing.T) {
 		}
 	}))
 	for name, export := range map[string]func(next, end <-chan struct{}) error{
-		// 32 spans while 300 messages come and go, however fast they do.
+		// 32 spans while 300 messages come and go, at any speed.
 		"slow": func(next, end <-chan struct{}) error {
 			select {
 			case <-end:
@@ -44,7 +44,7 @@ func TestExporters(t *testing.T) {
 			}
 			return nil
 		},
-		// It does not even look at its context.
+		// It ignores even its context.
 		"dead":    func(_, end <-chan struct{}) error { <-end; return nil },
 		"refused": func(_, _ <-chan struct{}) error { return errRefused },
 	} {
@@ -59,7 +59,7 @@ func TestExporters(t *testing.T) {
 				sdktrace.WithMaxQueueSize(64), sdktrace.WithMaxExportBatchSize(32), sdktrace.WithBatchTimeout(10*time.Millisecond))
 			l := startLoad(t, at)
 			for range rounds {
-				l.progress() // or never, where messages wait for an export
+				l.progress() // or never, if messages wait for an export
 				next <- struct{}{}
 			}
 			l.last = func() {

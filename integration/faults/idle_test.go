@@ -9,8 +9,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// A publisher that has nothing to publish while its connection comes and goes holds up
-// nothing: amqp091-go waits for whoever does not take its notifications.
+// A publisher with nothing to publish while its connection comes and goes holds up nothing.
+// amqp091-go blocks while its notifications are not received.
 func TestIdlePublisher(t *testing.T) {
 	b := startBroker(t)
 	k := dial(t, b.URL())

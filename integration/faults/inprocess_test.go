@@ -39,7 +39,7 @@ func TestConnectionsCut(t *testing.T) {
 	l.none("publish nacked")
 }
 
-// This broker keeps nothing of what it had, so messages may be lost with it.
+// This broker keeps nothing, so messages may be lost with it.
 func TestBrokerKilled(t *testing.T) {
 	b := startBroker(t)
 	l := startLoad(t, on(b))

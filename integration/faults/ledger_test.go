@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// ledger is what the program itself knows of its messages, to be held against the
+// ledger is what the program itself knows about its messages, to be compared with the
 // spans.
 type ledger struct {
 	mu        sync.Mutex
@@ -22,7 +22,7 @@ func newLedger() *ledger {
 	return &ledger{confirmed: make(map[int]bool), processed: make(map[int]int), seen: counts{}}
 }
 
-// next is the number of a new message.
+// next returns the number of a new message.
 func (l *ledger) next() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,8 +54,8 @@ func (l *ledger) process(id int) {
 	l.processed[id]++
 }
 
-// excuse is for a broker that keeps nothing: what was sent to it before it died does
-// not have to arrive.
+// excuse is for a broker that keeps nothing: messages sent to it before it died need not
+// arrive.
 func (l *ledger) excuse() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +64,7 @@ func (l *ledger) excuse() {
 	}
 }
 
-// missing are the messages that were confirmed and not processed.
+// missing returns the messages that were confirmed and not processed.
 func (l *ledger) missing() []int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

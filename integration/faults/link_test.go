@@ -11,8 +11,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// link is a connection that amqp091-go recovers. Its documentation asks programs to
-// hold off while it does: a frame sent in between breaks the new handshake.
+// link is a connection that amqp091-go recovers. Its documentation asks programs not to
+// publish meanwhile: a frame sent during the recovery breaks the new handshake.
 type link struct {
 	*amqp.Connection
 
@@ -21,7 +21,7 @@ type link struct {
 	ups  int
 
 	socket   net.Conn
-	refusing time.Time // since when the broker refuses all messages, zero if it does not
+	refusing time.Time // since when the broker has refused all messages, or zero
 }
 
 // dial connects to the first broker that answers, and so does every recovery.
@@ -30,8 +30,8 @@ func dial(t *testing.T, brokers ...string) *link {
 	return dialWith(t, time.Minute, brokers...)
 }
 
-// dialWith is dial with a heartbeat. A short one is for those who wait for it to be missed:
-// others lose connections by it that are well, where the machine is busy.
+// dialWith is dial with a heartbeat. A short one is for tests that need missed heartbeats:
+// on a busy machine, others would lose healthy connections.
 func dialWith(t *testing.T, heartbeat time.Duration, brokers ...string) *link {
 	t.Helper()
 	k := &link{open: make(chan struct{})}
@@ -80,7 +80,7 @@ func (k *link) follow(changes <-chan *amqp.StateChanged) {
 	}
 }
 
-// wait returns once the connection is open, or false where ctx is done before.
+// wait returns once the connection is open, or false if ctx is done first.
 func (k *link) wait(ctx context.Context) bool {
 	k.mu.Lock()
 	open := k.open
@@ -99,12 +99,12 @@ func (k *link) dialled(socket net.Conn) {
 	k.socket, k.refusing = socket, time.Time{}
 }
 
-// patience is for how long the broker may refuse everything.
+// patience is how long the broker may refuse everything.
 const patience = 2 * time.Second
 
-// heard notes whether the broker took a message. A channel whose first message to a
-// quorum queue came before a new leader was elected refuses all messages for as long as
-// the old leader is away (RabbitMQ 3.10), so a program has to connect anew.
+// heard records whether the broker accepted a message. A channel whose first message to a
+// quorum queue came before a new leader was elected refuses all messages while the old
+// leader is away (RabbitMQ 3.10), so a program has to reconnect.
 func (k *link) heard(taken bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -136,8 +136,8 @@ func (k *link) channel(t *testing.T) *amqp.Channel {
 
 var errStuck = errors.New("it never closes")
 
-// closed closes the connection. Whoever does not take amqp091-go's notifications holds
-// that up for good.
+// closed closes the connection. That would block for good if amqp091-go's notifications
+// were not received.
 func (k *link) closed() error {
 	done := make(chan error, 1)
 	go func() { done <- k.Close() }()

@@ -18,16 +18,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// load is publishers and consumers of one queue that go on while things break.
+// load is publishers and consumers of one queue that keep running while things break.
 type load struct {
 	t      *testing.T
 	queue  string
-	hasty  time.Duration // the patience of the publisher that has little
+	hasty  time.Duration // the timeout of the impatient publisher
 	spans  *spans
 	ledger *ledger
 	links  map[string]*link
 	cancel context.CancelFunc
-	last   func() // ends what was started after the load
+	last   func() // stops what was started after the load
 	single *amqptrace.Publisher
 
 	publishing, consuming, watching sync.WaitGroup
@@ -37,8 +37,8 @@ type load struct {
 	baseline   int
 }
 
-// brokers are where the two connections of a load go, each with those that it may
-// turn to when the first is away.
+// brokers are the addresses for the two connections of a load, each with alternatives for
+// when the first is away.
 type brokers struct {
 	publishers, consumers []string
 	queueArguments        amqp.Table
@@ -63,7 +63,8 @@ func startLoad(t *testing.T, b brokers) *load {
 	l.links = map[string]*link{
 		"publishers": dialWith(t, b.heartbeat, b.publishers...), "consumers": dialWith(t, b.heartbeat, b.consumers...),
 	}
-	// Whoever recovers first on a broker that has lost the queue finds it nevertheless.
+	// Either connection may recover first on a broker that has lost the queue: both declare
+	// it.
 	for _, name := range []string{"publishers", "consumers"} {
 		_, err := l.links[name].channel(t).QueueDeclare(l.queue, true, false, false, false, b.queueArguments)
 		if err != nil {
@@ -72,7 +73,7 @@ func startLoad(t *testing.T, b brokers) *load {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
-	t.Cleanup(func() { // of a test that has failed
+	t.Cleanup(func() { // if the test has failed
 		cancel()
 		_, _ = l.links["publishers"].Close(), l.links["consumers"].Close()
 	})
@@ -88,13 +89,13 @@ func startLoad(t *testing.T, b brokers) *load {
 	return l
 }
 
-// watch counts the channel errors that a settlement with a tag of another time gives.
+// watch counts the channel errors caused by settlements with a tag of an earlier channel.
 func (l *load) watch(ch *amqp.Channel) {
 	closings := ch.NotifyClose(make(chan *amqp.Error, 16))
 	l.watching.Go(func() {
 		for err := range closings {
 			if err.Code == amqp.FrameError {
-				continue // the host's for the end of a connection
+				continue // the host's own, at the end of a connection
 			}
 			l.ledger.saw(fmt.Sprintf("channel error %d", err.Code))
 			if err.Code == amqp.PreconditionFailed {
@@ -104,13 +105,13 @@ func (l *load) watch(ch *amqp.Channel) {
 	})
 }
 
-// pending publishes a message, and returns a function that waits for what became of it.
-// Where the broker is kept from confirming before it is called, there is a confirmation
-// that the fault finds pending. Those of the publishers may all have come when it is busy.
+// pending publishes a message, and returns a function that waits for its outcome. If the
+// broker is kept from confirming beforehand, a confirmation is certain to be pending when
+// the fault comes: on a busy machine, the publishers may have none pending.
 func (l *load) pending() (wait func()) {
 	l.t.Helper()
 	k := l.links["publishers"]
-	k.wait(context.Background()) // until it has recovered from the last one
+	k.wait(context.Background()) // until it has recovered from the last fault
 	id := l.ledger.next()
 	c, err := l.single.PublishDeferred(context.Background(), "", l.queue, true, false, message(id))
 	if err != nil {
@@ -140,7 +141,7 @@ func (l *load) eventually(what string, is func() bool) {
 	}
 }
 
-// stop ends the load and asserts what has to be so after every fault.
+// stop ends the load and asserts what must hold after every fault.
 func (l *load) stop() {
 	l.t.Helper()
 	l.cancel()
@@ -168,7 +169,7 @@ func (l *load) stop() {
 	l.print()
 }
 
-// compare holds what the spans say against what the program was told.
+// compare compares what the spans say with the results that the program got.
 func (l *load) compare() {
 	l.t.Helper()
 	for _, what := range []string{
@@ -213,7 +214,7 @@ func (l *load) print() {
 	l.t.Logf("goroutines: %d before, %d after", l.baseline, runtime.NumGoroutine())
 }
 
-// none asserts that the spans say nothing of a kind.
+// none asserts that no span has an outcome.
 func (l *load) none(what string) {
 	l.t.Helper()
 	if n := l.spans.count(what); n > 0 {
@@ -221,7 +222,7 @@ func (l *load) none(what string) {
 	}
 }
 
-// some asserts that there are spans that say so.
+// some asserts that there are spans with an outcome.
 func (l *load) some(what string) {
 	l.t.Helper()
 	if l.spans.count(what) == 0 {

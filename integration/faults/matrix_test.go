@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// Each row of docs/faults.md names tests that there are, and each test of a fault has a
-// row.
+// Each row of docs/faults.md names tests that exist, and each test of a fault has a row.
 func TestMatrix(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/faults.md")
 	if err != nil {

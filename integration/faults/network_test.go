@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestNetworkBad goes through what a network does short of being away, on one node.
+// TestNetworkBad goes through what a bad network does short of failing, on one node.
 func TestNetworkBad(t *testing.T) {
 	n, at := single(t)
 	p := startProxy(t, n.Addr(0))
@@ -17,7 +17,7 @@ func TestNetworkBad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := at
-			if name != "slow" { // of which nothing is to end a connection
+			if name != "slow" { // which must not end a connection
 				at.heartbeat = 2 * time.Second
 			}
 			l := startLoad(t, at)
@@ -31,7 +31,7 @@ func TestNetworkBad(t *testing.T) {
 	}
 }
 
-// Confirmations come later by two ways, and nothing else changes.
+// Confirmations come later by a round trip, and nothing else changes.
 func networkSlow(t *testing.T, l *load, p *proxy) {
 	p.set(func() { p.wire.latency = 100 * time.Millisecond })
 	began := time.Now()
@@ -43,7 +43,7 @@ func networkSlow(t *testing.T, l *load, p *proxy) {
 }
 
 // Eight kilobytes a second are far less than the publishers have to send: they wait, the
-// hasty one in vain, and heartbeats that come too late may end a connection.
+// hasty one in vain, and late heartbeats may end a connection.
 func networkNarrow(_ *testing.T, l *load, p *proxy) {
 	timeouts := l.ledger.count("publish timeout")
 	p.set(func() { p.wire.rate = 8 << 10 })
@@ -52,8 +52,8 @@ func networkNarrow(_ *testing.T, l *load, p *proxy) {
 	})
 }
 
-// The broker's ends are gone and the clients are not told: what they send goes nowhere,
-// until heartbeats are missed.
+// The broker's ends are gone and the clients do not learn of it: what they send goes
+// nowhere, until heartbeats are missed.
 func networkHalfOpen(_ *testing.T, l *load, p *proxy) {
 	p.orphan()
 	l.eventually("both connections recover", func() bool {
@@ -62,7 +62,8 @@ func networkHalfOpen(_ *testing.T, l *load, p *proxy) {
 	l.some("publish closed")
 }
 
-// A frame that is none ends the connection, whoever reads it, and both recover.
+// An invalid frame ends the connection, whichever end reads it, and both connections
+// recover.
 func networkGarbled(t *testing.T, l *load, p *proxy) {
 	for range times(4) {
 		for _, up := range []bool{true, false} {

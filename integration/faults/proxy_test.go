@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// proxy stands between clients and a broker and can be a bad network.
+// proxy is between clients and a broker and can act as a bad network.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -23,10 +23,10 @@ type proxy struct {
 	wire   wire
 }
 
-// pair is a client's connection and the one to the broker that goes with it.
+// pair is a client's connection and its connection to the broker.
 type pair struct {
 	client, server net.Conn
-	halfOpen       bool // the broker's is gone and the client has not been told
+	halfOpen       bool // the broker's end is gone, unknown to the client
 }
 
 func startProxy(t *testing.T, target string) *proxy {
@@ -72,13 +72,13 @@ func (p *proxy) accept() {
 	}
 }
 
-// chunk is what was read at once, and when it is to go on.
+// chunk is what one read returned, and when to pass it on.
 type chunk struct {
 	data []byte
 	due  time.Time
 }
 
-// read takes bytes from one end, up to the broker or down from it.
+// read reads from one end, up to the broker or down from it.
 func (p *proxy) read(q *pair, up bool, late chan<- chunk) {
 	defer close(late)
 	from := q.server
@@ -106,7 +106,7 @@ func (p *proxy) read(q *pair, up bool, late chan<- chunk) {
 	}
 }
 
-// write hands them on, and ends the pair where there are no more.
+// write passes them on, and ends the pair when there are no more.
 func (p *proxy) write(q *pair, up bool, late <-chan chunk) {
 	to := q.client
 	if up {
@@ -115,13 +115,13 @@ func (p *proxy) write(q *pair, up bool, late <-chan chunk) {
 	for c := range late {
 		time.Sleep(time.Until(c.due))
 		if _, err := to.Write(c.data); err != nil {
-			p.end(q, up) // what else was read goes nowhere
+			p.end(q, up) // the rest of what was read is dropped
 		}
 	}
 	p.end(q, !up)
 }
 
-// end closes both ends. That the broker is gone ends only what is not half open.
+// end closes both ends. The loss of the broker's end does not close a half-open pair.
 func (p *proxy) end(q *pair, byBroker bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +132,7 @@ func (p *proxy) end(q *pair, byBroker bool) {
 	_, _ = q.client.Close(), q.server.Close()
 }
 
-// cut resets every connection; what is under way is lost.
+// cut resets every connection; data in flight is lost.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,7 +142,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// orphan takes the broker's ends away and does not tell the clients.
+// orphan closes the broker's ends without the clients noticing.
 func (p *proxy) orphan() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +159,7 @@ func reset(c net.Conn) {
 	_ = c.Close()
 }
 
-// hush has nothing get through any more, and nobody told, until speak.
+// hush silently drops everything until speak is called.
 func (p *proxy) hush() { p.set(func() { p.silent = true }) }
 
 func (p *proxy) speak() { p.set(func() { p.silent = false }) }

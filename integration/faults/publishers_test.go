@@ -17,14 +17,14 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 const (
 	window      = 64               // messages in flight
-	returnEvery = 47               // of so many messages one has nowhere to go
-	forgetEvery = 101              // of so many confirmations one is not waited for
+	returnEvery = 47               // one in so many messages is unroutable
+	forgetEvery = 101              // one in so many confirmations is not waited for
 	forGood     = 90 * time.Second // a confirmation that takes longer never comes
 )
 
-// publishers send numbered messages until they are told to stop: one that pipelines
-// and is patient, one that pipelines and is not, and one that waits for each message,
-// on the channel of the first.
+// publishers send numbered messages until they are stopped: a patient one that pipelines,
+// an impatient one that pipelines, and one that waits for each message, on the channel of
+// the first.
 func (l *load) publishers(ctx context.Context, t *testing.T, k *link) {
 	t.Helper()
 	first, second := k.channel(t), k.channel(t)
@@ -66,13 +66,13 @@ func (l *load) pipeline(ctx context.Context, k *link, pub *amqptrace.Publisher, 
 			pending <- sent{id, c}
 		}
 		if n%4 == 0 {
-			time.Sleep(time.Millisecond) // the machine has other things to do
+			time.Sleep(time.Millisecond) // leave the machine time for the rest
 		}
 	}
 }
 
-// confirm waits for a confirmation with patience, and then for as long as it takes:
-// the program hears of the message in the end, and the span tells what it heard first.
+// confirm waits for a confirmation with patience, and then for as long as it takes: the
+// program learns the outcome in the end, and the span has what it learned first.
 func (l *load) confirm(k *link, s sent, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	err := s.confirmation.Wait(ctx)
@@ -128,7 +128,7 @@ func (l *load) oneByOne(ctx context.Context, k *link, pub *amqptrace.Publisher) 
 	}
 }
 
-// unsent notes that the host did not send a message. It is tried again as another one.
+// unsent records that the host did not send a message. It is sent again as a new one.
 func (l *load) unsent() {
 	l.ledger.saw("publish no outcome")
 	time.Sleep(time.Millisecond)
@@ -145,7 +145,7 @@ func message(id int) amqp.Publishing {
 	return amqp.Publishing{MessageId: itoa(id), DeliveryMode: amqp.Persistent, Body: []byte("order")}
 }
 
-// outcome is the word that the span of a publish should have for an error.
+// outcome returns the outcome that a publish span should have for an error.
 func outcome(err error) string {
 	switch {
 	case err == nil:

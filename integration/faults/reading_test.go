@@ -19,7 +19,7 @@ import (
 
 // reading is what the process holds while messages flow.
 type reading struct {
-	heap, resident uint64 // bytes; resident is 0 where the system does not report it
+	heap, resident uint64 // bytes; resident is 0 if the system does not report it
 	goroutines     int
 }
 
@@ -28,8 +28,8 @@ func (r reading) String() string {
 		float64(r.heap)/1e6, float64(r.resident)/1e6, r.goroutines)
 }
 
-// read waits for the goroutines of a recovery to end: there are to be no more than at
-// the first reading.
+// read waits for the goroutines of a recovery to end: there must be no more than at the
+// first reading.
 func (s *soak) read(earlier []reading) reading {
 	s.t.Helper()
 	deadline := time.Now().Add(forGood)
@@ -64,8 +64,8 @@ func resident(t *testing.T) uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// holds asserts that a figure's median has not grown by a quarter, and by more than
-// what a full window of messages comes and goes with.
+// holds asserts that a figure's median has not grown by both a quarter and the memory of a
+// full window of messages.
 func holds(t *testing.T, what string, early, late []reading, slack uint64, of func(reading) uint64) {
 	t.Helper()
 	before, after := median(early, of), median(late, of)

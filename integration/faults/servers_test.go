@@ -47,7 +47,7 @@ func TestRabbitMQKilled(t *testing.T) {
 	l.none("publish nacked")
 }
 
-// A node that shuts down tells its clients so, and they come back all the same.
+// A node that shuts down announces it to its clients, and they come back all the same.
 func TestRabbitMQStopped(t *testing.T) {
 	n, at := single(t)
 	l := startLoad(t, at)
@@ -105,7 +105,7 @@ func TestNetworkCut(t *testing.T) {
 	l.none("publish nacked")
 }
 
-// Heartbeats find out about a network in which everything disappears.
+// Heartbeats detect a network in which everything disappears.
 func TestNetworkSilent(t *testing.T) {
 	n, at := single(t)
 	p := startProxy(t, n.Addr(0))
@@ -125,8 +125,8 @@ func TestNetworkSilent(t *testing.T) {
 	l.none("publish nacked")
 }
 
-// The first leader is the publishers' own node, so that they have to turn to another.
-// Further ones are whoever was elected.
+// The first leader is the publishers' own node, so that they have to use another. Later
+// ones are whichever was elected.
 func TestQuorumLeaderKilled(t *testing.T) {
 	n := nodes.New(t)
 	n.Run("cluster", itoa(n.Port))
@@ -149,7 +149,7 @@ func TestQuorumLeaderKilled(t *testing.T) {
 	l.stop()
 }
 
-// leader is the name of the node that leads the queue.
+// leader returns the name of the queue's leader node.
 func leader(t *testing.T, n *nodes.Nodes, queue string) string {
 	t.Helper()
 	name, _, _ := strings.Cut(field(t, n, queue, "leader"), "@")
@@ -161,7 +161,7 @@ func online(t *testing.T, n *nodes.Nodes, queue string) int {
 	return strings.Count(field(t, n, queue, "online"), "@")
 }
 
-// field is what rabbitmqctl says of a queue.
+// field returns a field of a queue from rabbitmqctl.
 func field(t *testing.T, n *nodes.Nodes, queue, name string) string {
 	t.Helper()
 	for line := range strings.Lines(n.Run("ctl", "n3", "-q", "list_queues", "--no-table-headers", "name", name)) {

@@ -23,11 +23,11 @@ import (
 
 var soakMessages = flag.Int64("soak", 20_000, "messages of TestSoak")
 
-// stages is how often the soak is looked at, and its connections are cut.
+// stages is how often memory is read, and connections are cut.
 const stages = 20
 
-// backlog is how far the publisher may be ahead of the consumer: what waits in the
-// in-process broker's queue is memory of this process.
+// backlog is how far the publisher may be ahead of the consumer: messages in the in-process
+// broker's queue use this process's memory.
 const backlog = 1000
 
 // TestSoak sends many messages through publishers and consumers whose connections are
@@ -58,7 +58,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d spans started and ended", s.spans.ended.Load())
 }
 
-// soak is two connections and what goes over them.
+// soak is two connections and the messages that go over them.
 type soak struct {
 	t                     *testing.T
 	queue                 string
@@ -69,12 +69,12 @@ type soak struct {
 	publishing, consuming sync.WaitGroup
 
 	mu sync.Mutex
-	// owed are the numbers of messages that were confirmed before they were processed, or
-	// the other way round: true and false.
+	// owed has the numbers of messages of which one half is missing: true if they were
+	// confirmed and not processed yet, false for the reverse.
 	owed map[int64]bool
 }
 
-// settle keeps of the messages only those of which one half is missing.
+// settle keeps only the messages of which one half is missing.
 func (s *soak) settle(number int64, confirmed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *soak) settle(number int64, confirmed bool) {
 	}
 }
 
-// lost is how many messages were confirmed and never processed.
+// lost returns how many messages were confirmed and never processed.
 func (s *soak) lost() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func startSoak(t *testing.T, messages int64) *soak {
 		publishers: dial(t, url), consumers: dial(t, url), owed: make(map[int64]bool),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(func() { // also of a test that has failed
+	t.Cleanup(func() { // also if the test has failed
 		cancel()
 		_, _ = s.publishers.Close(), s.consumers.Close()
 		s.publishing.Wait()
@@ -178,7 +178,7 @@ func (s *soak) consume(c *amqptrace.Consumer, deliveries <-chan amqp.Delivery) {
 	}
 }
 
-// reach returns once so many messages were processed.
+// reach returns once that many messages were processed.
 func (s *soak) reach(messages int64) {
 	s.t.Helper()
 	last, since := s.processed.Load(), time.Now()
@@ -192,7 +192,7 @@ func (s *soak) reach(messages int64) {
 	}
 }
 
-// cut ends a connection under way and returns once it is recovered.
+// cut cuts a connection in use and returns once it has recovered.
 func (s *soak) cut(k *link) {
 	s.t.Helper()
 	before := k.recoveries()
@@ -206,7 +206,7 @@ func (s *soak) cut(k *link) {
 	}
 }
 
-// stop returns once all that was confirmed is processed, or will never be.
+// stop returns once all confirmed messages are processed, or never will be.
 func (s *soak) stop() {
 	s.t.Helper()
 	s.publishing.Wait()
@@ -217,7 +217,7 @@ func (s *soak) stop() {
 	s.consuming.Wait()
 }
 
-// remove deletes a queue over a connection of its own.
+// remove deletes a queue over a separate connection.
 func remove(t *testing.T, url, queue string) {
 	t.Helper()
 	conn, err := amqp.Dial(url)

@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// spans counts spans by what they say. A long run has too many to keep.
+// spans counts spans by outcome. A long run has too many to keep.
 type spans struct {
 	mu             sync.Mutex
 	started, ended int

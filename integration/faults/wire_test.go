@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// wire is what a proxy does to what passes.
+// wire is what a proxy does to the traffic.
 type wire struct {
 	latency time.Duration // each way
-	rate    int           // bytes a second each way, as many as come where zero
+	rate    int           // bytes a second each way, unlimited if zero
 
 	up, down bool // damage the next frame to the broker, or from it
-	harmed   int  // so many were damaged
+	harmed   int  // how many were damaged
 }
 
-// takes is how long so many bytes are on their way at the rate.
+// takes returns how long n bytes take at the rate of the wire.
 func (w *wire) takes(n int) time.Duration {
 	if w.rate == 0 {
 		return 0
@@ -24,9 +24,9 @@ func (w *wire) takes(n int) time.Duration {
 	return time.Duration(n) * time.Second / time.Duration(w.rate)
 }
 
-// harm damages a frame where that was asked for: the octet that it begins with on the
-// way up, the one that it ends with on the way down. AMQP has no checksum, so damage
-// within a frame's payload is nothing that a client or a broker could notice.
+// harm damages a frame if asked to: the octet that it begins with on the way up, the one
+// that it ends with on the way down. AMQP has no checksum, so neither clients nor brokers
+// can notice damage within a frame's payload.
 func (w *wire) harm(f *frames, data []byte, up bool) {
 	wanted := &w.down
 	if up {
@@ -43,13 +43,13 @@ const (
 	frameHeader    = 7 // type, channel, size
 )
 
-// frames follows where the frames of a stream of octets are.
+// frames tracks the frame boundaries in a stream of octets.
 type frames struct {
 	left int // octets until the next frame begins
 	head []byte
 }
 
-// pass goes through what passes and reports whether it has damaged it.
+// pass goes through the traffic and reports whether it has damaged it.
 func (f *frames) pass(data []byte, damage, atBegin bool) bool {
 	harmed := false
 	for i := 0; i < len(data); {

@@ -19,7 +19,7 @@ func port(addr string) string {
 	return p
 }
 
-// passed judges a message of ours that came back to us on some way through RabbitMQ.
+// passed judges a message of ours that came back to us on some route through RabbitMQ.
 func (s *scene) passed(way string, got received, published [8]byte) {
 	s.t.Helper()
 	traceparent, tracestate, tags, kind := got.survived(published)
@@ -53,7 +53,7 @@ func (s *scene) hops() {
 	s.stream()
 }
 
-// stream reads the same message twice, as only a stream lets one.
+// stream reads the same message twice, which only a stream allows.
 func (s *scene) stream() {
 	queue := s.queue(amqp.Table{"x-queue-type": "stream"})
 	published := s.publish("", queue, nil).SpanContext.SpanID()

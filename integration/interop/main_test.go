@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestMain prints what was seen. Where all tests ran, all rows have been seen.
+// TestMain prints what was seen. If all tests ran, all rows must have been seen.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()

@@ -57,13 +57,13 @@ func TestNodePublishes(t *testing.T) {
 	}
 }
 
-// deadLettered declares a queue whose given-up messages go to a second one.
+// deadLettered declares a queue whose dead letters go to a second one.
 func (s *scene) deadLettered() (queue, dead string) {
 	dead = s.queue(nil)
 	return s.queue(amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}), dead
 }
 
-// What Node does with a message of ours, its span says, and we see afterwards.
+// What Node does with our message, what its span says, and what we see afterwards.
 func TestNodeSettles(t *testing.T) {
 	s := sharedBroker(t)
 	node := start(t, s.url, "node", "amqplib.js", "parent")
@@ -124,7 +124,7 @@ func TestNodeIsSettled(t *testing.T) {
 			}
 			s.await(next)
 			again := node.do("consume", args{"queue": next})
-			// RabbitMQ 4.3 counts a reject as a failed delivery, also of the dead letter.
+			// RabbitMQ 4.3 counts a reject as a failed delivery, also on the dead letter.
 			redelivered := settle == "requeue" || settle == "reject" && s.release >= "4.3"
 			if again.Span.TraceID != sentTrace || again.Span.ParentID != published.Span.SpanID || again.Redelivered != redelivered {
 				t.Errorf("after %s: %+v", settle, again)
@@ -143,8 +143,8 @@ func dash(s string) string {
 	return s
 }
 
-// Names of attributes that the two have for one message, each published and processed
-// once by each.
+// The names of the attributes that the two set for a message, published and processed once
+// by each.
 func TestNodeAttributes(t *testing.T) {
 	s := sharedBroker(t)
 	node := start(t, s.url, "node", "amqplib.js", "parent")

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// program is a client that does what it is told, a line of JSON each way.
+// program is a client that executes commands, a line of JSON each way.
 type program struct {
 	t     *testing.T
 	name  string
@@ -26,7 +26,7 @@ type program struct {
 // args are the arguments of a command.
 type args map[string]any
 
-// answer is what a client saw.
+// answer is what a client reports.
 type answer struct {
 	Error       string            `json:"error"`
 	Headers     map[string]field  `json:"headers"`
@@ -38,7 +38,7 @@ type answer struct {
 	Span        nodeSpan          `json:"span"`
 }
 
-// field is a header's value and the client's own name of its type.
+// field is a header's value and the client's name for its type.
 type field struct {
 	Type  string `json:"type"`
 	Value string `json:"value"`
@@ -92,7 +92,7 @@ func start(t *testing.T, url, name string, arg ...string) *program {
 	return &program{t: t, name: name, stdin: stdin, lines: bufio.NewReader(stdout)}
 }
 
-// do has a client carry out a command.
+// do makes a client execute a command.
 func (p *program) do(op string, a args) answer {
 	p.t.Helper()
 	got := p.try(op, a)
@@ -102,7 +102,7 @@ func (p *program) do(op string, a args) answer {
 	return got
 }
 
-// try is do of what may fail.
+// try is do for a command that may fail.
 func (p *program) try(op string, a args) answer {
 	p.t.Helper()
 	command := map[string]any{"op": op}
@@ -125,7 +125,7 @@ func (p *program) try(op string, a args) answer {
 	return got
 }
 
-// sent is the context that messages are published in, as text. It is a remote one: the
+// sent is the context that messages are published in, as text. It is remote, as for a
 // program in the middle of a trace.
 var sent = propagation.MapCarrier{
 	"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

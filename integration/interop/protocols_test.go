@@ -37,7 +37,7 @@ func TestProtocols(t *testing.T) {
 	t.Run("Shovels", func(t *testing.T) { s.on(t).shovels(n) })
 }
 
-// on is the scene for a part of the test.
+// on returns the scene for a subtest.
 func (s *scene) on(t *testing.T) *scene {
 	t.Helper()
 	part := *s
@@ -45,7 +45,7 @@ func (s *scene) on(t *testing.T) *scene {
 	return &part
 }
 
-// came judges what a client without instrumentation has read of what published wrote.
+// came judges what a client without instrumentation has read of a message from publish.
 func came(s *scene, client string, published trace.SpanContext, headers map[string]field) {
 	s.t.Helper()
 	want := carrier.Headers(nil).Inject(
@@ -103,7 +103,8 @@ func (s *scene) amqp10(port string) {
 	p.do("publish", args{"address": address, "body": "order", "annotations": annotations})
 	arrived(s, client+"message annotations", s.consume(queue, ack))
 
-	// From AMQP 1.0 to AMQP 1.0 all is there. Before 4.0 RabbitMQ keeps it encoded.
+	// From AMQP 1.0 to AMQP 1.0 everything survives. Before 4.0, RabbitMQ keeps the message
+	// encoded.
 	p.do("publish", args{"address": address, "headers": sent, "annotations": annotations, "body": "order"})
 	d := s.get(queue)
 	for _, name := range []string{"x-amqp-1.0-app-properties", "x-amqp-1.0-message-annotations"} {
@@ -122,7 +123,8 @@ func (s *scene) amqp10(port string) {
 	}
 }
 
-// address is a queue's in AMQP 1.0 (https://www.rabbitmq.com/docs/amqp#addresses).
+// address returns a queue's address in AMQP 1.0
+// (https://www.rabbitmq.com/docs/amqp#addresses).
 func (s *scene) address(queue string) string {
 	if s.release < "4.0" {
 		return "/amq/queue/" + queue
@@ -130,7 +132,7 @@ func (s *scene) address(queue string) string {
 	return "/queues/" + queue // percent-encoded, which these names need not be
 }
 
-// mqtt has no headers to lose; a string in the message's body is the way.
+// MQTT before version 5 has no headers; a string in the message's body is the only way.
 func (s *scene) mqtt(port string) {
 	const client, inBody = "MQTT 3.1.1, Node mqtt", "MQTT 3.1.1, Node mqtt, `InjectText` in the body"
 	p := start(s.t, s.url, "node", "mqtt.js", port, "4")
@@ -155,7 +157,7 @@ func (s *scene) mqtt(port string) {
 	s.marshalled(inBody, "to Go", s.consume(queue, ack).body)
 }
 
-// mqtt5 is refused before RabbitMQ 3.13.
+// RabbitMQ refuses MQTT 5 before 3.13.
 func (s *scene) mqtt5(port string) {
 	const client = "MQTT 5, Node mqtt, user properties"
 	p := start(s.t, s.url, "node", "mqtt.js", port, "5")

@@ -25,7 +25,7 @@ import (
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// scene is a channel of a broker and what amqptrace has recorded on it.
+// scene is a channel to a broker and what amqptrace has recorded on it.
 type scene struct {
 	t       *testing.T
 	url     string
@@ -73,12 +73,12 @@ func sharedBroker(t *testing.T) *scene {
 	return newScene(t, url)
 }
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = time.Minute
 
 var sequence atomic.Int64
 
-// queue declares one that is gone after the test.
+// queue declares a queue that is deleted after the test.
 func (s *scene) queue(arguments amqp.Table) string {
 	s.t.Helper()
 	name := fmt.Sprintf("mqtrace-interop-%d-%d", os.Getpid(), sequence.Add(1))
@@ -116,7 +116,7 @@ func (s *scene) publish(exchange, key string, headers amqp.Table) tracetest.Span
 	return s.span()
 }
 
-// span takes the one span that has been recorded since it was last asked.
+// span returns the one span recorded since the last call.
 func (s *scene) span() tracetest.SpanStub {
 	s.t.Helper()
 	spans := s.spans.GetSpans()
@@ -127,7 +127,7 @@ func (s *scene) span() tracetest.SpanStub {
 	return spans[0]
 }
 
-// received is what a consumer of amqptrace has of a message.
+// received is what a consumer with amqptrace gets of a message.
 type received struct {
 	headers amqp.Table
 	body    string
@@ -172,8 +172,8 @@ func (s *scene) get(queue string) amqp.Delivery {
 
 func ack(d amqp.Delivery) error { return d.Ack(false) }
 
-// survived judges what of sent has come to a consumer of amqptrace, from the span with
-// that number.
+// survived judges what of sent has reached a consumer with amqptrace, from the span with
+// that id.
 func (got received) survived(parent trace.SpanID) (traceparent, tracestate, baggage, kind string) {
 	parented := got.span.SpanContext.TraceID().String() == sentTrace && got.span.Parent.SpanID() == parent
 	linked := len(got.span.Links) == 1 && got.span.Links[0].SpanContext.SpanID() == parent &&
@@ -215,7 +215,7 @@ func lostUnless(survived bool) string {
 	return "lost"
 }
 
-// wireType is the letter of AMQP's grammar for what amqp091-go has read.
+// wireType returns the letter that AMQP's grammar has for a value that amqp091-go has read.
 func wireType(v any) string {
 	switch v.(type) {
 	case nil:

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// seen is what the tests saw of each table.
+// seen is what the tests saw for each table.
 var seen = struct {
 	sync.Mutex
 
 	rows map[*table][][]string
 }{rows: make(map[*table][][]string)}
 
-// saw is told a row as it was seen.
+// saw records a row as it was seen.
 func (s *scene) saw(tb *table, row ...string) {
 	s.t.Helper()
 	seen.Lock()
@@ -28,7 +28,7 @@ func (s *scene) saw(tb *table, row ...string) {
 	}
 }
 
-// missing are the rows that nobody saw.
+// missing returns the rows that were not seen.
 func (tb *table) missing() [][]string {
 	return slices.DeleteFunc(slices.Clone(tb.rows), func(row []string) bool {
 		return slices.ContainsFunc(seen.rows[tb], func(s []string) bool { return slices.Equal(s[:tb.key], row[:tb.key]) })

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// table is one of docs/interop.md: what the tests expect.
+// table is a table of docs/interop.md: what the tests expect.
 type table struct {
 	columns []string
-	key     int // so many columns tell rows apart, the others hold what is seen
+	key     int // the number of columns that identify a row; the others hold what is seen
 	rows    [][]string
 	older   [][]string // rows that are different on older releases, which come first, with ", " between
 }
 
-// expected returns the row with the key of another on a release, or nil.
+// expected returns the row with the same key as another on a release, or nil.
 func (tb *table) expected(release string, row []string) []string {
 	same := func(want []string) bool { return slices.Equal(want[:tb.key], row[:tb.key]) }
 	for _, want := range tb.older {
@@ -30,7 +30,7 @@ func (tb *table) expected(release string, row []string) []string {
 
 func (tb *table) markdown(rows [][]string) string { return markdown(tb.columns, rows) }
 
-// olderMarkdown is the table of what is different on older releases.
+// olderMarkdown returns the table of differences on older releases.
 func (tb *table) olderMarkdown() string {
 	return markdown(append([]string{"RabbitMQ"}, tb.columns...), tb.older)
 }

@@ -1,6 +1,6 @@
 package interop_test
 
-// traces is what of a trace survives between a client and amqptrace.
+// traces is what survives of a trace between a client and amqptrace.
 var traces = &table{
 	columns: []string{"client or way", "direction", "traceparent", "tracestate", "baggage", "the receiver reads the header as"},
 	key:     2,
@@ -87,7 +87,7 @@ var types = &table{
 	},
 }
 
-// spanAttributes are those that the two have on their spans of one message.
+// spanAttributes are the attributes that the two have on their spans of one message.
 var spanAttributes = &table{
 	columns: []string{"attribute", "Node's spans", "amqptrace's spans"},
 	key:     1,

@@ -23,7 +23,7 @@ func spanID(t *testing.T, text string) trace.SpanID {
 }
 
 // Each type that a header's value can have goes to Node and, sent on from there, comes
-// back. None of them hides the trace that is beside it.
+// back. None of them hides the trace beside it.
 func TestNodeEchoesTypes(t *testing.T) {
 	s := sharedBroker(t)
 	node := start(t, s.url, "node", "amqplib.js", "parent")

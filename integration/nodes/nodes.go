@@ -1,5 +1,5 @@
-// Package nodes starts RabbitMQ nodes for one test, with integration/rabbitmq.sh.
-// They are the test's to kill.
+// Package nodes starts RabbitMQ nodes for one test, with integration/rabbitmq.sh. The test
+// may kill them.
 package nodes
 
 import (
@@ -18,7 +18,7 @@ import (
 
 // Nodes are RabbitMQ nodes of one test.
 type Nodes struct {
-	// Port is that of the first node, the next ones follow.
+	// Port is the port of the first node; the others have the next ones.
 	Port int
 
 	tb  testing.TB
@@ -26,7 +26,7 @@ type Nodes struct {
 	env []string
 }
 
-// New starts none. Whatever the test starts ends with it. A node has the plugins given.
+// New starts no node. Those that the test starts end with it. Each has the given plugins.
 func New(tb testing.TB, plugins ...string) *Nodes {
 	tb.Helper()
 	port := freePorts(tb)
@@ -37,7 +37,7 @@ func New(tb testing.TB, plugins ...string) *Nodes {
 	return n
 }
 
-// freePorts finds a port that is free and so are those that its nodes need.
+// freePorts returns a free port whose neighbours that the nodes need are free as well.
 func freePorts(tb testing.TB) int {
 	tb.Helper()
 	for port := 21000 + os.Getpid()%5000; port < 32000; port += 50 {
@@ -73,12 +73,12 @@ func (n *Nodes) Configure(name string, lines ...string) {
 	}
 }
 
-// Run calls the script, and fails the test where the script fails.
+// Run calls the script, and fails the test if the script fails.
 func (n *Nodes) Run(args ...string) string {
 	n.tb.Helper()
 	var out, problems bytes.Buffer
-	_, here, _, _ := runtime.Caller(0) //nolint:dogsled // the name of this file is all that is asked
-	// The arguments are those of a test, and what it starts outlives the test's context.
+	_, here, _, _ := runtime.Caller(0) //nolint:dogsled // only the file name is needed
+	// The arguments are those of a test, and the nodes outlive the test's context.
 	cmd := exec.CommandContext(context.Background(), filepath.Join(filepath.Dir(here), "..", "rabbitmq.sh"), args...) //nolint:gosec // see above
 	cmd.Env, cmd.Stdout, cmd.Stderr = n.env, &out, &problems
 	began := time.Now()
@@ -89,8 +89,8 @@ func (n *Nodes) Run(args ...string) string {
 	return out.String()
 }
 
-// URL is where the node with that index listens.
+// URL returns the URL of the node with that index.
 func (n *Nodes) URL(i int) string { return "amqp://guest:guest@" + n.Addr(i) + "/" }
 
-// Addr is the host and port of the node with that index.
+// Addr returns the host and port of the node with that index.
 func (n *Nodes) Addr(i int) string { return "127.0.0.1:" + strconv.Itoa(n.Port+i) }

@@ -18,7 +18,7 @@ import (
 	telemetry "github.com/mqtrace/mqtrace/integration/snippets"
 )
 
-// A collector keeps the names of the spans and metrics that it receives.
+// A collector records the names of the spans and metrics that it receives.
 type collector struct {
 	tracespb.UnimplementedTraceServiceServer
 
@@ -32,7 +32,8 @@ func (c *collector) Export(_ context.Context, r *tracespb.ExportTraceServiceRequ
 	return &tracespb.ExportTraceServiceResponse{}, nil
 }
 
-// metrics is the collector's other service, which has a method of the same name.
+// metrics is the collector's metrics service, a type of its own because the method has the
+// same name.
 type metrics struct {
 	metricspb.UnimplementedMetricsServiceServer
 

@@ -17,7 +17,7 @@ import (
 	telemetry "github.com/mqtrace/mqtrace/integration/snippets"
 )
 
-// A receiver keeps the paths of requests for traces, and the service that the last was of.
+// A receiver records the paths of trace requests, and the service of the last.
 type receiver struct {
 	paths   []string
 	service string
@@ -53,8 +53,8 @@ func newReceiver(t *testing.T) (r *receiver, url string) {
 	return r, server.URL
 }
 
-// record sets up the SDK for traces alone, records a span and shuts the SDK down. It returns
-// what OpenTelemetry's error handler was given: by default, that is logged.
+// record sets up the SDK for traces alone, records a span and shuts the SDK down. It
+// returns the errors given to OpenTelemetry's error handler, which logs them by default.
 func record(t *testing.T) (reported string) {
 	t.Helper()
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")
@@ -101,7 +101,7 @@ func TestNothingIsExportedWithoutShutdown(t *testing.T) {
 	}
 	_, span := otel.Tracer("test").Start(t.Context(), "a span")
 	span.End()
-	if len(r.paths) != 0 { // It waits for others, 5 s unless OTEL_BSP_SCHEDULE_DELAY says otherwise.
+	if len(r.paths) != 0 { // it waits for others, for 5 s unless OTEL_BSP_SCHEDULE_DELAY says otherwise
 		t.Errorf("requested: %q", r.paths)
 	}
 	if err := shutdown(t.Context()); err != nil || len(r.paths) != 1 {
@@ -140,7 +140,7 @@ func TestSwitchedOff(t *testing.T) {
 	}
 }
 
-// The SDK reads the variables once in a process, so that each case is a process of its own.
+// The SDK reads the variables once in a process, so each case is a separate process.
 func TestServiceName(t *testing.T) {
 	if want := os.Getenv("WANT_SERVICE_NAME"); want != "" {
 		r, url := newReceiver(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// balancer stands before the nodes, as a load balancer or a name with three addresses
-// does: a connection goes to the first of them that takes it.
+// balancer is in front of the nodes, like a load balancer or a name with three addresses: a
+// connection goes to the first node that accepts it.
 type balancer struct {
 	listener net.Listener
 
@@ -70,7 +70,7 @@ func (b *balancer) serve(client net.Conn) {
 	}
 }
 
-// prefer moves all connections to a target, while it is there.
+// prefer moves all connections to a target, as long as it is up.
 func (b *balancer) prefer(target string) {
 	b.mu.Lock()
 	b.targets = append([]string{target}, b.targets...)

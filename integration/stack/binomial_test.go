@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// falseAlarm bounds how often a test of chance fails although all is well: once in a
-// million runs for each side.
+// falseAlarm bounds how often a statistical test fails although all is well: once in a
+// million runs on each side.
 const falseAlarm = 1e-6
 
-// within gives the bounds between which the number of successes in n tries of
-// probability p lies, but for falseAlarm on each side.
+// within returns the bounds of the number of successes in n tries of probability p, except
+// with probability falseAlarm on each side.
 func within(n int, p float64) (low, high int) {
 	below := 0.0
 	for low = 0; ; low++ {
@@ -29,15 +29,15 @@ func within(n int, p float64) (low, high int) {
 	return low, high
 }
 
-// binomial is the probability of k successes in n tries.
+// binomial returns the probability of k successes in n tries.
 func binomial(n, k int, p float64) float64 {
 	gamma := func(x int) float64 { v, _ := math.Lgamma(float64(x + 1)); return v }
 	return math.Exp(gamma(n) - gamma(k) - gamma(n-k) + float64(k)*math.Log(p) + float64(n-k)*math.Log1p(-p))
 }
 
 func TestWithin(t *testing.T) {
-	// Small enough to be counted by hand: the corner has 2^-20 < falseAlarm, and with
-	// the next 21 × 2^-20.
+	// Small enough to calculate by hand: the extreme value has 2^-20 < falseAlarm, and
+	// together with the next 21 × 2^-20.
 	if low, high := within(20, 0.5); low != 1 || high != 19 {
 		t.Errorf("of 20 coins: %d to %d, want 1 to 19", low, high)
 	}

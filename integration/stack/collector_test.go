@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// decisionWait is long enough for an order to get to its email, two seconds of a slow
-// payment included, on a machine that does other things too, and short enough to wait for.
+// decisionWait is long enough for an order to get to its email on a busy machine, two
+// seconds of a slow payment included, and short enough for a test.
 const decisionWait = 12 * time.Second
 
-// collector is the Collector with deploy/collector/config.yaml.
+// collector is a Collector with deploy/collector/config.yaml.
 type collector struct {
 	*program
 
@@ -26,8 +26,8 @@ type collector struct {
 	restart func(t *testing.T)
 }
 
-// startCollector starts a Collector that sends the traces it keeps to a Jaeger, and logs
-// and metrics nowhere.
+// startCollector starts a Collector that sends the traces it keeps to a Jaeger, and drops
+// logs and metrics.
 func startCollector(t *testing.T, jaeger string, env ...string) *collector {
 	t.Helper()
 	receiver, health, own := freeAddr(t), freeAddr(t), freeAddr(t)
@@ -54,8 +54,8 @@ func startCollector(t *testing.T, jaeger string, env ...string) *collector {
 	return c
 }
 
-// metric is the sum of a metric of the Collector's own over the series that have all of
-// the labels, each written as name="value".
+// metric returns the sum of one of the Collector's own metrics over the series that have
+// all of the labels, each written as name="value".
 func (c *collector) metric(t *testing.T, name string, labels ...string) float64 {
 	t.Helper()
 	response, err := http.Get(c.metrics)
@@ -92,7 +92,7 @@ func hasAll(text string, parts []string) bool {
 	return true
 }
 
-// decisions says how many traces each policy kept.
+// decisions returns how many traces each policy kept.
 func (c *collector) decisions(t *testing.T, policies ...string) string {
 	t.Helper()
 	var words []string

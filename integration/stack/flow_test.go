@@ -18,16 +18,17 @@ import (
 	orderservice "github.com/mqtrace/mqtrace/examples/order-notification/order"
 )
 
-// ordersPerSecond is how fast orders come at most, and atOnce and backlog what keeps them
-// from coming faster than the machine works: their traces would be as long as the queues
-// then, and be kept for that.
+// ordersPerSecond is the highest rate of orders, and atOnce and backlog keep them from
+// coming faster than the machine works: their traces would then be as long as the queues,
+// and kept because of that.
 const (
 	ordersPerSecond = 150
 	atOnce          = 16
 	backlog         = 10
 )
 
-// mix is 2,000 orders. The flaky ones come first, for their second attempts take longest.
+// mix is 2,000 orders. The flaky ones come first, because their second attempts take
+// longest.
 func mix() []kind {
 	var kinds, rest []kind
 	for _, part := range []struct {
@@ -38,7 +39,7 @@ func mix() []kind {
 	}
 	kinds = slices.Repeat([]kind{flaky}, 100)
 	for i := range rest {
-		kinds = append(kinds, rest[i*617%len(rest)]) // no common divisor: each once
+		kinds = append(kinds, rest[i*617%len(rest)]) // coprime, so each comes once
 	}
 	return kinds
 }
@@ -53,7 +54,7 @@ type flow struct {
 	services   *services
 	neighbours *neighbours
 	orders     []order
-	kept       map[string]*trace // by Jaeger
+	kept       map[string]*trace // from Jaeger
 }
 
 func TestSampling(t *testing.T) {
@@ -94,7 +95,7 @@ func TestSampling(t *testing.T) {
 	f.services.stop(t)
 	f.neighbours.leave()
 	t.Logf("kept by policy: %s", f.collector.decisions(t, "errors", "slow", "waited-in-queue", "dead-lettered", "given-up", "rest"))
-	// It decides on what it has and hands it on before it ends.
+	// It decides about its traces and exports them before it ends.
 	f.collector.terminate(t)
 	f.kept = f.jaeger.traces(t)
 
@@ -116,7 +117,7 @@ func (f *flow) keepUp(inspector *asynq.Inspector) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if !slices.Contains(queues, f.services.EmailQueue()) { // there was no email yet
+		if !slices.Contains(queues, f.services.EmailQueue()) { // no email so far
 			return events.Messages < backlog
 		}
 		emails, err := inspector.GetQueueInfo(f.services.EmailQueue())
@@ -127,7 +128,7 @@ func (f *flow) keepUp(inspector *asynq.Inspector) {
 	})
 }
 
-// awaitEmails waits until all that was sent has come to its end.
+// awaitEmails waits until every order has been finished.
 func (f *flow) awaitEmails() {
 	for _, o := range f.orders {
 		eventually(f.T, "the trace of a "+o.name+" order is complete: "+o.trace, func() bool {
@@ -146,7 +147,7 @@ func (f *flow) awaitEmails() {
 	}
 }
 
-// checkTruth sees to it that the other checks are about something.
+// checkTruth makes sure that the other checks are not vacuous.
 func (f *flow) checkTruth(t *testing.T) {
 	expect := func(what, reason string, ids ...string) {
 		t.Helper()
@@ -185,7 +186,7 @@ func (f *flow) checkTruth(t *testing.T) {
 	}
 }
 
-// checkKept holds what Jaeger has against what was sent.
+// checkKept compares what Jaeger has with what was sent.
 func (f *flow) checkKept(t *testing.T) {
 	noise := make(map[string]bool)
 	for _, id := range f.neighbours.noise {
@@ -264,7 +265,7 @@ func (f *flow) checkPaths(t *testing.T) {
 	}
 }
 
-// checkLate is about a trace that was judged, by chance alone, before it failed.
+// checkLate checks traces that were decided, by chance alone, before they failed.
 func (f *flow) checkLate(t *testing.T) {
 	for _, id := range f.neighbours.late {
 		tr := f.recorder.trace(id)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// jaeger is Jaeger, with nothing in it yet.
+// jaeger is an empty Jaeger.
 type jaeger struct {
 	*program
 
@@ -28,7 +28,7 @@ func startJaeger(t *testing.T) *jaeger {
 	return j
 }
 
-// traces are all traces that Jaeger has, asked service by service as its page does.
+// traces returns all traces that Jaeger has, queried service by service as its UI does.
 func (j *jaeger) traces(t *testing.T) map[string]*trace {
 	t.Helper()
 	var services struct{ Data []string }
@@ -44,7 +44,7 @@ func (j *jaeger) traces(t *testing.T) map[string]*trace {
 	return found
 }
 
-// jaegerTrace is a trace in the format of Jaeger's page, which has each span once.
+// jaegerTrace is a trace in the format of Jaeger's UI, which has each span once.
 type jaegerTrace struct {
 	TraceID string
 	Spans   []struct {
@@ -58,8 +58,8 @@ func (in jaegerTrace) trace() *trace {
 	tr := &trace{}
 	for _, s := range in.Spans {
 		out := &span{id: s.SpanID, name: s.OperationName, service: in.Processes[s.ProcessID].ServiceName}
-		// The parent comes first. Where a link has it too, as with messages, Jaeger's page
-		// gets one reference for both, of the link's type, FOLLOWS_FROM.
+		// The parent comes first. If there is also a link to it, as with messages, Jaeger's
+		// UI gets one reference for both, of the link's type, FOLLOWS_FROM.
 		if len(s.References) > 0 && s.References[0].TraceID == in.TraceID {
 			out.parent = s.References[0].SpanID
 		}

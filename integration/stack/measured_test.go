@@ -20,7 +20,7 @@ import (
 	rabbitmq "github.com/mqtrace/mqtrace/integration/nodes"
 )
 
-// What the service calls itself that measures.
+// The name of the measuring service.
 const (
 	measured    = "billing-service"
 	namespace   = "shop"
@@ -31,7 +31,7 @@ const (
 
 var errRefused = errors.New("refused")
 
-// measure has the packages measure all that they can, of messages that fare well and of
+// measure makes the packages record all of their metrics, for messages that succeed and
 // others, until the test ends. The environment says where the metrics go.
 func measure(t *testing.T, env ...string) {
 	t.Helper()
@@ -50,7 +50,7 @@ func measure(t *testing.T, env ...string) {
 		asynqtrace.WithMeterProvider(tel.MeterProvider), asynqtrace.WithTracerProvider(tel.TracerProvider), asynqtrace.WithQueueTime(),
 	}
 	s := &shift{tel: tel, tasks: asynqtrace.NewClient(asynq.NewClient(redis), traced...)}
-	// A handler knows its queue from the server alone.
+	// A handler learns its queue only from the server.
 	server := asynq.NewServer(redis, asynq.Config{LogLevel: asynq.FatalLevel, TaskCheckInterval: 50 * time.Millisecond})
 	mux := asynq.NewServeMux()
 	mux.Use(asynqtrace.Middleware(traced...))
@@ -77,7 +77,7 @@ func measure(t *testing.T, env ...string) {
 	})
 }
 
-// shift is the work of a service, over and over.
+// shift does the work of a service, over and over.
 type shift struct {
 	tel   *telemetry.Telemetry
 	tasks *asynqtrace.Client
@@ -104,7 +104,7 @@ func (s *shift) work(ctx context.Context) {
 	}
 }
 
-// acknowledger is a channel that takes every acknowledgement.
+// acknowledger accepts every acknowledgement.
 type acknowledger struct{ amqp.Acknowledger }
 
 func (acknowledger) Ack(uint64, bool) error { return nil }
@@ -122,8 +122,8 @@ func (c *channel) PublishWithDeferredConfirmWithContext(
 	return nil, c.err
 }
 
-// startScrapedRabbitMQ starts a node with the plugin that docker-compose.yaml's image has,
-// and returns where that shows its metrics.
+// startScrapedRabbitMQ starts a node with the Prometheus plugin, as docker-compose.yaml's
+// image has it, and returns the address of its metrics.
 func startScrapedRabbitMQ(t *testing.T) string {
 	t.Helper()
 	n := rabbitmq.New(t, "rabbitmq_prometheus")

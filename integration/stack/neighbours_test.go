@@ -29,8 +29,8 @@ type spanContext = oteltrace.SpanContext
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// neighbours are other programs of the company. They use the same Collector and do what
-// the example takes care not to do, such as tracing health checks, or have messages wait.
+// neighbours are the company's other programs. They use the same Collector and do what the
+// example takes care not to do, such as tracing health checks, or leave messages waiting.
 type neighbours struct {
 	t      *testing.T
 	sdk    *sdktrace.TracerProvider
@@ -43,7 +43,7 @@ type neighbours struct {
 	noise                 []string // ids of traces
 	failingNoise          []string
 	poison, expired, late []string
-	waitingSince          []oteltrace.SpanContext // of those who sent messages that wait
+	waitingSince          []oteltrace.SpanContext // of the senders of waiting messages
 }
 
 func newNeighbours(t *testing.T, s *services, otlp string) *neighbours {
@@ -85,7 +85,8 @@ func (n *neighbours) root(name string, took time.Duration, status codes.Code, at
 	return root.SpanContext()
 }
 
-// makeNoise has health checks, scrapes, introspection and polls traced. Some fail and some hang.
+// makeNoise traces health checks, scrapes, introspection and polls. Some fail and some
+// hang.
 func (n *neighbours) makeNoise(each int) {
 	for _, probe := range []attribute.KeyValue{
 		attribute.String("url.path", "/healthz"),
@@ -104,7 +105,7 @@ func (n *neighbours) makeNoise(each int) {
 	}
 }
 
-// publish publishes in a trace of its own, and returns that.
+// publish publishes in a new trace, and returns it.
 func (n *neighbours) publish(publisher *amqptrace.Publisher, exchange, key, body string) oteltrace.SpanContext {
 	n.t.Helper()
 	ctx, span := n.tracer.Start(context.Background(), "import orders")
@@ -125,7 +126,7 @@ func (n *neighbours) sendPoison(many int) {
 	}
 }
 
-// letExpire has messages dead-lettered without anything having failed.
+// letExpire lets messages be dead-lettered without a failure.
 func (n *neighbours) letExpire(many int) {
 	queue := n.queue("expiring", amqp.Table{
 		"x-message-ttl": int32(1), "x-dead-letter-exchange": n.topology.DeadLetterExchange,
@@ -136,8 +137,9 @@ func (n *neighbours) letExpire(many int) {
 	}
 }
 
-// letWait publishes messages whose consumer begins when they have waited for longer than
-// a trace is waited for, and so starts traces of its own. It returns when all are consumed.
+// letWait publishes messages whose consumer starts only when they have waited longer than
+// the Collector waits for a trace, and so starts new traces. It returns when all are
+// consumed.
 func (n *neighbours) letWait(many int) {
 	n.t.Helper()
 	queue := n.queue("waiting", nil)
@@ -169,7 +171,7 @@ func (n *neighbours) queue(name string, arguments amqp.Table) string {
 	return name
 }
 
-// failLate ends a trace, well as it seems, and has something in it fail later.
+// failLate ends a trace, seemingly well, in which something fails later.
 func (n *neighbours) failLate(root oteltrace.SpanContext) {
 	_, span := n.tracer.Start(oteltrace.ContextWithRemoteSpanContext(context.Background(), root), "late")
 	span.SetStatus(codes.Error, "too late")
@@ -177,7 +179,7 @@ func (n *neighbours) failLate(root oteltrace.SpanContext) {
 	n.late = append(n.late, root.TraceID().String())
 }
 
-// leave sends what is left.
+// leave sends the remaining spans.
 func (n *neighbours) leave() {
 	n.t.Helper()
 	if err := n.sdk.Shutdown(context.Background()); err != nil {

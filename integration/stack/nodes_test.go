@@ -13,8 +13,8 @@ import (
 
 const vhost = "shop" // of definitions.json
 
-// nodes are a cluster of three RabbitMQ nodes, by integration/rabbitmq.sh, configured
-// like those of deploy/scale.
+// nodes is a cluster of three RabbitMQ nodes, by integration/rabbitmq.sh, configured like
+// those of deploy/scale.
 type nodes struct {
 	t    *testing.T
 	env  []string
@@ -30,13 +30,13 @@ func startNodes(t *testing.T) *nodes {
 		"MQTRACE_RABBITMQ_CONF="+joined(t, "../../deploy/rabbitmq/20-mqtrace.conf", "../../deploy/scale/rabbitmq.conf"))
 	t.Cleanup(func() { n.script("clean") })
 	n.script("cluster", itoa(n.port))
-	// A copy, since programs of integration/servers.sh see nothing of this directory.
+	// A copy, since programs of integration/servers.sh cannot see this directory.
 	n.script("ctl", "n1", "-q", "import_definitions", joined(t, "../../deploy/scale/definitions.json"))
 	n.script("ctl", "n1", "-q", "set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
 	return n
 }
 
-// joined is a new file of what is in others, as RabbitMQ reads those of its conf.d.
+// joined returns a new file that concatenates others, as RabbitMQ reads its conf.d.
 func joined(t *testing.T, paths ...string) string {
 	t.Helper()
 	var all []byte
@@ -54,7 +54,7 @@ func joined(t *testing.T, paths ...string) string {
 	return path
 }
 
-// freePorts finds a port that is free and so are those that its nodes need.
+// freePorts returns a free port whose neighbours that the nodes need are free as well.
 func freePorts(t *testing.T) int {
 	t.Helper()
 	for port := 27000 + os.Getpid()%2000; port < 32000; port += 50 {
@@ -75,7 +75,7 @@ func freePorts(t *testing.T) int {
 	return 0
 }
 
-// script fails the test where rabbitmq.sh does.
+// script runs rabbitmq.sh and fails the test if that fails.
 func (n *nodes) script(args ...string) string {
 	n.t.Helper()
 	cmd := exec.Command("../rabbitmq.sh", args...)
@@ -91,8 +91,8 @@ func (n *nodes) script(args ...string) string {
 	return string(out)
 }
 
-// queue is what rabbitmqctl says of a queue: the type, the leader and the members that
-// are online.
+// queue returns what rabbitmqctl reports about a queue: the type, the leader and the
+// members that are online.
 func (n *nodes) queue(via, name string) (kind, leader string, online int) {
 	n.t.Helper()
 	out := n.script("ctl", via, "-q", "list_queues", "-p", vhost, "--no-table-headers", "name", "type", "leader", "online")

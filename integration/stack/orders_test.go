@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// kind is a way for an order to go.
+// kind is a course that an order can take.
 type kind struct {
 	name              string
 	email, token, sku string
 	status            int    // of the answer
 	emails            int    // attempts to send one
-	reason            string // to keep its trace, whatever else happens to it
+	reason            string // why its trace is kept, whatever else happens to it
 }
 
 var (
@@ -42,12 +42,12 @@ func (k kind) body() string {
 		`","items":[{"sku":"` + or(k.sku, "tea") + `","quantity":1}]}`
 }
 
-// order is one that was answered, or was not.
+// order is an order that was sent, answered or not.
 type order struct {
 	kind
 
 	trace    string
-	answered int // status, 0 where there was none
+	answered int // status, or 0 if there was none
 	took     time.Duration
 }
 
@@ -58,7 +58,7 @@ const maxInFlight = 64
 type customers struct {
 	client *http.Client
 	url    string
-	atOnce int // so many orders wait for their answers at most
+	atOnce int // how many orders may wait for their answers
 
 	mu     sync.Mutex
 	orders []order
@@ -71,8 +71,8 @@ func newCustomers(t *testing.T, url string) *customers {
 	return &customers{url: url, atOnce: maxInFlight, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
 }
 
-// send sends orders at a rate, or as fast as the machine allows if that is slower, until
-// there are no more or ctx ends. It returns when all are answered.
+// send sends orders at a rate, or as fast as the machine can if that is slower, until there
+// are no more or ctx ends. It returns when all are answered.
 func (c *customers) send(ctx context.Context, perSecond int, orders func(i int) (kind, bool)) {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
@@ -117,7 +117,7 @@ func (c *customers) place(k kind) {
 	c.orders = append(c.orders, o)
 }
 
-// answered are the orders that got the answer that they should, as far as they did.
+// answered returns the orders that got the answer they should have.
 func (c *customers) answered() []order {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	steadyRate = 60 // orders a second, of which a slow machine is capable too
-	// phaseOrders is how many orders are answered in a phase at least. How long that takes
-	// is the machine's.
+	steadyRate = 60 // orders a second, which even a slow machine can do
+	// phaseOrders is the least number of orders answered in a phase. How long that takes
+	// depends on the machine.
 	phaseOrders = 3 * steadyRate
 	// maxGrowth, in MiB, is several times what a full queue of spans takes.
 	maxGrowth = 100
 )
 
-// hangForever has no export end by itself while the test runs: an order that waits for
-// one is not answered in the time that customers have, however fast the machine is.
+// hangForever is an export timeout longer than the test: an order that waits for an export
+// is not answered in the time that customers have, however fast the machine is.
 var hangForever = []string{"OTEL_EXPORTER_OTLP_TIMEOUT=3600000", "OTEL_BSP_EXPORT_TIMEOUT=3600000"}
 
 // watched is a load whose orders are counted phase by phase, while the services' memory
@@ -35,14 +35,14 @@ type watched struct {
 	services  *services
 }
 
-// during is what a phase was like.
+// during is what was measured in a phase.
 type during struct {
 	rate    float64 // orders a second that were answered as they should
 	slowest time.Duration
-	memory  map[string]float64 // the most that a service had, in MiB
+	memory  map[string]float64 // the most each service used, in MiB
 }
 
-// phase ends when its orders are answered and it has come to be what it is about.
+// phase ends when its orders are answered and its condition holds.
 func (w *watched) phase(name string, until func() bool) during {
 	w.Helper()
 	before, began := len(w.customers.answered()), time.Now()
@@ -64,11 +64,11 @@ func (w *watched) phase(name string, until func() bool) during {
 	return d
 }
 
-// always is for a phase that is about its orders alone.
+// always is the condition of a phase without one.
 func always() bool { return true }
 
-// compare holds a phase against one in which all was well. The rate is for docs/growing.md
-// and not compared: it is the machine's as much as the services'.
+// compare compares a phase with one in which all was well. The rate is for docs/growing.md
+// and not compared: it depends on the machine as much as on the services.
 func (w *watched) compare(name string, well, d during) {
 	w.Helper()
 	w.Logf("%s: %.2f of the rate before", name, d.rate/well.rate)
@@ -80,7 +80,7 @@ func (w *watched) compare(name string, well, d during) {
 }
 
 // The Collector is killed, started again, and stopped from answering. Orders go on, none
-// waits for it, and every span is either taken by the Collector or counted as lost.
+// waits for it, and every span is either accepted by the Collector or counted as lost.
 func TestCollectorAway(t *testing.T) {
 	j := startJaeger(t)
 	c := startCollector(t, j.otlp, "SAMPLING_DECISION_WAIT=2s")
@@ -153,7 +153,7 @@ func (w *watched) checkBooks(books *accountant) {
 	}
 }
 
-// checkTracesSince sees to it that the services and the Collector are back at work.
+// checkTracesSince checks that the services and the Collector work again.
 func (w *watched) checkTracesSince(first int, c *collector, j *jaeger) {
 	w.Helper()
 	w.services.stop(w.T)

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what takes a moment, or more on a machine that
-// does other things too.
+// patience is how long a test waits for what normally takes a moment, to allow for a busy
+// machine.
 const patience = 2 * time.Minute
 
 // program is a program of the stack, running.
@@ -31,8 +31,8 @@ type program struct {
 	done chan struct{}
 }
 
-// run starts a program, which ends with the test. Of the environment's variables that
-// mean something to any of the programs, it has only those that are given.
+// run starts a program, which ends with the test. Of the environment variables that any of
+// the programs reads, it gets only those given.
 func run(t *testing.T, name, path string, env []string, args ...string) *program {
 	t.Helper()
 	p := &program{name: name, cmd: exec.Command(path, args...), log: &buffer{}, done: make(chan struct{})}
@@ -102,7 +102,7 @@ func (p *program) kill(t *testing.T) {
 	<-p.done
 }
 
-// memory is the resident set, in MiB.
+// memory returns the resident set size, in MiB.
 func (p *program) memory(t *testing.T) float64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
@@ -150,10 +150,10 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// nextPort is below those that the kernel gives to connections.
+// nextPort is below the kernel's range of ephemeral ports.
 var nextPort atomic.Int32
 
-// freeAddr returns an address on which nothing listens, a new one each time.
+// freeAddr returns an address on which nothing listens, a different one each time.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	nextPort.CompareAndSwap(0, 20_000+int32(os.Getpid()%40)*100)
@@ -168,7 +168,7 @@ func freeAddr(t *testing.T) string {
 	return ""
 }
 
-// built is a program that build.sh has made.
+// built returns the path of a program that build.sh has built.
 func built(t *testing.T, name string) string {
 	t.Helper()
 	dir := os.Getenv("MQTRACE_STACK_DIR")
@@ -186,7 +186,7 @@ func built(t *testing.T, name string) string {
 	return path
 }
 
-// buffer keeps what a program prints.
+// buffer holds the output of a program.
 type buffer struct {
 	mu   sync.Mutex
 	data bytes.Buffer
@@ -204,7 +204,7 @@ func (b *buffer) String() string {
 	return b.data.String()
 }
 
-// tail is the last n lines, or what fits on a screen of them.
+// tail returns the last n lines, or as much of them as fits on a screen.
 func (b *buffer) tail(n int) string {
 	lines := strings.Split(b.String(), "\n")
 	lines = lines[max(0, len(lines)-n):]

@@ -19,24 +19,24 @@ import (
 	"time"
 )
 
-// prometheus is a Prometheus with what deploy/prometheus and docker-compose.yaml say.
+// prometheus is a Prometheus configured by deploy/prometheus and docker-compose.yaml.
 type prometheus struct {
 	*program
 
 	url string
 }
 
-// packaged is the Prometheus of integration/servers.sh, where it has been built.
+// packaged returns the Prometheus of integration/servers.sh, if it has been built.
 func packaged() (command []string, ok bool) {
 	command = []string{"../servers.sh", "exec", "current", "/usr/bin/prometheus"}
 	return command, exec.Command(command[0], append(command[1:], "--version")...).Run() == nil
 }
 
-// startPrometheus starts one that looks more often than deploy/prometheus says, for what
-// that file calls collector:8889 and the like at the addresses given.
+// startPrometheus starts a Prometheus that scrapes more often than deploy/prometheus says,
+// with the given addresses in place of collector:8889 and the like.
 func startPrometheus(t *testing.T, command []string, targets map[string]string) *prometheus {
 	t.Helper()
-	dir := t.TempDir() // in /tmp, for of this directory a program of integration/servers.sh sees nothing
+	dir := t.TempDir() // in /tmp, because programs of integration/servers.sh cannot see this directory
 	config := read(t, "../../deploy/prometheus/prometheus.yml")
 	changes := map[string]string{
 		"/etc/prometheus/rules/*.yml": dir + "/alerts.yml",
@@ -44,7 +44,7 @@ func startPrometheus(t *testing.T, command []string, targets map[string]string) 
 		"evaluation_interval: 15s":    "evaluation_interval: 1s",
 	}
 	for _, target := range []string{"collector:8889", "collector:8888", "rabbitmq:15692"} {
-		changes[target] = cmp.Or(targets[target], "127.0.0.1:1") // where nobody is
+		changes[target] = cmp.Or(targets[target], "127.0.0.1:1") // nothing listens there
 	}
 	for is, becomes := range changes {
 		if !strings.Contains(config, is) {
@@ -64,8 +64,8 @@ func startPrometheus(t *testing.T, command []string, targets map[string]string) 
 	return p
 }
 
-// prometheusFlags are those of docker-compose.yaml that make it do more, as far as it knows
-// them: Debian's takes no OTLP.
+// prometheusFlags returns the flags of docker-compose.yaml that enable features, as far as
+// the binary knows them: Debian's has no OTLP receiver.
 func prometheusFlags(t *testing.T, command []string) (flags []string) {
 	t.Helper()
 	help, _ := exec.Command(command[0], append(command[1:], "--help")...).CombinedOutput()
@@ -97,8 +97,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// get decodes the data that Prometheus's API answers with. A query that it does not
-// understand fails the test.
+// get decodes the data of an answer of Prometheus's API. An invalid query fails the test.
 func (p *prometheus) get(t *testing.T, path string, form url.Values, data any) {
 	t.Helper()
 	response, err := http.Get(p.url + "/api/v1/" + path + "?" + form.Encode())
@@ -125,7 +124,7 @@ func (p *prometheus) version(t *testing.T) string {
 	return build.Version
 }
 
-// ask returns the labels of the series that a query has now.
+// ask returns the labels of the series that a query currently returns.
 func (p *prometheus) ask(t *testing.T, query string) (series []map[string]string) {
 	t.Helper()
 	var answer struct {
@@ -138,7 +137,7 @@ func (p *prometheus) ask(t *testing.T, query string) (series []map[string]string
 	return series
 }
 
-// awaitSeries waits until each query has a series, and names those that have none.
+// awaitSeries waits until each query returns a series, and reports those that return none.
 func (p *prometheus) awaitSeries(t *testing.T, queries []string) {
 	t.Helper()
 	missing := slices.Clone(queries)
@@ -156,9 +155,9 @@ func (p *prometheus) awaitSeries(t *testing.T, queries []string) {
 	}
 }
 
-// parts are queries that all have to have a series, so that a query which names what is not
-// there is noticed though it has one by itself, as sum(x) or vector(0): each selector in it,
-// with a value of each label that its series are grouped by.
+// parts returns queries that must all return a series, in order to find a query that names
+// what does not exist but returns a series all the same, such as sum(x) or vector(0): each
+// selector in it, with a value for each label that its series are grouped by.
 func (p *prometheus) parts(t *testing.T, query string) []string {
 	t.Helper()
 	var tree any
@@ -166,7 +165,7 @@ func (p *prometheus) parts(t *testing.T, query string) []string {
 	return selectors(tree, nil)
 }
 
-// selectors walks through what Prometheus makes of a query.
+// selectors walks through the syntax tree of a query.
 func selectors(tree any, grouped []string) (found []string) {
 	switch node := tree.(type) {
 	case []any:
@@ -199,14 +198,14 @@ func selectors(tree any, grouped []string) (found []string) {
 	return found
 }
 
-// filledIn is a query as Grafana asks it.
+// filledIn returns a query as Grafana sends it.
 func filledIn(query string) string {
 	return strings.NewReplacer("$__rate_interval", "1m", "$system", ".*", "$destination", ".*",
 		"$$__tags", `service_name="`+measured+`"`).Replace(query)
 }
 
-// dashboardQueries are those of the dashboard's panels, of its variables, and of the way from
-// a span to its metrics.
+// dashboardQueries returns the queries of the dashboard's panels and variables, and those
+// of the links from a span to its metrics.
 func dashboardQueries(t *testing.T) (queries []string) {
 	t.Helper()
 	var dashboard struct {
@@ -245,8 +244,8 @@ func dashboardQueries(t *testing.T) (queries []string) {
 	return append(queries, filledIn(spans[1]))
 }
 
-// alertQueries are those of the alerts without what they compare with, by what Prometheus
-// has read. Each has to be healthy.
+// alertQueries returns the queries of the alerts that Prometheus has loaded, without their
+// comparisons. Each alert has to be healthy.
 func (p *prometheus) alertQueries(t *testing.T) (queries []string) {
 	t.Helper()
 	type rule struct{ Name, Query, Health, LastError string }
@@ -274,8 +273,8 @@ func (p *prometheus) alertQueries(t *testing.T) (queries []string) {
 	return queries
 }
 
-// checkQueries asks all that is asked of a Prometheus of compose, or what of it is about our
-// metrics.
+// checkQueries runs all queries to the Prometheus of docker-compose.yaml, or only those
+// about our metrics.
 func (p *prometheus) checkQueries(t *testing.T, rabbitMQ bool) {
 	t.Helper()
 	var all []string
@@ -294,7 +293,7 @@ func (p *prometheus) checkQueries(t *testing.T, rabbitMQ bool) {
 	p.awaitSeries(t, all)
 }
 
-// checkLabels checks what distinguishes one service's series from another's.
+// checkLabels checks the labels that distinguish one service's series from another's.
 func (p *prometheus) checkLabels(t *testing.T) {
 	t.Helper()
 	series := p.ask(t, "messaging_process_duration_seconds_count")
@@ -319,7 +318,7 @@ func (p *prometheus) checkLabels(t *testing.T) {
 	p.awaitSeries(t, []string{fmt.Sprintf("target_info{job=%q, instance=%q, telemetry_sdk_language=\"go\"}", namespace+"/"+measured, instance)})
 }
 
-// checkExemplars expects a way from a point on a histogram to a trace.
+// checkExemplars expects a link from a point of a histogram to a trace.
 func (p *prometheus) checkExemplars(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"messaging_process_duration_seconds_bucket", "mqtrace_queue_time_seconds_bucket"} {
@@ -344,7 +343,7 @@ func TestPrometheusTakesOTLP(t *testing.T) {
 	p.checkExemplars(t)
 }
 
-// In docker-compose.yaml it asks the Collector, and RabbitMQ.
+// In docker-compose.yaml it scrapes the Collector, and RabbitMQ.
 func TestPrometheusScrapes(t *testing.T) {
 	exporter, broker := freeAddr(t), startScrapedRabbitMQ(t)
 	c := startCollector(t, "127.0.0.1:1", "TRACES_EXPORTERS=[debug]", "PROMETHEUS_ADDR="+exporter, "METRICS_FLUSH_INTERVAL=1s")

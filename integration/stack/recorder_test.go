@@ -21,20 +21,20 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// recorder stands before a Collector, hands everything on as it came, and remembers the
-// spans: what the Collector has kept is held against them. It goes through no code that
-// samples.
+// recorder is in front of a Collector, forwards everything unchanged, and remembers the
+// spans, with which those that the Collector has kept are compared. It shares no code with
+// sampling.
 type recorder struct {
 	*httptest.Server
 
 	mu     sync.Mutex
 	traces map[string]*trace
 
-	// Of requests with spans, as they came and as gzip would have sent them.
+	// Sizes of requests with spans, as received and as gzip would have sent them.
 	requests, spans, bytes, zipped int
 }
 
-// trace is what was sent of a trace, or what Jaeger has of it.
+// trace is the part of a trace that was sent, or that Jaeger has.
 type trace struct {
 	spans         []*span
 	first, latest time.Time // when its first and its latest span came
@@ -151,7 +151,7 @@ func spanOf(in *tracepb.Span, service string) *span {
 	return s
 }
 
-// trace is what came of a trace so far, or nil.
+// trace returns what has come of a trace so far, or nil.
 func (r *recorder) trace(id string) *trace {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -163,7 +163,7 @@ func (r *recorder) trace(id string) *trace {
 	return &snapshot
 }
 
-// ids are those of all traces.
+// ids returns the ids of all traces.
 func (r *recorder) ids() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,11 +17,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// account is what the SDK of a process counts of its spans.
+// account is what the SDK of a process counts about its spans.
 type account struct {
 	started  int64
-	exported int64 // and taken by the Collector
-	failed   int64 // exported and not taken, and lost
+	exported int64 // and accepted by the Collector
+	failed   int64 // exported and not accepted, and lost
 	overflow int64 // lost because the queue was full
 }
 
@@ -35,11 +35,11 @@ func (a *account) String() string {
 		a.started, a.exported, a.failed, a.overflow)
 }
 
-// observing makes the SDK count. The metrics have names of the semantic conventions:
+// observing enables the SDK's own metrics, which have names of the semantic conventions:
 // https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 var observing = []string{"OTEL_GO_X_OBSERVABILITY=true", "OTEL_METRIC_EXPORT_INTERVAL=500"}
 
-// accountant receives metrics, and keeps books on spans.
+// accountant receives metrics, and keeps accounts of spans.
 type accountant struct {
 	*httptest.Server
 
@@ -93,7 +93,7 @@ func (a *accountant) receive(r *http.Request) error {
 	return nil
 }
 
-// add adds a metric's counts, which are of all the time since the process started.
+// add adds a metric's counts, which are cumulative since the process started.
 func (a *account) add(m *metricspb.Metric) {
 	for _, p := range m.GetSum().GetDataPoints() {
 		why := ""
@@ -119,7 +119,7 @@ func (a *account) add(m *metricspb.Metric) {
 	}
 }
 
-// books are the accounts of all processes. One that hosts several services has the
+// books are the accounts of all processes. A process that hosts several services has the
 // spans of all of them under the name of the first.
 func (a *accountant) books() map[string]*account {
 	a.mu.Lock()
@@ -127,7 +127,7 @@ func (a *accountant) books() map[string]*account {
 	return maps.Clone(a.accounts)
 }
 
-// sum is the account of all processes together.
+// sum returns the account of all processes together.
 func (a *accountant) sum() (all account) {
 	for _, one := range a.books() {
 		all.started += one.started

@@ -58,7 +58,7 @@ func TestRedisFailsOver(t *testing.T) {
 	}
 	t.Cleanup(server.Shutdown)
 
-	// enqueue reports whether a task was enqueued; it is waited for until it was done.
+	// enqueue reports whether a task was enqueued, and waits until it was done.
 	tracer := sdktrace.NewTracerProvider().Tracer("")
 	enqueue := func(name string, within time.Duration) bool {
 		ctx, span := tracer.Start(t.Context(), "order")
@@ -87,7 +87,7 @@ func TestRedisFailsOver(t *testing.T) {
 	killed := time.Now()
 	attempt := 0
 	eventually(t, "a task can be enqueued again", func() bool {
-		attempt++ // Redis may have taken one that asynq was told nothing of
+		attempt++ // Redis may have accepted one without asynq getting its answer
 		return enqueue("after "+itoa(attempt), time.Second)
 	})
 	t.Logf("the first task after the loss was done %v after it", time.Since(killed).Round(time.Millisecond))
@@ -100,8 +100,8 @@ type redisServer struct {
 	client *redis.Client
 }
 
-// startRedis starts a Redis with a copy of deploy/scale/redis.conf, into which sentinels
-// have it write.
+// startRedis starts a Redis with a copy of deploy/scale/redis.conf, which sentinels make it
+// rewrite.
 func startRedis(t *testing.T) *redisServer {
 	t.Helper()
 	s := &redisServer{addr: freeAddr(t)}
@@ -114,7 +114,8 @@ func startRedis(t *testing.T) *redisServer {
 	return s
 }
 
-// startSentinels starts three with deploy/scale/sentinel.conf, which are less patient.
+// startSentinels starts three sentinels with deploy/scale/sentinel.conf, except for shorter
+// timeouts.
 func startSentinels(t *testing.T, host, port string) (addrs []string) {
 	t.Helper()
 	config, err := os.ReadFile("../../deploy/scale/sentinel.conf")

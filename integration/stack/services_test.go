@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// quiet keeps to itself what go-redis says of servers that are older than it.
+// quiet discards what go-redis logs about servers older than itself.
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
@@ -56,7 +56,7 @@ var build = sync.OnceValues(func() (string, error) {
 	return string(out), err
 })
 
-// services are the example's, each a process.
+// services are the example's services, each a process.
 type services struct {
 	*backend.Backend
 
@@ -83,8 +83,8 @@ func servers(t *testing.T) config.Config {
 	}
 }
 
-// startServices starts them with unique names on the servers, and has them send what
-// they have to tell to an OTLP receiver.
+// startServices starts them with unique names on the servers, and makes them send their
+// telemetry to an OTLP receiver.
 func startServices(t *testing.T, cfg config.Config, otlp string, env ...string) *services {
 	t.Helper()
 	if out, err := build(); err != nil {
@@ -144,7 +144,7 @@ func (s *services) start(t *testing.T, name, addr, ready string) *program {
 	return p
 }
 
-// awaitEmails waits until the email worker has done so many tasks.
+// awaitEmails waits until the email worker has done that many tasks.
 func (s *services) awaitEmails(t *testing.T, many int) {
 	t.Helper()
 	inspector := asynq.NewInspector(s.Redis)
@@ -158,7 +158,7 @@ func (s *services) awaitEmails(t *testing.T, many int) {
 	})
 }
 
-// stop stops all three at the same time, as a deployment does.
+// stop stops all three at once, as a deployment does.
 func (s *services) stop(t *testing.T) {
 	t.Helper()
 	for _, p := range s.all() {

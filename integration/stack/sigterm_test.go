@@ -11,15 +11,15 @@ import (
 	orderservice "github.com/mqtrace/mqtrace/examples/order-notification/order"
 )
 
-// Each service is stopped and replaced in the middle of its work, as a deployment does,
-// and no span of an order that was answered is missing in Jaeger.
+// Each service is stopped and replaced in the middle of its work, as in a deployment, and
+// no span of an answered order is missing in Jaeger.
 func TestSIGTERM(t *testing.T) {
 	t.Parallel()
 	j := startJaeger(t)
 	c := startCollector(t, j.otlp, "SAMPLING_PERCENTAGE=100")
 	s := startServices(t, servers(t), c.url,
 		"OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none",
-		// What has not left by the end of a process has not left.
+		// Spans that have not left by the end of a process are lost.
 		"OTEL_BSP_SCHEDULE_DELAY=600000")
 	customers := newCustomers(t, s.url)
 	ctx, stop := context.WithCancel(t.Context())
@@ -57,7 +57,7 @@ func TestSIGTERM(t *testing.T) {
 		if orphan := tr.orphan(); orphan != nil {
 			t.Errorf("trace %s lacks the parent of %s", o.trace, orphan.name)
 		}
-		// A message that was under way may have been processed twice.
+		// A message in flight may have been processed twice.
 		if tr.count(orderservice.Name, "POST /orders") != 1 || tr.count(email.Name, "send email") == 0 || len(tr.spans) < 12 {
 			t.Errorf("trace %s is not whole: %d spans", o.trace, len(tr.spans))
 			continue

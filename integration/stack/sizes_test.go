@@ -18,12 +18,12 @@ import (
 )
 
 // The figures that docs/growing.md calculates with. They may be off by half, as attributes
-// come and go; beyond that the page has to be calculated anew.
+// come and go; beyond that, the page has to be recalculated.
 const (
 	spansOfATrace      = 12
 	bytesOfASpan       = 350 // as sent, in batches, with its share of resource and scope
 	zippedBytesOfASpan = 60
-	kibOfATrace        = 22 // resident memory of the Collector, for each trace that waits
+	kibOfATrace        = 22 // resident memory of the Collector for each waiting trace
 )
 
 const (
@@ -79,8 +79,8 @@ func TestSizes(t *testing.T) {
 	check("KiB of a trace that waits", (after-before)*1024/heldTraces, kibOfATrace)
 }
 
-// repeat sends the spans of a trace again and again, each time with another id, in
-// batches by service like those of the services.
+// repeat sends the spans of a trace again and again, each time with a different trace id,
+// in batches by service like those of the services.
 func (r *recorder) repeat(t *testing.T, c *collector, id string, times int) {
 	t.Helper()
 	var template []*tracepb.ResourceSpans

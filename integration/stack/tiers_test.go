@@ -14,9 +14,9 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// Two services send to a Collector of the first tier each, which send to two samplers.
-// The first service's spans are well, and of every other trace the second's fail. Traces
-// that fail are kept whole, so all of their spans have come to the same sampler.
+// Two services each send to their own Collector of the first tier, and these send to two
+// samplers. The first service's spans succeed, and the second's fail in every other trace.
+// Traces that fail are kept whole, so all of their spans have reached the same sampler.
 func TestTwoTiers(t *testing.T) {
 	t.Parallel()
 	const traces = 400
@@ -44,13 +44,13 @@ func TestTwoTiers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Each hands on what it has before it ends.
+	// Each exports what it has before it ends.
 	first.terminate(t)
 	second.terminate(t)
 	for _, s := range samplers {
 		n := s.metric(t, "otelcol_receiver_accepted_spans")
 		t.Logf("a sampler got %.0f of %d spans", n, 2*traces)
-		// Consistent hashing does not share evenly.
+		// Consistent hashing does not distribute evenly.
 		if share := n / (2 * traces); share < 0.2 || share > 0.8 {
 			t.Errorf("a sampler got %.0f %% of the spans, the other the rest", 100*share)
 		}

@@ -9,16 +9,16 @@ import (
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 )
 
-// What the tests ask of sampling. The same numbers are defaults of config.yaml, apart
-// from the queue time.
+// What the tests expect of sampling. The numbers are the defaults of config.yaml, except
+// for the queue time.
 const (
 	slow       = 2 * time.Second
-	queueBound = 1.5 // seconds, beyond what asynq takes to look for tasks
+	queueBound = 1.5 // seconds, longer than asynq takes to poll for tasks
 	percentage = 5.0
 )
 
-// reason says why a trace has to be kept, by rules written down here once more and not
-// read from the configuration. An empty one is for chance to decide.
+// reason returns why a trace has to be kept, by rules that are repeated here and not read
+// from the configuration. If it is empty, chance decides.
 func (tr *trace) reason() string {
 	switch {
 	case tr.any(func(s *span) bool { return s.failed }):
@@ -52,7 +52,7 @@ func (tr *trace) duration() time.Duration {
 	return last.Sub(first)
 }
 
-// count is how many spans have that service and name.
+// count returns how many spans have that service and name.
 func (tr *trace) count(service, name string) int {
 	n := 0
 	for _, s := range tr.spans {
@@ -63,7 +63,7 @@ func (tr *trace) count(service, name string) int {
 	return n
 }
 
-// orphan is a span whose parent is not there, or nil.
+// orphan returns a span whose parent is missing, or nil.
 func (tr *trace) orphan() *span {
 	known := map[string]bool{"": true}
 	for _, s := range tr.spans {
@@ -82,7 +82,7 @@ func number(value any) float64 {
 	return v.GetDoubleValue()
 }
 
-// path are the spans from s up to the root.
+// path returns the spans from s up to the root.
 func (tr *trace) path(s *span) []string {
 	var path []string
 	for s != nil {
@@ -92,7 +92,7 @@ func (tr *trace) path(s *span) []string {
 	return path
 }
 
-// span is the one with that id, or nil.
+// span returns the span with that id, or nil.
 func (tr *trace) span(id string) *span {
 	for _, s := range tr.spans {
 		if s.id == id {

@@ -1,3 +1,3 @@
 // Package troubleshooting reproduces the symptoms of docs/troubleshooting.md, each with its
-// cause, on an in-process broker. Those of the SDK's set-up are in integration/snippets.
+// cause, on an in-process broker. Those of the SDK setup are in integration/snippets.
 package troubleshooting

@@ -34,7 +34,8 @@ func newScene(t *testing.T) scene {
 	return scene{t, b, amqptest.Record(t), b.Channel()}
 }
 
-// publish sends a message to billing with the recorder's options and others, which win.
+// publish sends a message to billing with the recorder's options and others, which take
+// precedence.
 func (s scene) publish(ctx context.Context, id string, opts ...amqptrace.Option) {
 	s.t.Helper()
 	pub := amqptrace.NewPublisher(s.ch, append(s.spans.Options(), opts...)...)
@@ -61,7 +62,7 @@ func (s scene) consume(ctx context.Context, n int, handle func(context.Context, 
 
 func ack(_ context.Context, d amqp.Delivery) error { return d.Ack(false) }
 
-// reported collects what OpenTelemetry's error handler is given.
+// reported collects the errors given to OpenTelemetry's error handler.
 func reported(t *testing.T) *[]string {
 	t.Helper()
 	var all []string

@@ -14,19 +14,19 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A batch is what an SDK sends at once by default: 4 traces of 128 spans, so that the
-// thousand traces that view keeps fill its memory.
+// A batch is as large as an SDK's by default: 4 traces of 128 spans, so that the thousand
+// traces that view keeps fill its memory.
 const (
 	tracesPerBatch = 4
 	spansPerTrace  = 128
 	batchSize      = tracesPerBatch * spansPerTrace
 )
 
-// marker stands for the half of a trace id that is another in each batch.
+// marker stands for the half of a trace id that differs in each batch.
 var marker = []byte("\xa7LOADED\xa7")
 
-// newBatch encodes a batch. Making one anew for each request would cost the sender
-// more than the receiver.
+// newBatch encodes a batch. Encoding one for each request would cost the sender more than
+// the receiver.
 func newBatch(t *testing.T) []byte {
 	t.Helper()
 	var spans []*tracepb.Span
@@ -81,7 +81,7 @@ func text(key, value string) *commonpb.KeyValue {
 	return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: value}}}
 }
 
-// renew gives a batch trace ids of its own.
+// renew gives a batch new trace ids.
 func renew(batch []byte, number uint64) []byte {
 	return bytes.ReplaceAll(batch, marker, binary.BigEndian.AppendUint64(nil, number))
 }

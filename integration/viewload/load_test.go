@@ -26,14 +26,14 @@ var (
 const (
 	senders         = 4
 	idleConnections = 200
-	// maxResidentMiB is three times the 128 MiB of spans that view keeps by default,
-	// as its help says, and what a program takes that keeps none.
+	// maxResidentMiB is three times the 128 MiB of spans that view keeps by default, as its
+	// help says, plus what the program takes without any.
 	maxResidentMiB = 3*128 + 64
-	// patience is for an answer of a machine that does other things too.
+	// patience is how long an answer may take on a busy machine.
 	patience = 20 * time.Second
 )
 
-// load is what the senders and the others have seen.
+// load is what the senders and the other clients have seen.
 type load struct {
 	view        *view
 	client      *http.Client
@@ -44,8 +44,8 @@ type load struct {
 	slowest                        atomic.Int64 // answer to the page, in nanoseconds
 }
 
-// Under load the program takes every span, refuses what is malformed, answers the
-// page, and stays within its memory.
+// Under load the program accepts every span, refuses what is malformed, answers the page,
+// and stays within its memory.
 func TestViewSurvivesLoad(t *testing.T) {
 	l := &load{view: startView(t), batch: newBatch(t), bomb: newBomb(t), client: &http.Client{
 		Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: senders + 2},
@@ -77,7 +77,7 @@ func TestViewSurvivesLoad(t *testing.T) {
 	}
 }
 
-// send sends batches at a rate, in spans a second. One that is late is sent at once.
+// send sends batches at a rate, in spans a second. A late batch is sent at once.
 func (l *load) send(ctx context.Context, t *testing.T, rate int) {
 	next := time.Now()
 	for ctx.Err() == nil {
@@ -108,7 +108,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// newBomb is a small body that becomes one larger than the limit of 20 MiB.
+// newBomb returns a small body that decompresses to more than the limit of 20 MiB.
 func newBomb(t *testing.T) []byte {
 	t.Helper()
 	var body bytes.Buffer
@@ -120,7 +120,7 @@ func newBomb(t *testing.T) []byte {
 	return body.Bytes()
 }
 
-// attack sends what has to be refused.
+// attack sends requests that must be refused.
 func (l *load) attack(ctx context.Context, t *testing.T) {
 	large := make([]byte, 21<<20)
 	for ctx.Err() == nil {
@@ -148,7 +148,7 @@ func (l *load) attack(ctx context.Context, t *testing.T) {
 	}
 }
 
-// look asks for what an open page asks for, once a second.
+// look makes the requests of an open page, once a second.
 func (l *load) look(ctx context.Context, t *testing.T) {
 	for ctx.Err() == nil {
 		began := time.Now()

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// What one request becomes stays within -max-memory, as its help says: half a million
-// spans that have nothing but ids, in 15 MB.
+// The memory for a single request stays within -max-memory, as its help says: half a
+// million spans with nothing but ids, in 15 MB.
 func TestLoadMemoryOfOneRequest(t *testing.T) {
 	id := func(n uint64, size int) []byte {
 		b := make([]byte, size)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// view is `mqtrace view` as a process of its own, whose memory is nobody else's.
+// view is `mqtrace view` as a separate process, so that its memory can be measured.
 type view struct {
 	url, addr string
 	process   *os.Process
@@ -52,8 +52,8 @@ func startView(t *testing.T, args ...string) *view {
 	return &view{url: url, addr: strings.TrimPrefix(url, "http://"), process: command.Process}
 }
 
-// residentMiB is the most memory that the process has had, and cpu the time it has had
-// on the cores. Both are 0 where the operating system does not report them.
+// residentMiB is the most memory that the process has had, and cpu the time it has had on
+// the cores. Both are 0 if the operating system does not report them.
 func (v *view) residentMiB(t *testing.T) int {
 	t.Helper()
 	var kib int
@@ -82,7 +82,7 @@ func (v *view) cpu(t *testing.T) time.Duration {
 	return time.Duration(user+system) * time.Second / ticks
 }
 
-// proc reads what Linux reports of the process.
+// proc reads what Linux reports about the process.
 func (v *view) proc(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", v.process.Pid, name))

@@ -19,7 +19,7 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// All ways to publish are seen, by an interface and a method value too.
+// Every way to publish is traced, also through an interface and a method value.
 func TestPublish(t *testing.T) {
 	s := play(t)
 	s.ok(s.ch.Confirm(false))
@@ -333,8 +333,8 @@ func TestGet(t *testing.T) {
 	`)
 }
 
-// A cancelled consumer's messages can still be settled, and a pool that a handler starts when
-// it is first needed is not the first message's for good.
+// A cancelled consumer's messages can still be settled, and a worker pool that a handler
+// starts on first use does not stay in the first message's trace.
 func TestWhatOutlivesAMessage(t *testing.T) {
 	s := play(t)
 	deliveries := s.consume(false)
@@ -370,7 +370,7 @@ func TestWhatOutlivesAMessage(t *testing.T) {
 	`)
 }
 
-// What calls amqptrace itself gets each span once, with the options that it gives.
+// Code that calls amqptrace itself gets each span once, with its own options.
 func TestByHand(t *testing.T) {
 	options := amqptrace.WithAttributes(attribute.Bool("by.hand", true))
 	published := func(s *scene, how string) {
@@ -433,7 +433,7 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// A function that has a delivery and calls amqptrace itself has one span as well.
+// A function that gets a delivery and calls amqptrace itself has one span as well.
 func TestByHandWithinAFunction(t *testing.T) {
 	s := play(t)
 	deliveries := s.consume(false)

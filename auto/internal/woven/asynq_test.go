@@ -69,7 +69,7 @@ func TestTasks(t *testing.T) {
 	`)
 }
 
-// A task that is run again by hand stays in its trace.
+// A task that is run again manually stays in its trace.
 func TestInspector(t *testing.T) {
 	s := play(t)
 	client := s.client()

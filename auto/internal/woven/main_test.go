@@ -116,7 +116,7 @@ func (s *scene) ok(err error) {
 	}
 }
 
-// put publishes messages, each in a trace of its own by the span "caller".
+// put publishes messages, each in a new trace with the span "caller".
 func (s *scene) put(ids ...string) {
 	s.Helper()
 	for _, id := range ids {
@@ -133,7 +133,7 @@ func (s *scene) consume(autoAck bool) <-chan amqp.Delivery {
 	return d
 }
 
-// settle waits until the consumer has done what it does with the messages.
+// settle waits until the consumer is done with the messages.
 func (s *scene) settle() {
 	last, since := -1, time.Now()
 	for time.Since(since) < 100*time.Millisecond {
@@ -147,7 +147,7 @@ func (s *scene) settle() {
 	}
 }
 
-// reply publishes where nobody consumes, without a context.
+// reply publishes to where nobody consumes, without a context.
 func (s *scene) reply() error {
 	return s.ch.Publish("", s.queue+"-replies", false, false, amqp.Publishing{})
 }

@@ -22,8 +22,7 @@ func ok(t *testing.T, err error) {
 }
 
 // onBrokers runs a test with the URL of a broker that others may use too: one in this
-// process and, where MQTRACE_AMQP_URL names one, a real one, which fails the test if it
-// does not answer.
+// process and, if MQTRACE_AMQP_URL names one, a real one, which must answer.
 func onBrokers(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
 	t.Run("amqpbroker", func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
-// An example plays alike wherever it plays, and leaves nothing behind.
+// An example prints the same on every broker, and leaves nothing behind.
 func TestPlay(t *testing.T) {
 	play := func(t *testing.T, url string) (p props, played *showcase.Played) {
 		t.Helper()
@@ -39,7 +39,7 @@ func TestPlay(t *testing.T) {
 				_, span := s.Service("mail").Tracer("t").Start(ctx, "process "+string(d.Body))
 				span.End()
 				<-ctx.Done()
-				for range 50 { // whoever still runs has all that the stage has
+				for range 50 { // as long as anything runs, it has what the stage has
 					if _, err := s.Conn.Channel(); err != nil {
 						return err
 					}
@@ -88,7 +88,7 @@ func TestPlay(t *testing.T) {
 	})
 }
 
-// An example that fails says why first, prints nothing and leaves nothing behind.
+// An example that fails reports the first error, prints nothing and leaves nothing behind.
 func TestPlayFails(t *testing.T) {
 	errRun, errWorker := errors.New("run has failed"), errors.New("a worker has failed")
 	for name, tt := range map[string]struct {
@@ -178,7 +178,7 @@ func TestPlayNoBroker(t *testing.T) {
 	}
 }
 
-// What a span says is what is shown of it, whatever types its attributes have.
+// A span is shown with its values, whatever types its attributes have.
 func TestSpans(t *testing.T) {
 	kinds := []struct {
 		in   attribute.KeyValue

@@ -23,7 +23,7 @@ func TestWatchShowsWhatHasStoppedGrowing(t *testing.T) {
 		due     int
 	}{
 		{0, 1, 0}, {1, 1, 0}, {2, 2, 0}, {4, 2, 0}, {4.5, 2, 1}, {10, 2, 0},
-		{11, 3, 0}, {13.5, 3, 1}, {20, 3, 0}, // It went on, and is shown again.
+		{11, 3, 0}, {13.5, 3, 1}, {20, 3, 0}, // it went on, and is shown again
 	} {
 		if got := look(step.seconds, step.spans); got != step.due {
 			t.Errorf("after %v s with %d spans: %d due, want %d", step.seconds, step.spans, got, step.due)

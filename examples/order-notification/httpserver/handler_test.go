@@ -28,7 +28,7 @@ type fixture struct {
 	sampled *sampler
 }
 
-// sampler notes what a sampler can know of a span when it starts.
+// sampler records what a sampler can know about a span when it starts.
 type sampler struct{ names, routes []string }
 
 func (s *sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
@@ -75,7 +75,7 @@ func (f *fixture) get(t *testing.T, path string) (*http.Response, map[string]any
 	}
 	defer response.Body.Close()
 	var body map[string]any
-	_ = json.NewDecoder(response.Body).Decode(&body) // Not all are objects.
+	_ = json.NewDecoder(response.Body).Decode(&body) // not all are objects
 	return response, body
 }
 
@@ -114,7 +114,7 @@ func TestPanicEndsTheSpanAndIsLogged(t *testing.T) {
 	for _, path := range []string{"/panic", "/late-panic"} {
 		f := newFixture(t)
 		f.get(t, path)
-		f.Close() // The span of a late panic ends after the answer has begun.
+		f.Close() // the span of a late panic ends after the response has begun
 		ended := f.spans.Ended()
 		if len(ended) != 1 || ended[0].Status().Code != codes.Error {
 			t.Fatalf("%s: spans %v", path, ended)

@@ -14,7 +14,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// setup returns telemetry whose spans and log lines go nowhere else.
+// setup returns telemetry and its log. Without a viewer in cfg, the spans go nowhere.
 func setup(t *testing.T, cfg telemetry.Config) (*telemetry.Telemetry, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer

@@ -17,7 +17,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// work makes a span, with a log line and a measurement in it, and flushes all.
+// work creates a span, with a log line and a measurement in it, and flushes everything.
 func work(t *testing.T, tel *telemetry.Telemetry) (traceID, spanID string) {
 	t.Helper()
 	histogram, err := tel.MeterProvider.Meter("test").Float64Histogram("work.duration")
@@ -167,8 +167,8 @@ func overridden(protocol string) map[string]string {
 	return env
 }
 
-// Whoever logs, measures and traces never waits for the Collector or the viewer, and who
-// stops waits for a bounded time.
+// Logging, measuring and tracing never wait for the Collector or the viewer, and a shutdown
+// waits for a bounded time.
 func TestACollectorThatHangsBlocksNobody(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))

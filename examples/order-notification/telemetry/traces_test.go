@@ -96,11 +96,11 @@ func TestFailedExportsAreOneWarning(t *testing.T) {
 	}
 }
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = time.Minute
 
-// waitForever has no export end by itself while the test runs: who waits for one that
-// hangs waits for good, and no clock is needed to see it.
+// waitForever is an export timeout longer than the test: waiting for a hanging export
+// blocks for good, so that the test needs no clock to notice.
 func waitForever(t *testing.T) {
 	t.Helper()
 	for _, variable := range []string{
@@ -110,7 +110,7 @@ func waitForever(t *testing.T) {
 	}
 }
 
-// ends fails the test where what it calls does not return.
+// ends fails the test if the function that it calls does not return.
 func ends(t *testing.T, what string, call func()) {
 	t.Helper()
 	done := make(chan struct{})

@@ -59,8 +59,8 @@ func sendAndReceive(t *testing.T, url string) {
 	spans.WantTrace(request, "request", "publish "+name+" acked", failed, acked)
 }
 
-// A message without a queue comes back with an error that gives no more than a text: what
-// the broker said of it is unknown.
+// A message without a queue comes back with an error that has only a text: the broker's
+// reply code is unknown.
 func TestReturned(t *testing.T) {
 	b := amqptest.Start(t)
 	b.DeclareExchange("orders", "fanout")
@@ -79,7 +79,7 @@ func TestReturned(t *testing.T) {
 	spans.WantMessage("o-1", "publish orders unknown error=*gcerr.Error")
 }
 
-// declare makes an exchange and a queue, which are deleted when the test ends.
+// declare declares an exchange and a queue, which are deleted when the test ends.
 func declare(t *testing.T, url, name string) *amqp.Connection {
 	t.Helper()
 	conn, err := amqp.Dial(url)

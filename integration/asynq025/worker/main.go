@@ -1,6 +1,6 @@
-// Command worker is an asynq 0.25 worker, of the last release that knows no headers. It
-// works on the queue that it is given and prints, for each attempt, the task and whether
-// asynq calls it a retry. Each task fails once.
+// Command worker is an asynq 0.25 worker, the last minor version without headers. It serves
+// the given queue and prints, for each attempt, the task and whether asynq calls it a
+// retry. Each task fails once.
 //
 // It is a module of its own because a module links one version of asynq. It is started
 // by the test beside it.

@@ -12,7 +12,8 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/escape"
 )
 
-// Whatever comes in which pieces, it is the same JSON, and nothing in it moves a cursor.
+// However the input is split, the output is the same JSON, and nothing in it moves the
+// cursor.
 func FuzzWriter(f *testing.F) {
 	for _, text := range []string{"", "plain", "\x1b[31m", "a\u009b31mb", "\u202etxt\u2066", "日本 é", "\U000e0001", "\x7f", "\xff\xfe", "\ufffd", `\"<&>`} {
 		f.Add(text)

@@ -102,7 +102,7 @@ func (f *firehose) next(key, body, exchange string, keys []any, props amqp.Table
 	}
 }
 
-// noMore turns the firehose off, and sees that nothing was left and nothing follows.
+// noMore turns the firehose off, and checks that nothing was left and nothing follows.
 func (f *firehose) noMore(s firehosetest.Server, ch *amqp.Channel) {
 	f.t.Helper()
 	s.Trace(f.t, false)
@@ -122,8 +122,8 @@ func show(t amqp.Table) string {
 	return b.String()
 }
 
-// A queue that takes the firehose's copies is given no copies of copies, nor of what
-// a channel with unacknowledged deliveries is given meanwhile.
+// A queue that receives the firehose's copies gets no copies of copies, nor of what a
+// channel with unacknowledged deliveries gets meanwhile.
 func TestFirehoseOfItsOwnConsumer(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		s.Trace(t, true)

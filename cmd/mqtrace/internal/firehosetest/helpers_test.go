@@ -12,7 +12,7 @@ const (
 	settle   = 150 * time.Millisecond // for what is not
 )
 
-// must gives v where nothing has failed.
+// must returns v, or fails the test if err is not nil.
 func must[T any](t *testing.T) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()

@@ -19,8 +19,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// A queue has all of its messages afterwards, in their order. Those that were shown are
-// marked as redelivered, which the next look counts as an attempt.
+// A queue has all of its messages afterwards, in order. Those that were shown are marked as
+// redelivered, which the next peek counts as an attempt.
 func TestAMQPLeavesMessages(t *testing.T) {
 	const messages = 5
 	stopped := make(chan struct{})
@@ -45,7 +45,7 @@ func TestAMQPLeavesMessages(t *testing.T) {
 			}
 			seen = max(seen, tt.want)
 		}
-		for m := range s.open(messages, peek.Options{}).Messages(messages) { // who stops early gives back, too
+		for m := range s.open(messages, peek.Options{}).Messages(messages) { // stopping early returns the messages, too
 			if m.Position == 2 {
 				break
 			}
@@ -128,7 +128,7 @@ func TestAMQPMessage(t *testing.T) {
 	})
 }
 
-// Who does not say who it is stands for those who publish to the same place.
+// A producer without a name is identified by where it publishes.
 func TestAMQPProducer(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		x := unique()
@@ -208,8 +208,8 @@ func TestAMQPErrors(t *testing.T) {
 	})
 }
 
-// A connection that is lost in between gives one error, behind what there was, and none
-// to who has stopped before.
+// A connection lost in between gives one error, after the messages read so far, and none if
+// the caller has stopped before.
 func TestAMQPConnectionLost(t *testing.T) {
 	const method, closeChannel = 1, 20<<16 | 40
 	var closing atomic.Pointer[amqpbroker.Broker] // to cut connections when a channel is closed

@@ -16,8 +16,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
 )
 
-// The limit is that of each state, and more tasks than asynq hands over at once come in
-// order.
+// The limit applies to each state, and more tasks than one page of asynq's come in order.
 func TestAsynqStates(t *testing.T) {
 	const pending, scheduled, grouped = 23, 12, 2
 	onRedis(t, func(t *testing.T, s *tasks) {
@@ -51,7 +50,7 @@ func TestAsynqStates(t *testing.T) {
 		} {
 			states := strings.FieldsFunc(tt.states, func(r rune) bool { return r == ',' })
 			source := s.open(peek.Options{}, states...)
-			for range 2 { // looking changes nothing
+			for range 2 { // reading changes nothing
 				got, err := read(t, source, tt.limit)
 				if err != nil || source.Total() != tt.total {
 					t.Fatalf("%+v: total %d, %v", tt, source.Total(), err)
@@ -118,7 +117,7 @@ func TestAsynqTask(t *testing.T) {
 	})
 }
 
-// A task that cannot be read hides no other.
+// A task that cannot be read does not hide others.
 func TestAsynqDamaged(t *testing.T) {
 	const count = 25
 	onRedis(t, func(t *testing.T, s *tasks) {

@@ -11,10 +11,10 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/peek"
 )
 
-// Bodies are shown where that was asked for, of a bounded size and unable to drive the
-// terminal, whatever is in them.
+// Bodies are shown on request, with bounded size and unable to drive the terminal, whatever
+// is in them.
 func TestBodies(t *testing.T) {
-	long := strings.Repeat("é", peek.MaxBody) // MaxBody is within no character, one byte less would be
+	long := strings.Repeat("é", peek.MaxBody) // MaxBody is at a character boundary, one byte less is not
 	tests := []struct {
 		name, body, text, base64, printed string
 		truncated                         bool

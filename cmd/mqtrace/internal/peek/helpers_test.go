@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {})) // of baggage that is hostile
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {})) // about hostile baggage
 	goleak.VerifyTestMain(m)
 }
 
@@ -40,7 +40,7 @@ const (
 	evil    = "\x1b[2J\u009b31m\u202eevil\u2066\x7f\r\n"
 	hostile = evil + "\xff\xfe"
 
-	// patience is for what comes on a machine that does other things too.
+	// patience is how long tests wait for what they expect, to allow for a busy machine.
 	patience = 30 * time.Second
 )
 
@@ -53,11 +53,11 @@ func ok(t *testing.T, err error) {
 
 var names atomic.Int64
 
-// unique returns a name that no other test, nor another run of this one, uses.
+// unique returns a name that no other test, and no other run of this one, uses.
 func unique() string { return fmt.Sprintf("mqtrace-peek-%d-%d", os.Getpid(), names.Add(1)) }
 
-// onBroker runs a test on the in-process broker and, where MQTRACE_AMQP_URL names one,
-// on a real one. A named one that does not answer fails the test.
+// onBroker runs a test on the in-process broker and, if MQTRACE_AMQP_URL names one, on a
+// real one, which must answer.
 func onBroker(t *testing.T, test func(t *testing.T, s *scene)) {
 	t.Helper()
 	t.Run("amqpbroker", func(t *testing.T) {
@@ -71,7 +71,7 @@ func onBroker(t *testing.T, test func(t *testing.T, s *scene)) {
 	}
 }
 
-// scene is a connection to peek by, a channel for everybody else, and a classic queue.
+// scene is a connection to peek with, a channel for everything else, and a classic queue.
 type scene struct {
 	t     *testing.T
 	conn  *amqp.Connection
@@ -107,8 +107,8 @@ func (s *scene) publish(exchange, key string, msg amqp.Publishing) {
 	}
 }
 
-// open waits for n messages that are ready: what a closed channel held comes back in its
-// own time.
+// open waits for n ready messages: those that a closed channel held come back after a
+// while.
 func (s *scene) open(n int, opts peek.Options) *peek.AMQP {
 	s.t.Helper()
 	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -123,7 +123,7 @@ func (s *scene) open(n int, opts peek.Options) *peek.AMQP {
 	}
 }
 
-// tasks is a queue of asynq.
+// tasks is an asynq queue.
 type tasks struct {
 	t         *testing.T
 	redis     *redis.Client
@@ -145,8 +145,8 @@ func (s *tasks) open(opts peek.Options, states ...string) *peek.Asynq {
 	return source
 }
 
-// onRedis runs a test on an in-process Redis and, where MQTRACE_REDIS_ADDR names one,
-// on a real one, with a queue that is removed after it.
+// onRedis runs a test on an in-process Redis and, if MQTRACE_REDIS_ADDR names one, on a
+// real one, with a queue that is removed after it.
 func onRedis(t *testing.T, test func(t *testing.T, s *tasks)) {
 	t.Helper()
 	with := func(addr string) func(t *testing.T) {
@@ -168,7 +168,8 @@ func onRedis(t *testing.T, test func(t *testing.T, s *tasks)) {
 	}
 }
 
-// read collects what a source has until its first error, after which nothing may come.
+// read collects what a source returns until its first error, after which nothing may
+// follow.
 func read(t *testing.T, source peek.Source, limit int) (all []peek.Message, err error) {
 	t.Helper()
 	for m, e := range source.Messages(limit) {

@@ -18,7 +18,7 @@ var errSource = errors.New("the source has failed")
 type list struct {
 	messages []peek.Message
 	err      error
-	read     int // how many were asked for
+	read     int // how many were requested
 }
 
 func (l *list) Total() int { return len(l.messages) }
@@ -37,8 +37,8 @@ func (l *list) Messages(limit int) iter.Seq2[peek.Message, error] {
 	}
 }
 
-// What there was until an error is printed with its summary, and what is printed as JSON
-// is a document or nothing.
+// What was read before an error is printed with its summary, and JSON output is a document
+// or nothing.
 func TestPrintError(t *testing.T) {
 	for _, tt := range []struct{ messages, limit, shown int }{{0, 5, 0}, {3, 5, 3}, {3, 0, 0}} {
 		source := &list{err: errSource}
@@ -63,7 +63,7 @@ func TestPrintError(t *testing.T) {
 	}
 }
 
-// full is an output that takes some bytes.
+// full is an output that fails after some bytes.
 type full struct{ left int }
 
 var errFull = errors.New("no space left")
@@ -76,7 +76,7 @@ func (f *full) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Nothing is read any more for an output that takes nothing.
+// Nothing more is read once the output fails.
 func TestPrintFull(t *testing.T) {
 	messages := make([]peek.Message, 50)
 	for i := range messages {

@@ -33,7 +33,7 @@ func TestDeadLettered(t *testing.T) {
 	})
 }
 
-// The headers of shovels and federation are those that their plugins write.
+// The headers of shovels and federation are as their plugins write them.
 func TestHops(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		first, last := s.queue("first", nil), s.queue("last", nil)
@@ -68,7 +68,7 @@ func TestUnroutable(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		q := s.queue("q", nil)
 		x := s.exchange("x")
-		// What the broker says ends it: its own time would be up in an hour.
+		// The broker's answer ends it: its own timeout is an hour.
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		r, err := probe.AMQP(ctx, s.conn, probe.Route{From: probe.Binding{Exchange: x, Key: "k"}, Queue: q, Timeout: time.Hour})
@@ -92,11 +92,11 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// Where the broker closes the channel upon the message, the error has its reason.
+// If the broker closes the channel because of the message, the error has its reason.
 func TestChannelIsClosed(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		q, x := s.queue("q", nil), s.prefix+"internal"
-		ok(t, s.ch.ExchangeDeclare(x, "topic", false, false, true, false, nil)) // nobody may publish to it
+		ok(t, s.ch.ExchangeDeclare(x, "topic", false, false, true, false, nil)) // internal: nobody may publish to it
 		t.Cleanup(func() { _ = s.ch.ExchangeDelete(x, false, false) })
 		_, err := probe.AMQP(t.Context(), s.conn, probe.Route{From: probe.Binding{Exchange: x, Key: "k"}, Queue: q, Timeout: patience})
 		var reason *amqp.Error
@@ -106,7 +106,7 @@ func TestChannelIsClosed(t *testing.T) {
 	})
 }
 
-// What does not arrive is gone by itself from where it went instead.
+// A message that does not arrive expires in the queue that it went to instead.
 func TestNotArrived(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		elsewhere, q := s.queue("elsewhere", nil), s.queue("q", nil)
@@ -185,7 +185,7 @@ func TestOthersArrive(t *testing.T) {
 	}{
 		"one": {func(s *scene, q string) { s.publish("", q, amqp.Publishing{Body: []byte("1")}) },
 			"was put back", true, []string{"1"}},
-		// In a transaction they are there at once.
+		// In a transaction they arrive at once.
 		"several": {func(s *scene, q string) {
 			ok(s.t, s.ch.Tx())
 			for _, body := range []string{"1", "2", "3"} {
@@ -209,7 +209,7 @@ func TestOthersArrive(t *testing.T) {
 					s.wantBodies(q, tt.redelivered, tt.bodies...)
 					return
 				}
-				// RabbitMQ may show one before the others: then that one is put back.
+				// RabbitMQ may deliver one before the others: then it is put back.
 				s.wantMessages(q, len(tt.bodies))
 				for _, body := range tt.bodies {
 					if d, found, err := s.ch.Get(q, true); err != nil || !found || string(d.Body) != body {
@@ -235,7 +235,7 @@ func TestConsumerComes(t *testing.T) {
 	})
 }
 
-// A consumer's end would delete the queue.
+// The end of a consumer would delete the queue.
 func TestAutoDeleteQueueStays(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		q := s.prefix + "q"

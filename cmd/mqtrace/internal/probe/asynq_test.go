@@ -18,8 +18,8 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/probe"
 )
 
-// onRedis runs a test on an in-process Redis and, where MQTRACE_REDIS_ADDR names one,
-// on a real one. A named one that does not answer fails the test.
+// onRedis runs a test on an in-process Redis and, if MQTRACE_REDIS_ADDR names one, on a
+// real one, which must answer.
 func onRedis(t *testing.T, test func(t *testing.T, s *tasks)) {
 	t.Helper()
 	t.Run("miniredis", func(t *testing.T) { test(t, newTasks(t, miniredis.RunT(t).Addr())) })
@@ -28,7 +28,7 @@ func onRedis(t *testing.T, test func(t *testing.T, s *tasks)) {
 	}
 }
 
-// tasks is a queue of the test's own that has a task.
+// tasks is a new queue with a task.
 type tasks struct {
 	t     *testing.T
 	opt   asynq.RedisClientOpt
@@ -53,7 +53,7 @@ func newTasks(t *testing.T, addr string) *tasks {
 	return s
 }
 
-// keys is all that Redis has of the queue: each key with what is in it.
+// keys returns everything that Redis has of the queue: each key with its value.
 func (s *tasks) keys() map[string]string {
 	s.t.Helper()
 	ctx := context.Background()
@@ -106,7 +106,7 @@ func TestAsynqBusy(t *testing.T) {
 		})))
 		defer srv.Shutdown()
 		var err error
-		// Until the server has reported itself.
+		// Until the server has registered itself.
 		for began := time.Now(); err == nil && time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
 			_, err = probe.Asynq(t.Context(), s.redis, s.queue, false)
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silent{}) // The errors that tests cause come back to them.
+	redis.SetLogger(silent{}) // the errors that tests cause are returned to them
 	goleak.VerifyTestMain(m)
 }
 
@@ -25,8 +25,8 @@ type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// onBroker runs a test on the in-process broker and, where MQTRACE_AMQP_URL names one,
-// on a real one. A named one that does not answer fails the test.
+// onBroker runs a test on the in-process broker and, if MQTRACE_AMQP_URL names one, on a
+// real one, which must answer.
 func onBroker(t *testing.T, test func(t *testing.T, s *scene)) {
 	t.Helper()
 	t.Run("amqpbroker", func(t *testing.T) {
@@ -42,8 +42,7 @@ func onBroker(t *testing.T, test func(t *testing.T, s *scene)) {
 	}
 }
 
-// scene is a connection for the probe, a channel for everybody else, and names of the
-// test's own.
+// scene is a connection for the probe, a channel for everything else, and unique names.
 type scene struct {
 	t      *testing.T
 	conn   *amqp.Connection
@@ -98,8 +97,8 @@ func (s *scene) publish(exchange, key string, msg amqp.Publishing) {
 	ok(s.t, s.ch.PublishWithContext(context.Background(), exchange, key, false, false, msg))
 }
 
-// middleman takes what comes to a queue and sends on to another exchange what handle
-// makes of its headers.
+// middleman forwards the messages of a queue to another exchange, with their headers as
+// changed by handle.
 func (s *scene) middleman(from, exchange, key string, handle func(amqp.Table) amqp.Table) {
 	s.t.Helper()
 	deliveries, err := s.ch.Consume(from, "", true, false, false, false, nil)
@@ -113,7 +112,7 @@ func (s *scene) middleman(from, exchange, key string, handle func(amqp.Table) am
 	}()
 }
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = 30 * time.Second
 
 func (s *scene) probe(r probe.Route) *probe.Result {
@@ -143,7 +142,7 @@ func (s *scene) want(r *probe.Result, outcome probe.Outcome, statuses ...probe.S
 	}
 }
 
-// state waits until the queue has that many messages.
+// wantMessages waits until the queue has n messages.
 func (s *scene) wantMessages(queue string, n int) {
 	s.t.Helper()
 	var q amqp.Queue
@@ -158,7 +157,7 @@ func (s *scene) wantMessages(queue string, n int) {
 	s.t.Errorf("queue has %d messages, want %d", q.Messages, n)
 }
 
-// wantBodies takes all there is in a queue.
+// wantBodies takes all messages in a queue.
 func (s *scene) wantBodies(queue string, redelivered bool, bodies ...string) {
 	s.t.Helper()
 	s.wantMessages(queue, len(bodies))

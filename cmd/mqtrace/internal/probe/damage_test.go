@@ -15,7 +15,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/probe"
 )
 
-// What the middlemen of this world do to headers.
+// What real-world middlemen do to headers.
 var middlemen = map[string]struct {
 	handle   func(amqp.Table) amqp.Table
 	outcome  probe.Outcome

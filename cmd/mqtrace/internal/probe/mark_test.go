@@ -11,8 +11,8 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/probe"
 )
 
-// What a probe sends is valid: OpenTelemetry reads all of it. A middleman that breaks
-// it has no excuse.
+// What a probe sends is valid: OpenTelemetry reads all of it. So a break is the middleman's
+// fault.
 func TestMarkIsValid(t *testing.T) {
 	onBroker(t, func(t *testing.T, s *scene) {
 		q := s.queue("q", nil)

@@ -21,8 +21,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// A message comes as it was given, of whatever types its headers are, with the context
-// that the caller gets. A nil table gets one.
+// A message arrives as it was given, whatever the types of its headers, with the context
+// that is returned to the caller. This works for a nil table, too.
 func TestAMQP(t *testing.T) {
 	every := amqp.Table{
 		"nil": nil, "bool": true, "int8": int8(-8), "int16": int16(-16), "int32": int32(-32), "int64": int64(math.MinInt64),
@@ -66,7 +66,7 @@ func TestAMQP(t *testing.T) {
 	})
 }
 
-// The context is that of what was handed to the broker, even if it refused it.
+// The context is that of the message given to the broker, even if it was refused.
 func TestAMQPErrors(t *testing.T) {
 	code := func(code int) func(error) bool {
 		return func(err error) bool { var e *amqp.Error; return errors.As(err, &e) && e.Code == code }
@@ -116,7 +116,7 @@ func TestAMQPErrors(t *testing.T) {
 	})
 }
 
-// A broker that blocks publishers answers nothing, and a connection that is lost neither.
+// Neither a broker that blocks publishers nor a lost connection answers.
 func TestAMQPUnanswered(t *testing.T) {
 	b, err := amqpbroker.Start()
 	ok(t, err)

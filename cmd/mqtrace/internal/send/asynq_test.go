@@ -17,7 +17,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
 )
 
-// evil is UTF-8, as asynq's texts have to be.
+// evil is UTF-8, as asynq's strings have to be.
 const evil = "\x1b[2J\u202e\x00"
 
 func TestAsynq(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/send"
 )
 
-// endless counts what is read of it.
+// endless counts what is read from it.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {

@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silent{}) // The errors that tests cause come back to them.
+	redis.SetLogger(silent{}) // the errors that tests cause are returned to them
 	goleak.VerifyTestMain(m)
 }
 
@@ -36,15 +36,15 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = 30 * time.Second
 
 var names atomic.Int64
 
-// unique returns a name that no other test, nor another run of this one, uses.
+// unique returns a name that no other test, and no other run of this one, uses.
 func unique() string { return fmt.Sprintf("mqtrace-send-%d-%d", os.Getpid(), names.Add(1)) }
 
-// parent is what a message continues, with baggage.
+// parent is the context that a message continues, with baggage.
 var parent = trace.NewSpanContext(trace.SpanContextConfig{
 	TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, Remote: true,
 })
@@ -56,8 +56,8 @@ func within(t *testing.T) context.Context {
 	return baggage.ContextWithBaggage(trace.ContextWithSpanContext(t.Context(), parent), b)
 }
 
-// onBroker runs a test on the in-process broker and, where MQTRACE_AMQP_URL names one,
-// on a real one. A named one that does not answer fails the test.
+// onBroker runs a test on the in-process broker and, if MQTRACE_AMQP_URL names one, on a
+// real one, which must answer.
 func onBroker(t *testing.T, test func(t *testing.T, s *scene)) {
 	t.Helper()
 	t.Run("amqpbroker", func(t *testing.T) {
@@ -71,7 +71,7 @@ func onBroker(t *testing.T, test func(t *testing.T, s *scene)) {
 	}
 }
 
-// scene is a channel for who receives, and what dials for who sends.
+// scene is a channel for the receiver, and a dial function for the sender.
 type scene struct {
 	t    *testing.T
 	dial func() *amqp.Connection
@@ -100,8 +100,8 @@ func (s *scene) declare(args amqp.Table) (queue string) {
 	return q.Name
 }
 
-// onRedis runs a test on an in-process Redis and, where MQTRACE_REDIS_ADDR names one,
-// on a real one, with a queue that is removed after it.
+// onRedis runs a test on an in-process Redis and, if MQTRACE_REDIS_ADDR names one, on a
+// real one, with a queue that is removed after it.
 func onRedis(t *testing.T, test func(t *testing.T, client *redis.Client, queue string)) {
 	t.Helper()
 	with := func(addr string) func(t *testing.T) {
@@ -122,7 +122,7 @@ func onRedis(t *testing.T, test func(t *testing.T, client *redis.Client, queue s
 	}
 }
 
-// pending counts the tasks of a queue, which need not be there.
+// pending counts the tasks of a queue, which need not exist.
 func pending(t *testing.T, client *redis.Client, queue string) int {
 	t.Helper()
 	info, err := asynq.NewInspectorFromRedisClient(client).GetQueueInfo(queue)

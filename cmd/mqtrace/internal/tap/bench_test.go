@@ -13,7 +13,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
 
-// What a load has of it.
+// The settings of a load.
 const (
 	loadMessages = 20_000 // at a time
 	loadBody     = 512
@@ -21,9 +21,9 @@ const (
 )
 
 // BenchmarkFirehose is what the firehose costs a publisher with a consumer: messages a
-// second, from publishing to confirmation and delivery, while the firehose is off, on
-// with nobody listening, and on with a tap at its default rate. They take turns, so that
-// what else the machine does meets all three.
+// second, from publishing to confirmation and delivery, while the firehose is off, on with
+// nobody listening, and on with a tap at its default rate. They take turns, so that other
+// work on the machine affects all three.
 //
 //	go test -run '^$' -bench Firehose -benchtime 5x ./cmd/mqtrace/internal/tap
 func BenchmarkFirehose(b *testing.B) {
@@ -31,7 +31,7 @@ func BenchmarkFirehose(b *testing.B) {
 	l := newLoad(b, s.URL)
 	var off, on, tapped time.Duration
 	var stats tap.Stats
-	l.run(b) // whatever is slow the first time
+	l.run(b) // warm up
 	for b.Loop() {
 		s.Trace(b, false)
 		off += l.run(b)

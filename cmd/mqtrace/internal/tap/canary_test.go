@@ -12,7 +12,7 @@ import (
 )
 
 // control turns the firehose on or off as the tool does: RabbitMQ's by rabbitmqctl. The
-// in-process broker has none; TestControlCommand is about the command.
+// in-process broker has no rabbitmqctl; TestControlCommand tests the command.
 func (s *scene) control(on bool) {
 	s.t.Helper()
 	if s.s.InProcess != nil {
@@ -22,8 +22,8 @@ func (s *scene) control(on bool) {
 	ok(s.t, tap.Control{Command: firehosetest.Command(), VHost: s.s.VHost}.Set(s.t.Context(), on))
 }
 
-// Canaries show that the firehose is off, that it is on, and do not count, whatever the tap
-// is bound to.
+// Canaries show whether the firehose is on or off, and do not count, whatever the tap is
+// bound to.
 func TestOn(t *testing.T) {
 	onFirehose(t, tap.Config{Keys: []string{"#"}, Roots: true}, func(t *testing.T, s *scene) {
 		s.s.Trace(t, false)
@@ -49,7 +49,7 @@ func TestOn(t *testing.T) {
 		ok(t, deaf.AwaitOn(t.Context()))
 		is(true)
 		s.control(false)
-		// What the firehose told before it was off counts as on, and comes first.
+		// What the firehose sent before it was turned off counts as on, and comes first.
 		for name, tp := range map[string]*tap.Tap{"the tap": s.tap, "the deaf tap": deaf} {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			for on := true; on; {

@@ -12,7 +12,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
 
-// exporter is one that can hang and fail.
+// exporter is an exporter that can hang and fail.
 type exporter struct {
 	*tracetest.InMemoryExporter
 
@@ -34,11 +34,11 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	return e.InMemoryExporter.ExportSpans(ctx, spans)
 }
 
-func (e *exporter) Shutdown(context.Context) error { return nil } // that of the embedded one forgets
+func (e *exporter) Shutdown(context.Context) error { return nil } // the embedded one's forgets the spans
 
 func newExporter() *exporter { return &exporter{InMemoryExporter: tracetest.NewInMemoryExporter()} }
 
-// export makes n spans and returns what became of them by the end.
+// export exports n spans and returns their outcome.
 func export(t *testing.T, e *exporter, n int, before func()) (tap.Stats, int) {
 	t.Helper()
 	failures := 0
@@ -63,7 +63,7 @@ func TestProcessorExportsAll(t *testing.T) {
 	}
 }
 
-// Spans do not wait for a batch to be full.
+// Spans do not wait for a full batch.
 func TestProcessorExportsSoon(t *testing.T) {
 	e := newExporter()
 	stats, _ := export(t, e, 1, func() {
@@ -80,7 +80,7 @@ func TestProcessorExportsSoon(t *testing.T) {
 	}
 }
 
-// What waits while a Collector hangs is bounded, and what does not fit is counted.
+// The queue is bounded while a Collector hangs, and spans that do not fit are counted.
 func TestProcessorDrops(t *testing.T) {
 	e := newExporter()
 	e.hang = make(chan struct{})

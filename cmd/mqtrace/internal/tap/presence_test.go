@@ -9,7 +9,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
 
-// Taps know of one another, and of the end of one that did not say so.
+// Taps know of one another, and notice when one ends without announcing it.
 func TestPresence(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		join := func() (*tap.Presence, *amqp.Connection) {

@@ -13,8 +13,8 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
 
-// span checks the span of that name and parent, and returns its attributes, those that
-// are the same for all apart.
+// span checks the span of that name and parent, and returns its attributes except for those
+// that all spans share.
 func (s *scene) span(name string, parent int) map[string]any {
 	s.t.Helper()
 	for _, span := range s.Ended() {

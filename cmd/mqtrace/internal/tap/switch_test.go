@@ -14,11 +14,11 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
 
-// management is RabbitMQ's HTTP API for one virtual host, which forgets what it is not
-// told again.
+// management is RabbitMQ's HTTP API for one virtual host. As there, an update replaces
+// everything.
 type management struct {
 	vhost  map[string]any
-	status int // to answer, 0 for what is right
+	status int // to answer with, 0 for the correct one
 }
 
 func (m *management) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -110,7 +110,7 @@ func TestControlCommand(t *testing.T) {
 	}
 }
 
-// What a script has started keeps its output open when the script is killed.
+// A script's child process keeps the output open when the script is killed.
 func TestControlIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(firehosetest.Exit))
 }
 
-// patience is for what comes on a machine that does other things too.
+// patience is how long tests wait for what they expect, to allow for a busy machine.
 const patience = time.Minute
 
 func ok(t *testing.T, err error) {
@@ -38,7 +38,7 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-// scene is a tap on a broker that a channel publishes to.
+// scene is a tap on a broker, and a channel to publish with.
 type scene struct {
 	*tracetest.SpanRecorder
 
@@ -46,7 +46,7 @@ type scene struct {
 	s   firehosetest.Server
 	tap *tap.Tap
 	ch  *amqp.Channel
-	// from43 is whether the broker is RabbitMQ 4.3 or newer, or follows it.
+	// from43 reports whether the broker is RabbitMQ 4.3 or newer, or behaves like it.
 	from43 bool
 }
 
@@ -95,7 +95,7 @@ func (s *scene) turnOn() {
 	ok(s.t, s.tap.AwaitOn(ctx))
 }
 
-// run has the tap run until it has seen n records.
+// run runs the tap until it has seen n records.
 func (s *scene) run(n uint64) tap.Stats {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -141,7 +141,7 @@ func (s *scene) get(queue string) amqp.Delivery {
 	return amqp.Delivery{}
 }
 
-// Whatever the tap is bound to, it gets no more than it asks for.
+// Whatever the tap is bound to, it gets no more than it requests.
 func TestKeys(t *testing.T) {
 	onFirehose(t, tap.Config{Keys: []string{"deliver.wanted"}}, func(t *testing.T, s *scene) {
 		s.turnOn()
@@ -172,9 +172,9 @@ func TestLost(t *testing.T) {
 	})
 }
 
-// A tap keeps up with more than may wait for it, and loses nothing.
+// A tap keeps up with more records than its queue may hold, and loses none.
 func TestMany(t *testing.T) {
-	const messages = 6000 // twice as many records, more than the queue may have
+	const messages = 6000 // twice as many records, more than the queue may hold
 	var last tap.Stats
 	cfg := tap.Config{MaxRate: 10, Interval: 10 * time.Millisecond, Report: func(s tap.Stats) { last = s }}
 	onFirehose(t, cfg, func(t *testing.T, s *scene) {
@@ -185,7 +185,7 @@ func TestMany(t *testing.T) {
 		go func() {
 			for range messages {
 				s.publish("", q, sampled(1))
-				<-deliveries // one after the other: it is not a race against RabbitMQ
+				<-deliveries // one after the other, not to race against RabbitMQ
 			}
 		}()
 		stats := s.run(2 * messages)
@@ -198,7 +198,7 @@ func TestMany(t *testing.T) {
 	})
 }
 
-// sampled are the headers of a message that span n of the trace sent.
+// sampled returns the headers of a message that span n of the trace sent.
 func sampled(n int) amqp.Table {
 	return amqp.Table{"traceparent": fmt.Sprintf("00-0af7651916cd43dd8448eb211c80319c-%016x-01", n), "tracestate": "v=1"}
 }

@@ -25,7 +25,7 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-// environment has the environment say this of traces, and nothing else.
+// environment sets the given variables about traces, and clears all others.
 func environment(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {

@@ -16,8 +16,8 @@ import (
 
 const endpoint, special = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
-// run records spans of one trace, as a command does that was interrupted: its context has
-// ended, and what it has done is reported nevertheless.
+// run records spans of one trace, like a command that was interrupted: its context has
+// ended, and its spans are exported nevertheless.
 func run(t *testing.T, spans int) (trace.SpanContext, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -82,7 +82,8 @@ func TestSent(t *testing.T) {
 	}
 }
 
-// An error that keeps spans from leaving is returned once, without a password, and not printed.
+// An error that keeps spans from being exported is returned once, without a password, and
+// not printed.
 func TestNotSent(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
