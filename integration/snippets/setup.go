@@ -11,8 +11,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// SetUp sends traces and metrics as the standard OTEL_* variables say, by OTLP over HTTP or
-// gRPC. Call shutdown before the program ends.
+// SetUp sends traces and metrics where the standard OTEL_* variables say, by OTLP over
+// HTTP or gRPC. Call shutdown before the program ends.
 func SetUp(ctx context.Context) (shutdown func(context.Context) error, err error) {
 	exporter, err := autoexport.NewSpanExporter(ctx)
 	if err != nil {
