@@ -29,7 +29,7 @@ fail() {
 # named WORDS prints the version that follows the words in the README.
 named() {
 	local version
-	version=$(sed -n "/^## State/,\$s/.*$1 \([0-9]*\.[0-9]*\).*/\1/p" README.md | head -n 1)
+	version=$(sed -n '/^## Status/,$p' README.md | tr '\n' ' ' | sed -n "s/.*$1 \([0-9]*\.[0-9]*\).*/\1/p")
 	[[ -n $version ]] || fail "the README names no version of $1"
 	echo "$version.0"
 }
