@@ -181,7 +181,11 @@ var (
 func notify(c chan os.Signal) {
 	notifying.Store(true)
 	defer notifying.Store(false)
-	signal.Notify(c, ending...)
+	// Signals that the program was started to ignore, as by nohup, stay ignored.
+	heeded := slices.DeleteFunc(slices.Clone(ending), signal.Ignored)
+	if len(heeded) > 0 { // none would stand for all
+		signal.Notify(c, heeded...)
+	}
 }
 
 // signalNotify is called when the program asks for signals, or for all of them if signals

@@ -156,7 +156,7 @@ func printTap(c *cli.Command, s tap.Stats) error {
 	return nil
 }
 
-// firehoseSwitch returns nil if the firehose is not to be turned on.
+// firehoseSwitch returns nil if the tap leaves the firehose as it is.
 func firehoseSwitch(c *cli.Command) (tap.Switch, error) {
 	uri, err := amqp.ParseURI(c.String("amqp"))
 	switch {

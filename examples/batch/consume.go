@@ -65,7 +65,7 @@ func collect(ctx context.Context, deliveries <-chan amqp.Delivery) (batch []amqp
 		case <-late:
 			return batch, true
 		case <-ctx.Done():
-			return nil, false // The broker redelivers what is not acknowledged.
+			return nil, false // The broker redelivers unacknowledged messages.
 		}
 	}
 	return batch, true

@@ -143,7 +143,12 @@ func (o *output) String() string {
 // received was exported at its end.
 func (s servers) run(t *testing.T, name string, env ...string) *program {
 	t.Helper()
-	p := &program{cmd: exec.Command(filepath.Join(binaries, name)), ended: make(chan error, 1)}
+	return s.start(t, exec.Command(filepath.Join(binaries, name)), name, env...)
+}
+
+func (s servers) start(t *testing.T, cmd *exec.Cmd, name string, env ...string) *program {
+	t.Helper()
+	p := &program{cmd: cmd, ended: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	p.cmd.Env = append(os.Environ(), "AMQP_URL="+s.amqp, "REDIS_ADDR="+s.redis, "PREFIX="+s.prefix,
 		"OTEL_SERVICE_NAME="+name, "OTEL_EXPORTER_OTLP_ENDPOINT="+s.spans.url, "OTEL_METRICS_EXPORTER=none",
@@ -227,15 +232,8 @@ POST /orders [order]
 `
 
 func TestOneTrace(t *testing.T) {
-	s, addr := start(t), freeAddr(t)
-	notify, email := s.run(t, "notify"), s.run(t, "email")
-	s.waitForQueue(t)
-	shop := s.run(t, "order", "HTTP_ADDR="+addr)
-	order(t, addr, "1")
-	email.waitFor(t, "Your order 1 is on its way.")
-	for _, p := range []*program{shop, notify, email} {
-		p.stop()
-	}
+	s := start(t)
+	shop := s.play(t, nil, nil, nil)[0]
 	if got := s.spans.outline(s.prefix); got != strings.TrimPrefix(oneTrace, "\n") {
 		t.Errorf("got\n%s", got)
 	}
@@ -245,17 +243,27 @@ func TestOneTrace(t *testing.T) {
 	}
 }
 
-// An invalid variable is named, and the program works, without traces.
-func TestWrongSettings(t *testing.T) {
-	s, addr := start(t), freeAddr(t)
-	notify := s.run(t, "notify", "MQTRACE_RELATION=sometimes")
-	email := s.run(t, "email", "MQTRACE_RELATION=sometimes")
+// play runs the three programs, each with its own variables, until one order has become an
+// email. They have ended when it returns.
+func (s servers) play(t *testing.T, shopEnv, notifyEnv, emailEnv []string) []*program {
+	t.Helper()
+	addr := freeAddr(t)
+	notify, email := s.run(t, "notify", notifyEnv...), s.run(t, "email", emailEnv...)
 	s.waitForQueue(t)
-	shop := s.run(t, "order", "HTTP_ADDR="+addr, "MQTRACE_RELATION=sometimes")
+	shop := s.run(t, "order", append(shopEnv, "HTTP_ADDR="+addr)...)
 	order(t, addr, "1")
 	email.waitFor(t, "Your order 1 is on its way.")
-	for _, p := range []*program{shop, notify, email} {
+	programs := []*program{shop, notify, email}
+	for _, p := range programs {
 		p.stop()
+	}
+	return programs
+}
+
+// An invalid variable is named, and the program works, without traces.
+func TestWrongSettings(t *testing.T) {
+	s, wrong := start(t), []string{"MQTRACE_RELATION=sometimes"}
+	for _, p := range s.play(t, wrong, wrong, wrong) {
 		if !strings.Contains(p.out.String(), `mqtrace: no traces: MQTRACE_RELATION="sometimes": want continue, new-trace`) {
 			t.Error("the variable is not named")
 		}
@@ -280,20 +288,29 @@ func TestExit(t *testing.T) {
 
 // Options are set by variables.
 func TestNewTraces(t *testing.T) {
-	s, addr := start(t), freeAddr(t)
-	notify := s.run(t, "notify", "MQTRACE_RELATION=new-trace")
-	email := s.run(t, "email", "MQTRACE_QUEUES=-*emails")
-	s.waitForQueue(t)
-	shop := s.run(t, "order", "HTTP_ADDR="+addr, "MQTRACE_HTTP=false")
-	order(t, addr, "1")
-	email.waitFor(t, "Your order 1 is on its way.")
-	for _, p := range []*program{shop, notify, email} {
-		p.stop()
-	}
+	s := start(t)
+	s.play(t, []string{"MQTRACE_HTTP=false"}, []string{"MQTRACE_RELATION=new-trace"}, []string{"MQTRACE_QUEUES=-*emails"})
 	want := "publish orders [order]\nprocess notifications [notify] ack\n  enqueue emails [notify]\n"
 	if got := s.spans.outline(s.prefix); got != want {
 		t.Errorf("got\n%s", got)
 	}
+}
+
+// A signal that the program was started to ignore, as nohup does, stays ignored.
+func TestIgnoredSignal(t *testing.T) {
+	s, addr := start(t), freeAddr(t)
+	p := s.start(t, exec.Command("/bin/sh", "-c", `trap "" INT; exec "$0"`, filepath.Join(binaries, "order")), "order", "HTTP_ADDR="+addr)
+	notify := s.run(t, "notify") // creates what remove removes
+	s.waitForQueue(t)
+	order(t, addr, "1")
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	order(t, addr, "2")
+	time.Sleep(100 * time.Millisecond) // in which the signal would have ended it
+	order(t, addr, "3")
+	p.stop()
+	notify.stop()
 }
 
 // waitForQueue waits until the consumer has bound its queue, without which messages go nowhere.

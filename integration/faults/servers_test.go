@@ -47,7 +47,7 @@ func TestRabbitMQKilled(t *testing.T) {
 	l.none("publish nacked")
 }
 
-// A node that shuts down announces it to its clients, and they come back all the same.
+// A node that shuts down announces it to its clients, and they reconnect as after a crash.
 func TestRabbitMQStopped(t *testing.T) {
 	n, at := single(t)
 	l := startLoad(t, at)

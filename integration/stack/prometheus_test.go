@@ -155,9 +155,9 @@ func (p *prometheus) awaitSeries(t *testing.T, queries []string) {
 	}
 }
 
-// parts returns queries that must all return a series, in order to find a query that names
-// what does not exist but returns a series all the same, such as sum(x) or vector(0): each
-// selector in it, with a value for each label that its series are grouped by.
+// parts returns queries that must all return a series: each selector in query, with a value
+// for each label that its series are grouped by. The query as a whole may return a series
+// even if a metric in it does not exist, as absent(x) or x or vector(0) does.
 func (p *prometheus) parts(t *testing.T, query string) []string {
 	t.Helper()
 	var tree any

@@ -142,8 +142,8 @@ func TestHandlerNestedProtobuf(t *testing.T) {
 	}
 }
 
-// Bodies that are being received together take bounded memory; who comes too
-// late is told to try again later, and everything is given back in the end.
+// Bodies that are being received at the same time take bounded memory: a request for which
+// there is no room is answered with a request to retry, and all of it is released in the end.
 func TestHandlerBoundsWhatItReceivesAtOnce(t *testing.T) {
 	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
 	half := bytes.Repeat([]byte{0xff}, 15<<20) // malformed at the first byte

@@ -137,7 +137,7 @@ func TestConsume(t *testing.T) {
 					if !ok {
 						return
 					}
-					s.ok(s.ch.PublishWithContext(context.TODO(), "", s.queue+"-replies", false, false, amqp.Publishing{}))
+					s.ok(s.ch.PublishWithContext(context.Background(), "", s.queue+"-replies", false, false, amqp.Publishing{}))
 					s.ok(d.Ack(false))
 				}
 			}
@@ -254,16 +254,7 @@ func TestConsume(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := play(t)
-			deliveries := s.consume(false)
-			finished := make(chan bool)
-			go func() {
-				defer close(finished)
-				test.loop(s, deliveries)
-			}()
-			s.put("1", "2")
-			s.settle()
-			s.ok(s.ch.Close())
-			<-finished
+			s.consumeBy(false, func(ds <-chan amqp.Delivery) { test.loop(s, ds) }, "1", "2")
 			s.want(test.want)
 		})
 	}
@@ -296,16 +287,7 @@ func TestAutoAck(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := play(t)
-			deliveries := s.consume(true)
-			finished := make(chan bool)
-			go func() {
-				defer close(finished)
-				test.loop(s, deliveries)
-			}()
-			s.put("1")
-			s.settle()
-			s.ok(s.ch.Close())
-			<-finished
+			s.consumeBy(true, func(ds <-chan amqp.Delivery) { test.loop(s, ds) }, "1")
 			s.want(test.want)
 		})
 	}
@@ -412,16 +394,9 @@ func TestByHand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := play(t)
 			s.ok(s.ch.Confirm(false))
-			deliveries := s.consume(false)
-			finished := make(chan bool)
-			go func() {
-				defer close(finished)
-				test(s, amqptrace.NewPublisher(s.ch, options), amqptrace.NewConsumer(s.queue, options), deliveries)
-			}()
-			s.put("1")
-			s.settle()
-			s.ok(s.ch.Close())
-			<-finished
+			s.consumeBy(false, func(ds <-chan amqp.Delivery) {
+				test(s, amqptrace.NewPublisher(s.ch, options), amqptrace.NewConsumer(s.queue, options), ds)
+			}, "1")
 			s.want(`
 		caller
 		  publish amq.default 1

@@ -147,6 +147,21 @@ func (s *scene) settle() {
 	}
 }
 
+// consumeBy runs a loop over deliveries, publishes messages, and closes the channel once the
+// loop has processed them.
+func (s *scene) consumeBy(autoAck bool, loop func(<-chan amqp.Delivery), ids ...string) {
+	s.Helper()
+	deliveries, finished := s.consume(autoAck), make(chan bool)
+	go func() {
+		defer close(finished)
+		loop(deliveries)
+	}()
+	s.put(ids...)
+	s.settle()
+	s.ok(s.ch.Close())
+	<-finished
+}
+
 // reply publishes to where nobody consumes, without a context.
 func (s *scene) reply() error {
 	return s.ch.Publish("", s.queue+"-replies", false, false, amqp.Publishing{})

@@ -262,7 +262,7 @@ func (c *jsonCleaner) list(of *message, depth int) (bool, error) {
 	return true, nil
 }
 
-// unquote returns the text of a JSON string, with U+FFFD in place of what is not text.
+// unquote returns the text of a JSON string, with U+FFFD in place of invalid UTF-8.
 func unquote(quoted []byte) string {
 	if len(quoted) < 2 || quoted[0] != '"' {
 		return ""

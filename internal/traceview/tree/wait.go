@@ -86,25 +86,6 @@ func (t *Tree) Waited() (sum time.Duration, upTo bool) {
 	return max(0, sum), upTo
 }
 
-// delivery distinguishes the messages of one producer span: one exchange may feed
-// several queues, and each queue may try its copy several times.
-type delivery struct {
-	producer                           *Node
-	service, queue, whole, id, spanned string
-}
-
-func deliveryOf(producer, n *Node) delivery {
-	d := delivery{
-		producer: producer, service: n.Span.Service, id: messaging.MessageID(n.Span),
-		queue: messaging.DestinationOf(n.Span).Queue, whole: messaging.RawDestination(n.Span),
-	}
-	if d.queue == "" {
-		d.spanned = n.Span.Name
-	}
-
-	return d
-}
-
 // assignWaits finds the wait before each span that processed a message, and
 // which attempt it was.
 func (t *Tree) assignWaits() {
@@ -135,54 +116,6 @@ func (t *Tree) assignWaits() {
 
 		t.number(attempts[key])
 	}
-}
-
-// number counts the attempts at one message. Those that do not say which they are have
-// the number of their place.
-func (t *Tree) number(attempts []*Node) {
-	n := attempts[len(attempts)-1]
-	if len(attempts) == 1 {
-		n.Attempts = 1
-
-		return
-	}
-
-	if n.Attempt == 0 {
-		n.Attempt = attempts[len(attempts)-2].Attempt + 1
-	}
-
-	if first := attempts[0]; first.Attempt == 0 {
-		first.Attempt = 1
-		n.Attempt = max(n.Attempt, 2)
-	}
-
-	// That there are others matters, not how many: counting each anew would take a
-	// time that grows with their square.
-	attempts[0].Attempts, n.Attempts = len(attempts), len(attempts)
-}
-
-// consumers returns the nodes that processed a message at a known time, by start
-// time, and the same by the node that sent the message and by end time.
-func (t *Tree) consumers() (all []*Node, byEnd map[*Node][]*Node) {
-	byEnd = make(map[*Node][]*Node)
-
-	for _, n := range t.Order {
-		if n.Span.Start.IsZero() || messaging.OperationOf(n.Span) != messaging.Process {
-			continue
-		}
-
-		all = append(all, n)
-
-		if producer := t.ProducerOf(n); producer != nil {
-			byEnd[producer] = append(byEnd[producer], n)
-		}
-	}
-
-	for _, nodes := range byEnd {
-		slices.SortStableFunc(nodes, func(a, b *Node) int { return a.Span.End.Compare(b.Span.End) })
-	}
-
-	return all, byEnd
 }
 
 // waitAfter measures the wait of n: from the end of the attempt before, else
@@ -267,34 +200,6 @@ func lastEndBefore(n *Node, byEnd []*Node) time.Time {
 	}
 
 	return time.Time{}
-}
-
-// ProducerOf returns the span that sent the message n processed: its parent, or
-// the one span it links to. A span that links to several processed a batch, which
-// has no one wait.
-func (t *Tree) ProducerOf(n *Node) *Node {
-	if p := n.Parent; p != nil && p.Span != nil && messaging.OperationOf(p.Span) == messaging.Send {
-		return p
-	}
-
-	links := n.Span.Links
-	for i := range links {
-		if links[i].TraceID != links[0].TraceID || links[i].SpanID != links[0].SpanID {
-			return nil
-		}
-	}
-
-	if len(links) == 0 || links[0].TraceID != n.Span.TraceID {
-		return nil
-	}
-
-	for _, target := range t.nodes[links[0].SpanID] {
-		if target != n && messaging.OperationOf(target.Span) == messaging.Send {
-			return target
-		}
-	}
-
-	return nil
 }
 
 // recordedWait is the wait as the consumer itself knows it, where the span that

@@ -13,7 +13,7 @@ import (
 
 // FromEnvironment returns ctx with the trace and baggage from TRACEPARENT, TRACESTATE and
 // BAGGAGE, and reports whether there is a trace. The error means that there is an invalid
-// one; ctx is usable all the same.
+// one; ctx is usable either way.
 // https://opentelemetry.io/docs/specs/otel/context/env-carriers/
 func FromEnvironment(ctx context.Context) (context.Context, bool, error) {
 	headers := make(map[string]string)
