@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// These tests hold for the in-process broker and for RabbitMQ alike, as the wire scripts
-// do, which have no words for how long something may take.
+// Like the wire scripts, these tests hold for both the in-process broker and RabbitMQ. The
+// scripts cannot express how long something may take.
 
-// A connection that breaks gives back what it had not acknowledged, in its place.
+// A connection that breaks returns its unacknowledged messages to their positions.
 func TestBrokenConnectionRequeues(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		p := connect(t, server)
@@ -49,23 +49,24 @@ func TestBrokenConnectionRequeues(t *testing.T) {
 	})
 }
 
-// Heartbeats: RabbitMQ sends them, and gives up a client that sends none.
+// RabbitMQ sends heartbeats, and gives up on a client that sends none.
 func TestHeartbeats(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		u := parse(t, server)
 		t.Run("silent", func(t *testing.T) {
 			t.Parallel()
-			begun := time.Now() // not after the server began to count
+			begun := time.Now() // no later than the server began to count
 			p := openPeer(t, u, map[string]string{"heartbeat": "1"})
 			defer p.sock.Close()
-			got, came := p.next(patience) // heartbeats are passed over
+			got, came := p.next(patience) // heartbeats are skipped
 			if took := time.Since(begun); !came || got != "closed" || took < 1500*time.Millisecond {
 				t.Errorf("%q after %v, want the end after two seconds or more", got, took)
 			}
 		})
 		t.Run("heard", func(t *testing.T) {
 			t.Parallel()
-			// Not one second: a machine that does something else for two would end it.
+			// Not one second: a machine that is busy for two seconds would end the
+			// connection.
 			p := openPeer(t, u, map[string]string{"heartbeat": "2"})
 			defer p.sock.Close()
 			beats := 0

@@ -1,6 +1,6 @@
 package amqpbroker
 
-// TopicMatch shows the matching of topic keys to the tests.
+// TopicMatch exports the matching of topic keys to the tests.
 func TopicMatch(pattern, key string) bool {
 	return topicMatch(topicWords(pattern), topicWords(key))
 }

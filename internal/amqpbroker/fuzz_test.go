@@ -13,13 +13,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// FuzzFrames sends whatever it is given on a connection of its own. The broker ends
-// that connection with a code that RabbitMQ uses, or without a word; it never
-// panics, and others are served as before.
+// FuzzFrames sends its input on a separate connection. The broker ends that connection with
+// a code that RabbitMQ uses, or silently; it never panics, and keeps serving others.
 //
-// Input whose first octet is odd goes out as it is. Otherwise it is cut into
-// frames, each a type octet, a channel octet, a length and so much payload, so that
-// more of it gets past the framing.
+// Input whose first octet is odd is sent unchanged. Other input is cut into frames, each
+// with a type octet, a channel octet, a length and that much payload, so that more of it
+// gets past the framing.
 func FuzzFrames(f *testing.F) {
 	for name, m := range methods {
 		args := appendArgs(binary.BigEndian.AppendUint32(nil, m.id), m.args, map[string]string{
@@ -57,7 +56,7 @@ func FuzzFrames(f *testing.F) {
 				t.Fatal("the connection has not ended")
 			}
 			if err != nil {
-				break // the end, or a reset where not all was read
+				break // the end, or a reset if not all was read
 			}
 			checkClose(t, kind, payload)
 		}
@@ -99,7 +98,7 @@ type witness struct {
 	uses   int
 }
 
-// refresh takes a new broker now and then, since inputs leave queues behind.
+// refresh starts a new broker now and then, because inputs leave queues behind.
 func (w *witness) refresh(t *testing.T) {
 	if w.uses++; w.uses%500 != 1 {
 		return
@@ -110,7 +109,7 @@ func (w *witness) refresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.url = parse(t, w.broker.URL())
-	w.peer = openPeer(t, w.url, nil) // for longer than t
+	w.peer = openPeer(t, w.url, nil) // outlives t
 	w.peer.ask("channel.open", nil, "channel.open-ok")
 	w.queue = w.peer.declare()
 	w.peer.consume(w.queue, "witness")

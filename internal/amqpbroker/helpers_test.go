@@ -50,7 +50,7 @@ func (p *peer) ask(method string, args map[string]string, want string) string {
 	return p.expect(want)
 }
 
-// expect returns what comes next, which must begin with want.
+// expect returns the next method, which must begin with want.
 func (p *peer) expect(want string) string {
 	p.t.Helper()
 	if p.in == nil {
@@ -66,7 +66,7 @@ func (p *peer) expect(want string) string {
 	return got
 }
 
-// declare makes a queue and returns its name.
+// declare declares a queue and returns its name.
 func (p *peer) declare() string {
 	p.t.Helper()
 	q := unique("q")
@@ -74,18 +74,18 @@ func (p *peer) declare() string {
 	return q
 }
 
-// holds returns how many messages a queue has to give, and to how many consumers.
+// holds returns how many messages a queue has ready, and how many consumers.
 func (p *peer) holds(queue string) (messages, consumers int) {
 	p.t.Helper()
 	got := p.ask("queue.declare", map[string]string{"queue": queue, "passive": ""}, "queue.declare-ok queue="+queue)
-	for word := range strings.FieldsSeq(got) { // none is not said
+	for word := range strings.FieldsSeq(got) { // zero is left out
 		_, _ = fmt.Sscanf(word, "message-count=%d", &messages)
 		_, _ = fmt.Sscanf(word, "consumer-count=%d", &consumers)
 	}
 	return messages, consumers
 }
 
-// consume begins to consume messages that need no acknowledgement.
+// consume starts to consume messages that need no acknowledgement.
 func (p *peer) consume(queue, tag string) {
 	p.t.Helper()
 	args := map[string]string{"queue": queue, "consumer-tag": tag, "no-ack": ""}
@@ -96,9 +96,8 @@ func (p *peer) publish(queue, body string) {
 	p.method(1, "basic.publish", map[string]string{"routing-key": queue, "body": body})
 }
 
-// wellServed checks that a queue still works for p, which consumes from it. Nothing but
-// the peers that the test has could end a wait for them, so that a message which comes
-// has not waited.
+// wellServed checks that a queue still works for p, which consumes from it. Only the test's
+// own peers could end a wait for them, so a message that arrives has not waited.
 func wellServed(p *peer, queue string) {
 	p.t.Helper()
 	p.publish(queue, "still here")
@@ -108,7 +107,7 @@ func wellServed(p *peer, queue string) {
 	}
 }
 
-// returns fails the test where what it calls does not return.
+// returns fails the test if the function that it calls does not return.
 func returns(t *testing.T, what string, call func()) {
 	t.Helper()
 	done := make(chan struct{})

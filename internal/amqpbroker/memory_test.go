@@ -7,8 +7,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// SECURITY.md says what memory a client can take, which this test measures: what queues
-// hold, and no more than a queue's own limit where it has one.
+// This test measures what SECURITY.md says about the memory that a client can take: what
+// queues hold, and no more than a queue's own limit if it has one.
 func TestQueueMemory(t *testing.T) {
 	const messages, size = 64, 1 << 20
 	b := start(t, amqpbroker.WithMaxMessageSize(size))
@@ -27,7 +27,7 @@ func TestQueueMemory(t *testing.T) {
 		if n, _ := p.holds(queue); n != holds {
 			t.Errorf("%s holds %d messages, want %d", queue, n, holds)
 		}
-		// A body that comes in several frames is put together in a slice that has grown.
+		// A body in several frames is assembled in a slice that grows.
 		grown, limit := int64(heap())-int64(before), int64(holds*size)*3/2+(2<<20)
 		if grown > limit {
 			t.Errorf("%d MiB in a queue take %d MiB", holds*size>>20, grown>>20)

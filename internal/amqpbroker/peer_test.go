@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// peer is an AMQP client that says what it is told to, right or wrong. It shares no
+// peer is an AMQP client that sends whatever a test asks for, valid or not. It shares no
 // code with the broker.
 type peer struct {
 	t        *testing.T
@@ -111,7 +111,7 @@ func methodName(id uint32) string {
 	return fmt.Sprintf("%d.%d", id>>16, id&0xffff)
 }
 
-// openPeer connects, and unless told to stay bare opens the connection.
+// openPeer connects and, unless it is to stay bare, opens the connection.
 func openPeer(t *testing.T, server *url.URL, args map[string]string) *peer {
 	t.Helper()
 	sock, err := net.Dial("tcp", server.Host)
@@ -156,7 +156,7 @@ func openPeer(t *testing.T, server *url.URL, args map[string]string) *peer {
 }
 
 func (p *peer) write(b []byte) {
-	_, _ = p.sock.Write(b) // a server that has closed already is seen when reading
+	_, _ = p.sock.Write(b) // a server that has closed already is noticed when reading
 }
 
 func appendFrame(b []byte, kind byte, channel uint16, payload []byte) []byte {
@@ -180,8 +180,7 @@ func (p *peer) header(channel uint16, words []string) {
 	p.frame(2, channel, append(b, unhex(words[3])...))
 }
 
-// method sends a method, and with basic.publish its content unless told not to
-// (no-content).
+// method sends a method and, for basic.publish, its content unless disabled (no-content).
 func (p *peer) method(channel uint16, name string, args map[string]string) {
 	m, ok := methods[name]
 	if !ok {
@@ -214,8 +213,8 @@ func (p *peer) method(channel uint16, name string, args map[string]string) {
 	p.write(b)
 }
 
-// next reads one method, with its content, and returns what it says; false where
-// nothing comes in time. Heartbeats are passed over.
+// next reads one method, with its content, and returns it as text, or false if nothing
+// arrives in time. Heartbeats are skipped.
 func (p *peer) next(wait time.Duration) (string, bool) {
 	if p.in == nil {
 		return "", false

@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	settle = 500 * time.Millisecond // for what may follow a command
-	// RabbitMQ takes three seconds to end a connection that it did not let in.
+	settle = 500 * time.Millisecond // to wait for what may follow a command
+	// RabbitMQ takes three seconds to end a connection that it refused.
 	settleLast = 4 * time.Second
 )
 
-// record plays the scenarios of a script and writes them back with what came.
+// record plays the scenarios of a script and writes them back with what was received.
 func record(t *testing.T, file, server string) {
 	release := serverRelease(t, server)
 	scenarios := readScript(t, file)
@@ -52,7 +52,7 @@ func (s scenario) record(p *play, release string) {
 	}
 }
 
-// received lists what comes until nothing does for a while.
+// received returns what arrives until nothing does for a while.
 func (p *play) received(wait time.Duration) []answer {
 	var all []answer
 	for _, name := range []string{"A", "B"} {

@@ -38,20 +38,20 @@ func TestSlowConsumer(t *testing.T) {
 	other := p.declare()
 	p.consume(other, "other")
 	wellServed(p, other)
-	// What it was given is still there when it reads at last.
+	// What was delivered to it is still there when it finally reads.
 	for i := range n - left {
 		slow.expect(fmt.Sprintf("basic.deliver consumer-tag=slow delivery-tag=%d routing-key=%s size=65536 ", i+1, q))
 	}
 }
 
-// A peer that asks and does not read the answers is not read from any more.
+// The broker stops reading from a peer that does not read its answers.
 func TestPeerThatReadsNoAnswers(t *testing.T) {
 	b := start(t)
 	other := connect(t, b.URL())
 	q := other.declare()
 	other.publish(q, strings.Repeat("x", 1<<20))
 	p := connect(t, b.URL())
-	// Fetch and put back one large message, over and over.
+	// Fetch and requeue one large message, over and over.
 	var many bytes.Buffer
 	for i := range 2000 {
 		p2 := &peer{t: t, sock: writeOnly{&many}, frameMax: 131072}
@@ -78,7 +78,7 @@ func (writeOnly) SetDeadline(time.Time) error      { return nil }
 func (writeOnly) SetReadDeadline(time.Time) error  { return nil }
 func (writeOnly) SetWriteDeadline(time.Time) error { return nil }
 
-// Peers that stop in the middle of whatever hold nobody up, Close least of all.
+// Peers that stop in the middle of something hold up nobody, least of all Close.
 func TestSilentPeers(t *testing.T) {
 	b := start(t, amqpbroker.WithHandshakeTimeout(time.Hour), amqpbroker.WithCloseGrace(50*time.Millisecond))
 	server := parse(t, b.URL())
@@ -116,7 +116,7 @@ func TestDeepTables(t *testing.T) {
 				item = append([]byte{0}, item...)
 			}
 			inner = item
-			if len(inner) > 3000 { // building it takes the square of its length
+			if len(inner) > 3000 { // building it takes quadratic time
 				break
 			}
 		}

@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// scenario is a part of a wire script that stands for itself.
+// scenario is a self-contained part of a wire script.
 type scenario struct {
 	name  string
 	steps []step
 }
 
-// step is a command and what it leads to.
+// step is a command and its answers.
 type step struct {
 	comments []string // lines before the command
 	command  string
@@ -85,7 +85,7 @@ func (s scenario) String() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// answerLines says once what several releases answer alike.
+// answerLines merges answers that are the same in several releases.
 func (s step) answerLines() []string {
 	var lines []string
 	done := map[string]bool{}

@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// serverVariable names a RabbitMQ to hold the broker against.
+// serverVariable names a RabbitMQ to compare the broker with.
 const serverVariable = "MQTRACE_AMQP_URL"
 
-// eachServer runs f against the in-process broker, and against the real server
-// where one is named. That one must answer: a suite that skips proves nothing.
+// eachServer runs f against the in-process broker, and against the real server if one is
+// named. That server must answer: a suite that skips proves nothing.
 func eachServer(t *testing.T, f func(t *testing.T, server string)) {
 	t.Run("amqpbroker", func(t *testing.T) { f(t, start(t).URL()) })
 	if os.Getenv(serverVariable) != "" {
@@ -24,7 +24,7 @@ func eachServer(t *testing.T, f func(t *testing.T, server string)) {
 func realURL(t *testing.T) string {
 	t.Helper()
 	server := os.Getenv(serverVariable)
-	connect(t, server) // fails the test where it is not let in
+	connect(t, server) // fails the test if refused
 	if serverVersion(t, server) == inProcess {
 		t.Fatalf("the server that %s names does not say its version", serverVariable)
 	}
@@ -33,17 +33,17 @@ func realURL(t *testing.T) string {
 
 var uniqueNumber atomic.Int64
 
-// unique returns a name that nothing else on the server uses.
+// unique returns a name that is not in use on the server.
 func unique(kind string) string {
 	return fmt.Sprintf("mqtrace-test-%d-%d-%s", os.Getpid(), uniqueNumber.Add(1), kind)
 }
 
-// inProcess is the version of the in-process broker, which says none.
+// inProcess stands for the version of the in-process broker, which reports none.
 const inProcess = "in process"
 
 var versionProperty = regexp.MustCompile(`[{,]version:S:([^,}]+)`)
 
-// serverVersion is what the server says it is.
+// serverVersion returns the version that the server reports.
 func serverVersion(t *testing.T, server string) string {
 	t.Helper()
 	p := openPeer(t, parse(t, server), map[string]string{"bare": ""})
@@ -56,7 +56,7 @@ func serverVersion(t *testing.T, server string) string {
 	return inProcess
 }
 
-// serverRelease is which of the releases the server is, or follows.
+// serverRelease returns which of the releases the server is, or follows.
 func serverRelease(t *testing.T, server string) string {
 	t.Helper()
 	version := serverVersion(t, server)

@@ -8,7 +8,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// FuzzTopicMatch compares with a regular expression.
+// FuzzTopicMatch compares topicMatch with a regular expression.
 func FuzzTopicMatch(f *testing.F) {
 	for _, pattern := range []string{"", "#", "*", "a.#", "#.b", "a.*.c.#", "#.#", "#.b.#.d", "*.#.*"} {
 		for _, key := range []string{"", "a", "a.b", "a.b.c", ".", "a..c", "b.d.b.d"} {
@@ -19,7 +19,7 @@ func FuzzTopicMatch(f *testing.F) {
 		if len(pattern) > 30 || len(key) > 30 || strings.ContainsAny(pattern+key, "\n") {
 			return
 		}
-		// Every word is written with a dot behind it, so that # can be none.
+		// Every word is followed by a dot, so that # can match none.
 		words := func(s string) string {
 			if s == "" {
 				return ""

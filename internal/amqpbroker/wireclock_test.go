@@ -11,8 +11,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
-// inOwnTime plays a scenario on an in-process broker of its own, whose time goes on where
-// the scenario sleeps and nowhere else: that the machine was busy expires nothing.
+// inOwnTime plays a scenario on a separate in-process broker, whose time advances only when
+// the scenario sleeps, so that nothing expires because the machine is busy.
 func (s scenario) inOwnTime(t *testing.T, release string) {
 	clock := amqpbroker.NewClock()
 	b := start(t, amqpbroker.WithClock(clock))
@@ -26,8 +26,8 @@ func (s scenario) inOwnTime(t *testing.T, release string) {
 	s.verify(p, release, 0)
 }
 
-// barrier returns once the broker has dealt with all that was sent, by opening a channel
-// that nobody uses. What it has said meanwhile is there for next.
+// barrier returns once the broker has handled everything that was sent, by opening a
+// channel that nobody uses. What it sent meanwhile is kept for next.
 func (p *peer) barrier() {
 	if p.in == nil {
 		return
@@ -41,7 +41,7 @@ func (p *peer) barrier() {
 	for {
 		channel, kind, payload, err := p.readFrame()
 		if err != nil {
-			break // which next will see too
+			break // which next will see, too
 		}
 		if channel == own && binary.BigEndian.Uint32(payload) == methods["channel.open-ok"].id {
 			break

@@ -108,7 +108,7 @@ func appendField(b []byte, kind byte, v string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(body))), body...)
 }
 
-// reading decodes what a server has sent.
+// reading decodes what a server sent.
 type reading struct{ b []byte }
 
 func (r *reading) take(n int) []byte {
@@ -127,7 +127,7 @@ func (r *reading) number(size int) (n uint64) {
 	return n
 }
 
-// args lists what is not zero.
+// args lists the arguments that are not zero.
 func (r *reading) args(spec string) string {
 	line, bits, octet := "", 0, byte(0)
 	for f := range strings.FieldsSeq(spec) {

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// play is one scenario under way.
+// play is a scenario being played.
 type play struct {
 	t      *testing.T
 	server *url.URL
 	conns  map[string]*peer
-	names  map[string]string // $name to what it stands for
+	names  map[string]string // $name to its value
 	last   map[string]string // $gen and so on, the last seen
 	sleep  func(time.Duration)
 }
@@ -28,7 +28,7 @@ func newPlay(t *testing.T, server string) *play {
 	return &play{t, parse(t, server), map[string]*peer{}, map[string]string{}, map[string]string{}, time.Sleep}
 }
 
-// end closes the connections and deletes what the scenario has made.
+// end closes the connections and deletes what the scenario created.
 func (p *play) end() {
 	for _, c := range p.conns {
 		c.sock.Close()
@@ -36,7 +36,7 @@ func (p *play) end() {
 	c := openPeer(p.t, p.server, nil)
 	defer c.sock.Close()
 	channel := uint16(0)
-	remove := func(method, argument, name string) { // one may fail: each has a channel of its own
+	remove := func(method, argument, name string) { // one may fail, so each has its own channel
 		channel++
 		c.method(channel, "channel.open", nil)
 		c.next(patience)
@@ -160,7 +160,7 @@ var serverMade = []struct {
 	{"$reply", regexp.MustCompile(`amq\.rabbitmq\.reply-to\.[A-Za-z0-9+/=._@-]+`)},
 }
 
-// shorten puts the variables back, and all into one line.
+// shorten puts the variables back, and joins everything into one line.
 func (p *play) shorten(line string) string {
 	for _, made := range serverMade {
 		line = made.pattern.ReplaceAllStringFunc(line, func(s string) string {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The wire scripts in testdata/wire say in AMQP's own terms what a client sends
-// and what the server must answer, octet for octet.
+// The wire scripts in testdata/wire specify in AMQP's own terms what a client sends and
+// what the server must answer, octet for octet.
 //
 // A script is a list of scenarios, each begun by "== name". A line is a command, a
 // comment that begins with #, or what was received after a command:
@@ -20,10 +20,10 @@ import (
 //	3.10,4.0 < what        from these releases of RabbitMQ and no other
 //	4.3 B< what
 //
-// The in-process broker is to answer as the last of the [releases] does. By default a
-// command goes out on channel 1 of connection A; a leading B or A/2 or B/2 says otherwise.
-// $q, $x and other names that start with $q or $x stand for names nobody else uses; $gen,
-// $ctag and $reply for the last one the server made.
+// The in-process broker must answer as the last of the [releases] does. By default, a
+// command is sent on channel 1 of connection A; a leading B or A/2 or B/2 overrides that.
+// $q, $x and other names that start with $q or $x stand for names that nobody else uses;
+// $gen, $ctag and $reply for the last one that the server generated.
 //
 //	open [user=] [password=] [vhost=] [channel-max=] [frame-max=] [heartbeat=] [bare]
 //	frame TYPE HEX    a frame on the channel, with that payload
@@ -37,20 +37,20 @@ import (
 //
 //	MQTRACE_AMQP_URL=amqp://guest:guest@127.0.0.1:5673/ go test -run TestWireScripts -update
 //
-// which replaces what is there of that release and leaves the others alone. Then read the
-// diff: what a busy server said too late is missing in it, and records itself better alone
-// (-scenario).
+// which replaces the answers of that release and leaves the others alone. Then read the
+// diff: answers that a busy server sent too late are missing from it, and are better
+// recorded one scenario at a time (-scenario).
 var (
 	update       = flag.Bool("update", false, "record the wire scripts from the server at MQTRACE_AMQP_URL")
 	onlyScenario = flag.String("scenario", "", "play or record only wire scenarios with this in their names")
 )
 
-// releases are those of RabbitMQ that the scripts hold answers of.
+// releases are the releases of RabbitMQ whose answers are in the scripts.
 var releases = []string{"3.10", "4.0", "4.3"}
 
 const (
 	patience = 30 * time.Second       // for what is expected
-	pace     = 150 * time.Millisecond // for RabbitMQ to come to what it was told
+	pace     = 150 * time.Millisecond // for RabbitMQ to act on commands
 )
 
 func TestWireScripts(t *testing.T) {
@@ -72,7 +72,7 @@ func TestWireScripts(t *testing.T) {
 		}
 		var wait sync.WaitGroup
 		defer wait.Wait()
-		atOnce := make(chan struct{}, 16) // they mostly wait
+		atOnce := make(chan struct{}, 16) // they mostly sleep
 		for _, file := range files {
 			for _, s := range readScript(t, file) {
 				if !strings.Contains(s.name, *onlyScenario) {
@@ -90,9 +90,9 @@ func TestWireScripts(t *testing.T) {
 	})
 }
 
-// verify plays a script and compares with what a release answers. RabbitMQ's queues act a
-// moment after they are told to: pace is how long to wait after what has no answer, and
-// before what was asked too early is asked again.
+// verify plays a script and compares the answers with those of a release. RabbitMQ's queues
+// act with a delay: pace is how long to wait after a command without an answer, and before
+// repeating a question that was asked too early.
 func (s scenario) verify(p *play, release string, pace time.Duration) {
 	t := p.t
 	defer p.end()
@@ -124,8 +124,8 @@ func (s scenario) verify(p *play, release string, pace time.Duration) {
 	}
 }
 
-// early reports whether an answer is one that RabbitMQ gives before it has come to what it
-// was told. The question may be asked again.
+// early reports whether RabbitMQ may have given an answer before acting on earlier
+// commands. The question may be asked again.
 func early(got, want string) bool {
 	empty := strings.HasSuffix(got, "basic.get-empty") && strings.Contains(want, "basic.get-ok")
 	counted := strings.Contains(got, "queue.declare-ok") && strings.Contains(want, "queue.declare-ok") && got != want

@@ -15,7 +15,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// get asks the handler for a path. Headers come in pairs.
+// get requests a path from the handler. Headers come in pairs.
 func get(h http.Handler, path string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
 	for i := 0; i+1 < len(headers); i += 2 {
@@ -28,7 +28,7 @@ func get(h http.Handler, path string, headers ...string) *httptest.ResponseRecor
 	return w
 }
 
-// getJSON reads what the handler answers with 200.
+// getJSON decodes an answer of the handler, which must have status 200.
 func getJSON[T any](t *testing.T, h http.Handler, path string) (answer T) {
 	t.Helper()
 
@@ -49,7 +49,7 @@ type listAnswer struct {
 	Found  int
 }
 
-// stored returns a handler on a store with those spans.
+// stored returns a handler for a store with the given spans.
 func stored(all ...spans.Span) http.Handler { return storedWithin(traceview.Limits{}, all...) }
 
 func storedWithin(limits traceview.Limits, all ...spans.Span) http.Handler {
@@ -98,7 +98,7 @@ func TestAPISearch(t *testing.T) {
 		"":                                 {two, one, order},
 		"text=4BF92f35":                    {order},
 		"text=" + order:                    {order},
-		"text=f92f35":                      nil, // An id is searched by its start.
+		"text=f92f35":                      nil, // An id is matched by prefix.
 		"text=post+/ORD":                   {order},
 		"text=email-w":                     {order},
 		"text=post&text=nothing":           nil,

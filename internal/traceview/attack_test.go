@@ -16,7 +16,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// A page that is told 304 would never show that the trace that it links to has come.
+// A page that gets 304 would never show that the trace that it links to has arrived.
 func TestLinkTargetComesLater(t *testing.T) {
 	kept := traceview.NewStore(traceview.Limits{})
 	h := traceview.NewHandler(kept)
@@ -36,7 +36,7 @@ func TestLinkTargetComesLater(t *testing.T) {
 	}
 }
 
-// Clients that do not read what they ask for keep nobody from the page.
+// Clients that do not read their answers do not keep others from the page.
 func TestClientsThatDoNotRead(t *testing.T) {
 	kept := traceview.NewStore(traceview.Limits{})
 	for i := range uint64(20_000) {
@@ -71,8 +71,8 @@ func TestClientsThatDoNotRead(t *testing.T) {
 	}
 }
 
-// settle has the test end when the server's goroutines have: what it writes to a
-// connection that is gone ends half a second later.
+// settle lets the test end only after the server's goroutines: a write to a connection that
+// is gone ends half a second later.
 func settle(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {

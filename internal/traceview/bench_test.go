@@ -15,8 +15,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
-// BenchmarkHandler receives batches of the size that an SDK sends by default,
-// each with traces of its own, into a store that is full.
+// BenchmarkHandler receives batches of an SDK's default size, each with different traces,
+// into a full store.
 func BenchmarkHandler(b *testing.B) {
 	const batch = 512
 

@@ -14,7 +14,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// scheduled is an enqueue an hour ago of a task that was due then.
+// scheduled returns the span of an enqueue an hour ago of a task that is due at the given
+// time.
 func scheduled(trace uint64, due time.Time) spans.Span {
 	s := sample.Span(1, 0, "shop", "enqueue emails", sample.Producer, 0, 0)
 	s = sample.With(sample.With(s, "messaging.system", "asynq"), "messaging.destination.name", "emails")
@@ -34,7 +35,7 @@ func shows(t *testing.T, h http.Handler, tr spans.Trace) string {
 	return waterfallOf(t, h, spans.Trace{ID: tr.ID}).Rows[0].badges() + "\n" + out.String()
 }
 
-// A task is not stuck before it is due, and waits from then on.
+// A task does not count as waiting until it is due.
 func TestDue(t *testing.T) {
 	now := time.Now()
 	kept := traceview.NewStore(traceview.Limits{})
@@ -81,7 +82,7 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// A task that was processed has waited since it was due, and not before.
+// A processed task has waited only since it was due.
 func TestWaitedSinceDue(t *testing.T) {
 	due := sample.Epoch.Add(time.Hour)
 	for name, tt := range map[string]struct {
@@ -105,8 +106,8 @@ func TestWaitedSinceDue(t *testing.T) {
 	}
 }
 
-// What was refused on the caller's own request waits for nobody, and the tasks of a group
-// are consumed by the task that was made of them.
+// A task that was refused at the caller's own request does not wait, and the tasks of a
+// group are consumed by the task made of them.
 func TestNeverWaits(t *testing.T) {
 	asynq := func(s spans.Span) spans.Span {
 		return sample.With(sample.With(s, "messaging.system", "asynq"), "messaging.destination.name", "emails")

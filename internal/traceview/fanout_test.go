@@ -15,9 +15,9 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// fanned is a trace of a message that was sent so many minutes after sample.Epoch to the
-// exchange orders, and of its being processed in queues. A queue that has an arrow before
-// it, "billing>dead", gave the message up.
+// fanned returns a trace of a message sent to the exchange orders the given number of
+// minutes after sample.Epoch, and processed in queues. A queue before an arrow, as in
+// "billing>dead", dead-lettered the message.
 func fanned(number uint64, minute float64, key string, in ...string) spans.Trace {
 	rabbit := func(s spans.Span, destination string) spans.Span {
 		s.TraceID = sample.TraceID(number)
@@ -47,8 +47,8 @@ func fanned(number uint64, minute float64, key string, in ...string) spans.Trace
 	return tr
 }
 
-// A message that one queue's consumer has taken waits in the others in which messages of
-// its exchange and routing key come out, and in no others.
+// A message that one queue's consumer has taken still waits in the other queues to which
+// its exchange and routing key lead, and in no others.
 func TestFanout(t *testing.T) {
 	const key = "created"
 
@@ -117,7 +117,7 @@ func TestFanout(t *testing.T) {
 	}
 }
 
-// List, page and search know it too, also of a consumer whose traces are its own.
+// List, page and search show it, too, even for a consumer that starts its own traces.
 func TestFanoutOnThePage(t *testing.T) {
 	kept := traceview.NewStore(traceview.Limits{})
 	linked := fanned(2, 0, "created")
@@ -147,7 +147,7 @@ func TestFanoutOnThePage(t *testing.T) {
 	}
 }
 
-// Learning is near-linear: many messages of one route, many routes, many takers.
+// Learning takes near-linear time: many messages of one route, many routes, many takers.
 func TestManyRoutes(t *testing.T) {
 	var traces []spans.Trace
 	for n := range uint64(20_000) {

@@ -15,7 +15,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
 
-// The files of testdata/field are what people's programs hand over, one of a kind each.
+// The files in testdata/field are what other programs produce, one of each kind.
 func field(t *testing.T, name string) []byte {
 	t.Helper()
 
@@ -27,7 +27,7 @@ func field(t *testing.T, name string) []byte {
 	return b
 }
 
-// drawn is the file as `mqtrace trace` draws it, with its warnings.
+// drawn returns the file as `mqtrace trace` draws it, with its warnings.
 func drawn(t *testing.T, data []byte) string {
 	t.Helper()
 
@@ -46,7 +46,7 @@ func drawn(t *testing.T, data []byte) string {
 	return out.String() + strings.Join(result.Warnings(), "\n")
 }
 
-// opened is the store after the page's Open of the files.
+// opened returns the store after the page has opened the files.
 func opened(t *testing.T, files ...[]byte) *traceview.Store {
 	t.Helper()
 

@@ -16,8 +16,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
-// unconsumed are two messages to an exchange, of which one was consumed in one queue and the
-// other in two, and a task that is due later.
+// unconsumed has two messages to an exchange, one consumed in one queue and the other in
+// two, and a task that is due later.
 const unconsumed = `{"resourceSpans":[{"scopeSpans":[{"spans":[
 {"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","kind":4,"name":"publish","startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000000000001","attributes":[{"key":"messaging.system","value":{"stringValue":"rabbitmq"}},{"key":"messaging.destination.name","value":{"stringValue":"orders:k"}},{"key":"messaging.rabbitmq.destination.routing_key","value":{"stringValue":"k"}}]},
 {"traceId":"00000000000000000000000000000001","spanId":"0000000000000002","parentSpanId":"0000000000000001","kind":5,"startTimeUnixNano":"1700000000000000002","attributes":[{"key":"messaging.destination.name","value":{"stringValue":"orders:k:a"}},{"key":"messaging.rabbitmq.destination.routing_key","value":{"stringValue":"k"}}]},
@@ -26,8 +26,8 @@ const unconsumed = `{"resourceSpans":[{"scopeSpans":[{"spans":[
 {"traceId":"00000000000000000000000000000003","spanId":"0000000000000002","kind":5,"links":[{"traceId":"00000000000000000000000000000002","spanId":"0000000000000001"}],"attributes":[{"key":"messaging.destination.name","value":{"stringValue":"orders:k:a"}}]},
 {"traceId":"00000000000000000000000000000004","spanId":"0000000000000001","kind":4,"startTimeUnixNano":"1","endTimeUnixNano":"2","attributes":[{"key":"messaging.system","value":{"stringValue":"asynq"}},{"key":"messaging.destination.name","value":{"stringValue":"emails"}},{"key":"mqtrace.due_time","value":{"stringValue":"9999-12-31T23:59:59Z"}}]}]}]}]}`
 
-// FuzzReceiver posts whatever it is given as an exporter would, and asks for what came of
-// it: no panic, an answer that OTLP knows, and JSON for the page.
+// FuzzReceiver posts its input as an exporter would, and requests the result: there must be
+// no panic, an answer that OTLP allows, and JSON for the page.
 func FuzzReceiver(f *testing.F) {
 	body, err := os.ReadFile(filepath.Join("otlp", "testdata", "request.json"))
 	if err != nil {

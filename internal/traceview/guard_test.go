@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/sample"
 )
 
-// ask sends a request of a browser's to the handler, which is at localhost:4318.
+// ask sends a browser's request to the handler, which is at localhost:4318.
 func ask(h http.Handler, method, path string, headers map[string]string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader("{}"))
 	r.Host = "localhost:4318"
@@ -68,8 +68,8 @@ func TestOtherOriginsAreRefusedEverywhere(t *testing.T) {
 	}
 }
 
-// A link to the page may stand in a chat or on a dashboard; the page itself tells
-// nothing. What is behind it may not be opened like that.
+// A link to the page may be in a chat or on a dashboard; the page itself reveals nothing.
+// Nothing else may be opened that way.
 func TestLinksFromElsewhereOpenThePage(t *testing.T) {
 	h := stored(sample.Order().Spans...)
 
@@ -154,7 +154,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("%v", w.Header())
 	}
 
-	// Nothing in the page runs by itself, and all it names is here.
+	// The page has no inline scripts, and everything that it refers to is served here.
 	for _, part := range strings.Split(w.Body.String(), `="`)[1:] {
 		name, _, _ := strings.Cut(part, `"`)
 		if strings.Contains(name, "//") {

@@ -49,7 +49,7 @@ func TestHandlerCapsTheBody(t *testing.T) {
 
 				var src io.Reader = bytes.NewReader(body)
 				if !announced {
-					src = io.MultiReader(src) // of a type whose length is not known
+					src = io.MultiReader(src) // of a type whose length is unknown
 				}
 
 				w := post(h, src, "Content-Type", jsonType, "Content-Encoding", encoding)
@@ -63,8 +63,7 @@ func TestHandlerCapsTheBody(t *testing.T) {
 	}
 }
 
-// A small body may stand for a great many objects. It is refused before they
-// are made.
+// A small body may encode a great many objects. It is refused before they are allocated.
 func TestHandlerRefusesBombs(t *testing.T) {
 	const n = 6_000_000
 
@@ -121,7 +120,7 @@ func varint(tag byte, n int) []byte {
 	return append(b, byte(n))
 }
 
-// What is nested too deeply costs itself, and its span says so.
+// Only the value that is nested too deeply is lost, and its span says so.
 func TestHandlerNestedProtobuf(t *testing.T) {
 	value := sample.Text("x")
 
@@ -168,7 +167,7 @@ func TestHandlerBoundsWhatItReceivesAtOnce(t *testing.T) {
 		done.Go(func() {
 			w := post(h, body, "Content-Type", protobufType)
 			if w.Code == http.StatusServiceUnavailable {
-				sent.Done() // It did not get as far.
+				sent.Done() // It did not get that far.
 
 				if w.Header().Get("Retry-After") == "" {
 					t.Error("no Retry-After")

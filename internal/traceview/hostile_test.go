@@ -13,11 +13,11 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// hostileSpans is as many as the page is made for in one trace.
+// hostileSpans is the number of spans in one trace that the page is designed for.
 const hostileSpans = 10_000
 
-// hostileTraces are traces of that many spans, each of a shape for which a careless
-// layout takes a time that grows with their square.
+// hostileTraces returns traces of that many spans, each of a shape for which a careless
+// layout takes quadratic time.
 func hostileTraces() map[string]spans.Trace {
 	buried := func(s spans.Span) spans.Span {
 		return sample.With(sample.With(s, "mqtrace.dead_letter.count", int64(1)), "mqtrace.attempt", int64(2))
@@ -56,7 +56,7 @@ func hostileTraces() map[string]spans.Trace {
 	return traces
 }
 
-// Whatever shape a trace has, the page gets every span of it, once, and soon.
+// Whatever its shape, the page gets every span of a trace exactly once, and quickly.
 func TestHostileTracesAreLaidOut(t *testing.T) {
 	const few = hostileSpans / sample.Parts
 
@@ -86,8 +86,8 @@ func TestHostileTracesAreLaidOut(t *testing.T) {
 	}
 }
 
-// Ids and paths that are none are answered with an error of the API or of the mux, never
-// with a file or a trace.
+// Invalid ids and paths are answered with an error of the API or of the mux, never with a
+// file or a trace.
 func TestPathsThatAreNoIDs(t *testing.T) {
 	h := stored(sample.Order().Spans...)
 	id := sample.ID.String()
@@ -105,8 +105,8 @@ func TestPathsThatAreNoIDs(t *testing.T) {
 	}
 }
 
-// A span that comes under an id that is taken does not change the one that has it, and
-// is shown beside it.
+// A span whose id is already taken does not change the span that has it, and is shown
+// beside it.
 func TestIDsThatCollide(t *testing.T) {
 	first := sample.Span(1, 0, "a", "first", sample.Server, 0, 10)
 	h := stored(first, sample.Span(1, 0, "b", "second", sample.Server, 5, 6))
@@ -123,8 +123,8 @@ func TestIDsThatCollide(t *testing.T) {
 	}
 }
 
-// Far more traces than are kept cost no more than those that are, and the list of them
-// comes soon.
+// Receiving far more traces than are kept costs no more memory than those that are kept,
+// and the list of them is answered quickly.
 func TestAHundredThousandTraces(t *testing.T) {
 	const traces = 100_000
 

@@ -13,8 +13,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/terminal"
 )
 
-// shapes are traces of about n spans for which a careless layout takes a time that grows
-// with their square.
+// shapes returns traces of about n spans for which a careless layout takes quadratic time.
 func shapes(n uint64) map[string]spans.Trace {
 	fan, fans, linked := sample.Ordinary(int(n)), spans.Trace{ID: sample.ID}, spans.Trace{ID: sample.ID}
 	for i := range n {

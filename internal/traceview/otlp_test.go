@@ -33,7 +33,7 @@ func post(h http.Handler, body io.Reader, headers ...string) *httptest.ResponseR
 	return w
 }
 
-// decodeAnswer checks that the answer is in the encoding it says, and reads it.
+// decodeAnswer checks that the answer has the encoding that it declares, and decodes it.
 func decodeAnswer(t *testing.T, w *httptest.ResponseRecorder, into proto.Message) {
 	t.Helper()
 

@@ -36,7 +36,7 @@ func listen(t *testing.T, store *traceview.Store) *traceview.Server {
 	return srv
 }
 
-// provider is the SDK of one service, as a program would set it up.
+// provider sets up the SDK of one service as a program would.
 func provider(t *testing.T, endpoint, service string, opts ...otlptracehttp.Option) *sdktrace.TracerProvider {
 	t.Helper()
 
@@ -179,7 +179,7 @@ func TestListenTakesOnlyLoopbackNames(t *testing.T) {
 
 		req.Host = host
 		req.Header.Set("Content-Type", protobufType)
-		// A page that was rebound to this address is of the same origin as its own name.
+		// A page that was rebound to this address is of the same origin as its name.
 		req.Header.Set("Origin", "http://"+host)
 
 		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
@@ -195,8 +195,8 @@ func TestListenTakesOnlyLoopbackNames(t *testing.T) {
 	}
 }
 
-// What other machines can reach is asked for under an address, or under the name
-// that it was given.
+// A server that other machines can reach may be addressed by an IP address, or by its
+// configured name.
 func TestListenForOthersTakesNoOtherNames(t *testing.T) {
 	for addr, hosts := range map[string]map[string]int{
 		"0.0.0.0:0":   {"10.0.0.1:4318": 200, "[2001:db8::1]:4318": 200, "localhost": 200, "evil.example": 403},
@@ -235,7 +235,7 @@ func TestListenForOthersTakesNoOtherNames(t *testing.T) {
 	}
 }
 
-// Without a host the server is there for others too, where they are allowed.
+// Without a host, the server is reachable from other machines if they are allowed.
 func TestListenOnAllInterfaces(t *testing.T) {
 	srv, err := traceview.Listen(":0", traceview.NewStore(traceview.Limits{}), traceview.AllowNonLoopback())
 	if err != nil {

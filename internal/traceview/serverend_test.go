@@ -59,7 +59,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	}
 }
 
-// A client that says nothing, or says it slowly, costs a connection and no more.
+// A client that sends nothing, or sends slowly, costs a connection and no more.
 func TestIdleConnectionsDoNotStopOthers(t *testing.T) {
 	settle(t)
 

@@ -12,7 +12,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// ago makes a span of a trace that ended so long ago.
+// ago returns a span of a trace that ended the given time ago.
 func ago(s spans.Span, trace uint64, ended time.Duration) spans.Span {
 	s.TraceID = sample.TraceID(trace)
 	s.End = time.Now().Add(-ended)
@@ -21,7 +21,7 @@ func ago(s spans.Span, trace uint64, ended time.Duration) spans.Span {
 	return s
 }
 
-// Three orders that nobody consumes do not look healthy.
+// Three orders that nobody consumes must not look healthy.
 func TestNotConsumed(t *testing.T) {
 	enqueue := func(trace uint64) spans.Span {
 		s := sample.Span(1, 0, "shop", "enqueue emails", sample.Producer, 0, 0)
@@ -29,8 +29,8 @@ func TestNotConsumed(t *testing.T) {
 
 		return ago(s, trace, 101*time.Second)
 	}
-	// The consumer of the second has a trace of its own, that of the third failed to
-	// publish, that of the fourth is a reply.
+	// The consumer of the second has its own trace, the third failed to publish, and the
+	// fourth is a reply.
 	process := ago(sample.Linked(sample.Span(2, 0, "worker", "process emails", sample.Consumer, 0, 0),
 		spans.Link{TraceID: sample.TraceID(2), SpanID: sample.SpanID(1)}), 9, 50*time.Second)
 	failed := sample.Fail(enqueue(3), "no", "returned")
@@ -65,7 +65,7 @@ func TestNotConsumed(t *testing.T) {
 		t.Errorf("%s", out.String())
 	}
 
-	// Once it is consumed, it is not said any more.
+	// Once it is consumed, it is no longer reported.
 	kept.Add(ago(sample.Span(3, 1, "worker", "process emails", sample.Consumer, 0, 0), 1, 0))
 
 	if got := getJSON[listAnswer](t, h, "/api/traces?q=is:waiting"); got.Found != 0 {

@@ -61,7 +61,7 @@ func waterfallOf(t *testing.T, h http.Handler, tr spans.Trace) waterfall {
 	return getJSON[waterfall](t, h, "/api/traces/"+tr.ID.String()+"/waterfall")
 }
 
-// named returns the rows of that name.
+// named returns the rows with the given name.
 func (w waterfall) named(name string) []waterfallRow {
 	return slices.DeleteFunc(slices.Clone(w.Rows), func(r waterfallRow) bool { return r.Name != name })
 }
@@ -221,7 +221,7 @@ func TestSpanDetails(t *testing.T) {
 	}
 }
 
-// A page asks every second; where nothing has changed, that costs nothing.
+// A page polls every second; if nothing has changed, that costs almost nothing.
 func TestUnchangedAnswersAreEmpty(t *testing.T) {
 	store := traceview.NewStore(traceview.Limits{})
 	h := traceview.NewHandler(store)
@@ -250,7 +250,7 @@ func TestUnchangedAnswersAreEmpty(t *testing.T) {
 	store.Add(sample.Linked(sample.SpanOf(3, 1), spans.Link{TraceID: sample.TraceID(1), SpanID: sample.SpanID(1)}))
 	check("a link came", tr, 200)
 
-	// A page may be left open while the program is started again.
+	// A page may stay open while the program is restarted.
 	restarted := traceview.NewStore(traceview.Limits{})
 	restarted.Add(sample.SpanOf(1, 1), sample.SpanOf(2, 1))
 	h = traceview.NewHandler(restarted)

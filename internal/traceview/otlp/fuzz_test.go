@@ -34,7 +34,7 @@ func FuzzDecodeJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { show(t, data, otlp.DecodeJSON) })
 }
 
-// show takes a payload all the way to the terminal.
+// show processes a payload all the way to the terminal.
 func show(t *testing.T, data []byte, decode func([]byte) (otlp.Decoded, error)) {
 	t.Helper()
 
@@ -61,7 +61,7 @@ func show(t *testing.T, data []byte, decode func([]byte) (otlp.Decoded, error)) 
 	}
 }
 
-// printableOnly is a terminal that takes offence at control characters.
+// printableOnly is a terminal that fails on control characters.
 type printableOnly struct{ t *testing.T }
 
 var _ io.Writer = printableOnly{}

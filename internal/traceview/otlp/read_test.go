@@ -57,7 +57,7 @@ func TestDecodeEveryField(t *testing.T) {
 		Scope: spans.Scope{
 			Name: "scope", Version: "1.2.3", Attributes: kv, SchemaURL: "https://example.com/schema", DroppedAttributes: 7,
 		},
-		DroppedAttributes: 1, DroppedEvents: 2, DroppedLinks: 4, // one of them for its invalid id
+		DroppedAttributes: 1, DroppedEvents: 2, DroppedLinks: 4, // one of them because of its invalid id
 	}
 
 	fromProtobuf, err := otlp.DecodeProtobuf(sample.Marshal(t, req))

@@ -52,8 +52,8 @@ func TestEncodeJSONIsReadBack(t *testing.T) {
 	}
 }
 
-// Other readers of OTLP/JSON know it by these: hexadecimal ids, enumerations as
-// numbers, 64-bit integers as strings, a resource once.
+// What other readers of OTLP/JSON rely on: hexadecimal ids, enumerations as numbers, 64-bit
+// integers as strings, a resource once.
 func TestEncodeJSONIsOTLP(t *testing.T) {
 	second := sample.Every()
 	second.SpanID = sample.SpanID(5)

@@ -9,7 +9,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// of makes a span about a message of RabbitMQ.
+// of returns a span about a RabbitMQ message.
 func of(s spans.Span, destination, key string) spans.Span {
 	s = sample.With(sample.With(s, "messaging.system", "rabbitmq"), "messaging.destination.name", destination)
 
@@ -39,7 +39,7 @@ func TestFind(t *testing.T) {
 		t.Errorf("%+v", audit)
 	}
 
-	// A message to an exchange waits in the queues in which others of its key came out.
+	// A message to an exchange waits in the queues that others with its key reached.
 	if billing.Exchange || billing.Waiting != 1 || !billing.WaitingSince.Equal(sample.Epoch.Add(2*time.Second)) ||
 		len(billing.Tenants) != 1 || billing.Tenants[0] != "acme" || billing.Traces[0] != sample.OtherID.String() {
 		t.Errorf("%+v", billing)
@@ -59,7 +59,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Where nothing has happened for a while, what waits goes on waiting. A file has an end.
+// If nothing has happened for a while, waiting messages keep waiting. In a file, they wait
+// until its end.
 func TestQuietTimes(t *testing.T) {
 	sent := of(sample.Span(1, 0, "shop", "publish audit", sample.Producer, 0, 10), "audit:x", "x")
 	traces := []spans.Trace{{ID: sample.ID, Spans: []spans.Span{sent}}}

@@ -35,7 +35,7 @@ func TestSearch(t *testing.T) {
 		"post":                     true,
 		`"post /orders"`:           true,
 		"4bf92f35":                 true,
-		"again":                    true, // of an error's text
+		"again":                    true, // in an error's text
 		"is:retry is:error":        true,
 		"is:waiting":               false,
 		"-is:waiting":              true,

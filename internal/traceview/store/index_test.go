@@ -36,7 +36,7 @@ func TestStoreKnowsWhoLinksToATrace(t *testing.T) {
 		t.Errorf("to 9, which is not here: %v", got)
 	}
 
-	kept.Add(sample.SpanOf(4, 1), sample.SpanOf(5, 1)) // 3 and 2 are given up.
+	kept.Add(sample.SpanOf(4, 1), sample.SpanOf(5, 1)) // 3 and 2 are dropped.
 
 	for _, n := range []uint64{1, 9} {
 		if got := linkingIDs(kept, sample.TraceID(n)); len(got) != 0 {

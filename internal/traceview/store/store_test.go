@@ -111,7 +111,7 @@ func TestStoreLimitsBytes(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 
-	// What can never fit costs no other trace its place.
+	// A span that can never fit does not push out other traces.
 	before := kept.Stats().Traces
 	for _, span := range []spans.Span{
 		sample.With(sample.SpanOf(500, 1), "body", strings.Repeat("x", limit)),
@@ -160,7 +160,7 @@ func TestStoreAccountsToZero(t *testing.T) {
 
 	one := store.New(store.Limits{})
 	one.Add(sample.SpanOf(1, 1))
-	kept.Add(sample.SpanOf(99, 1)) // gives up whatever was there
+	kept.Add(sample.SpanOf(99, 1)) // drops whatever was there
 
 	if got, want := kept.Stats().Bytes, one.Stats().Bytes; got != want {
 		t.Errorf("%d bytes, want %d", got, want)

@@ -55,7 +55,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 			t.Errorf("%v", took)
 		}
 
-		// What holds already holds, even so.
+		// A condition that already holds is met even so.
 		if !kept.Wait(ctx, sample.TraceID(1), func(spans.Trace) bool { return true }) {
 			t.Error("it did not hold")
 		}

@@ -17,20 +17,20 @@ const (
 	faint   style = "2"
 	failed  style = "1;31" // bold red
 	trouble style = "31"   // red
-	notice  style = "33"   // yellow: waits, attempts, anything odd
+	notice  style = "33"   // yellow: waits, attempts, oddities
 )
 
-// servicePalette colours services in the order in which they appear. Red and
-// yellow have a meaning of their own.
+// servicePalette colours services in the order in which they appear. Red and yellow are
+// reserved.
 var servicePalette = [...]style{"36", "32", "35", "94", "96", "92", "95", "34"}
 
-// chunk is a piece of text in one style.
+// chunk is a run of text in one style.
 type chunk struct {
 	text  string
 	style style
 }
 
-// line is text made of chunks, printable already.
+// line is a line of chunks whose text is already printable.
 type line []chunk
 
 func (l line) width() int {

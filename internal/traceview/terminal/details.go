@@ -24,8 +24,8 @@ const (
 	minDetailWidth  = 20
 )
 
-// addDetails appends what has to be said about a span besides its row: why it
-// failed, what is odd about it, where it links to.
+// addDetails appends what a span's row does not show: why it failed, what is odd about it,
+// what it links to.
 func (b *rowBuilder) addDetails(n *tree.Node, prefix string) {
 	write := func(say string, s style, lines int) {
 		columns := max(b.width-textfmt.Width(prefix), minDetailWidth)
@@ -62,8 +62,8 @@ func (b *rowBuilder) addDetails(n *tree.Node, prefix string) {
 	}
 }
 
-// attributeText shows the few attributes that tell a reader on call something
-// the tree does not, and those asked for.
+// attributeText returns the few attributes that add something to the tree for a reader on
+// call, and those asked for.
 func (b *rowBuilder) attributeText(s *spans.Span) string {
 	var parts []string
 
@@ -92,7 +92,7 @@ func worthShowing(s *spans.Span, a *spans.Attribute) bool {
 
 		return ok && code >= 400 && (!s.Failed() || !strings.Contains(tree.ErrorText(s), tree.HTTPStatus(s)))
 	case messaging.KeyDeadLetters:
-		return a.Value != int64(1) // Its wait says as much.
+		return a.Value != int64(1) // Its wait shows this already.
 	case keyTenant:
 		return true
 	default:
@@ -100,7 +100,7 @@ func worthShowing(s *spans.Span, a *spans.Attribute) bool {
 	}
 }
 
-// linkTexts describes the span's links, those that say something new.
+// linkTexts describes those of the span's links that add something.
 func (b *rowBuilder) linkTexts(n *tree.Node) []string {
 	var texts []string
 
@@ -119,5 +119,5 @@ func (b *rowBuilder) linkTexts(n *tree.Node) []string {
 	return texts
 }
 
-// shortID is enough of an id to recognise it, and to search for it.
+// shortID returns enough of an id to recognise it and to search for it.
 func shortID(id string) string { return id[:8] }

@@ -14,7 +14,7 @@ type layout struct {
 	width                                  int
 	label, service, kind, start, took, bar int
 
-	// What the bars stand for.
+	// The time that the bars represent.
 	origin time.Time
 	total  time.Duration
 }
@@ -24,12 +24,12 @@ const (
 	kindColumn    = 8 // "internal", "producer"
 	minBar        = 10
 	maxBar        = 48
-	wantedLabel   = 38 // a label cut to this can still be recognised
+	wantedLabel   = 38 // a label cut to this is still recognisable
 	minTimedLabel = 22
 )
 
-// measure decides which columns there is room for. Labels come first, then
-// times, then service and kind, which otherwise follow the label, then bars.
+// measure decides which columns there is room for. Labels take precedence, then times, then
+// service and kind, which otherwise follow the label, then bars.
 func measure(rows []row, width int) layout {
 	l := layout{width: width}
 	natural, waits, service := len("SPAN"), 0, len("SERVICE")
@@ -133,9 +133,8 @@ func (l *layout) write(c *canvas, r *row) {
 	}
 }
 
-// fitLabel returns the label with what belongs behind it, and what of that has
-// to go on a line below because there is no room. With meta, the service and
-// the kind are part of it.
+// fitLabel returns the label with what follows it, and the part that has to go on the line
+// below for lack of room. With meta, the service and the kind are included.
 func (r *row) fitLabel(room int, meta bool) (label, below line) {
 	label = slices.Clip(r.label)
 
@@ -166,7 +165,7 @@ func (r *row) fitLabel(room int, meta bool) (label, below line) {
 	return label.fit(max(room, 1)), below
 }
 
-// meta is the service and the kind where they have no columns of their own.
+// meta returns the service and the kind if they have no columns.
 func (r *row) meta() line {
 	var kind, service line
 	if r.kind != "" {
@@ -180,7 +179,7 @@ func (r *row) meta() line {
 	return kind.join(" · ", service)
 }
 
-// writeColumns writes what follows the label, which has taken so many columns.
+// writeColumns writes what follows the label, which took the given number of columns.
 func (l *layout) writeColumns(c *canvas, r *row, used int) {
 	if l.service > 0 && r.service != "" {
 		service := textfmt.Fit(r.service, l.service)
@@ -217,8 +216,7 @@ func (l *layout) beforeTimes() int {
 	return l.label + gap + l.service + gap + l.kind
 }
 
-// cells returns the part of the bar column that a time span covers, at least
-// one cell.
+// cells returns the part of the bar column that a period covers, at least one cell.
 func (l *layout) cells(from, to time.Time) (first, end int) {
 	if l.total <= 0 {
 		return 0, 1

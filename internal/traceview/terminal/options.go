@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// Options say how [WriteTree] draws a trace.
+// Options configure how [WriteTree] draws a trace.
 type Options struct {
 	// Width is the number of columns to fill. By default, 100; less than 40
 	// counts as 40.
@@ -20,10 +20,11 @@ type Options struct {
 	// Attributes are keys of attributes to show under each span that has them,
 	// besides those that are always shown because they indicate trouble.
 	Attributes []string
-	// Now is when the trace is looked at, for how long a message has waited that nothing
-	// has consumed. By default, the time.
+	// Now is the time at which the trace is viewed, from which the waits of messages that
+	// nothing has consumed are computed. By default, the current time.
 	Now time.Time
-	// Elsewhere is what other traces say about the trace's messages. By default, nothing.
+	// Elsewhere is what other traces reveal about the trace's messages. By default,
+	// nothing.
 	Elsewhere tree.Elsewhere
 }
 
@@ -47,10 +48,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// OptionsFor returns the options that suit a file, os.Stdout as a rule. On a
-// terminal the width is the terminal's, and there is colour, unless NO_COLOR is
-// set (https://no-color.org) or TERM is dumb. Elsewhere the width is that in
-// COLUMNS, if any, and there is no colour.
+// OptionsFor returns the options that suit a file, usually os.Stdout. On a terminal the
+// width is the terminal's, and there is colour, unless NO_COLOR is set
+// (https://no-color.org) or TERM is dumb. Elsewhere the width is that in COLUMNS, if any,
+// and there is no colour.
 func OptionsFor(f *os.File) Options {
 	var opts Options
 

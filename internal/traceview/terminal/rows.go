@@ -9,24 +9,24 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// row is one line of the tree before it is known how wide each column is.
+// row is one line of the tree before the widths of the columns are known.
 type row struct {
 	prefix string // the lines of the tree
 	label  line
-	badge  line // behind the label, and never cut
+	badge  line // after the label, and never cut
 
-	// The columns; a row without any may use the whole width.
+	// The columns. A row without any may use the full width.
 	columns        bool
 	service, kind  string
 	serviceStyle   style
 	start, took    string
 	tookStyle      style
 	from, to       time.Time
-	bar            string // what the bar is drawn with
+	bar            string // the character of the bar
 	barStyle       style
-	serviceChanged bool // against the row of the parent
+	serviceChanged bool // compared with the parent's row
 
-	// under continues the tree beneath the row's label.
+	// under returns the prefix that continues the tree below the row's label.
 	under string
 }
 
@@ -59,7 +59,7 @@ func buildRows(tr spans.Trace, opts Options) *rowBuilder {
 		b.tee, b.corner, b.pipe, b.dash, b.blank = "├ ", "└ ", "│ ", "┆ ", "  "
 	}
 
-	// The lines of the tree leave half of the width to what hangs on them.
+	// The lines of the tree leave half of the width to the labels.
 	b.maxDepth = opts.Width / 2 / len([]rune(b.tee))
 	b.start, _ = tr.Bounds()
 
@@ -81,7 +81,7 @@ func (b *rowBuilder) add(n *tree.Node, prefix string, depth int, last bool) {
 	connector, inner, hop := "", "", b.dash
 
 	switch {
-	case depth > b.maxDepth: // Deeper levels go under the last one drawn, and are numbered.
+	case depth > b.maxDepth: // Deeper levels are drawn at the last one, and numbered.
 		connector, inner, hop = b.blank, prefix, prefix+b.dash
 	case depth > 0 && last:
 		connector, inner, hop = b.corner, prefix+b.blank, prefix+b.dash
@@ -166,7 +166,7 @@ func (b *rowBuilder) label(n *tree.Node, depth int) line {
 	return l
 }
 
-// attemptBadge numbers the attempts, the first only where it failed.
+// attemptBadge returns the number of the attempt, for the first one only if it failed.
 func attemptBadge(n *tree.Node) line {
 	if n.Attempt > 1 || n.Attempt == 1 && n.Span.Failed() {
 		return line{{"attempt " + strconv.Itoa(n.Attempt), notice}}
@@ -183,8 +183,7 @@ func (b *rowBuilder) service(s *spans.Span) string {
 	return textfmt.Printable(s.Service, b.width)
 }
 
-// addWait appends the row of the time before a span in which its message lay in
-// a queue.
+// addWait appends the row for the time that a span's message spent in a queue before it.
 func (b *rowBuilder) addWait(n *tree.Node, prefix string) {
 	w := n.Wait
 

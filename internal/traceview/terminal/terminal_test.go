@@ -156,7 +156,7 @@ func TestTreeLinks(t *testing.T) {
 	}
 }
 
-// What no sender should send must still not hang or panic.
+// Input that no sender should send must still not cause a hang or a panic.
 func TestTreeOfNonsense(t *testing.T) {
 	far := sample.Span(1, 2, "a", "far", sample.Consumer, 0, 0)
 	far.Start, far.End = time.Unix(0, 0), time.Unix(1<<40, 0)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// FormatDuration writes a duration with three digits at most before and after
-// the point together: "950ns", "12.3ms", "1.20s", "2m03s", "5h06m", "3d04h".
+// FormatDuration formats a duration with at most three digits in total before and after the
+// point: "950ns", "12.3ms", "1.20s", "2m03s", "5h06m", "3d04h".
 func FormatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 
@@ -37,12 +37,12 @@ func FormatDuration(d time.Duration) string {
 	}
 }
 
-// FormatSeconds writes a duration in whole seconds: "2s".
+// FormatSeconds formats a duration in whole seconds: "2s".
 func FormatSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10) + "s"
 }
 
-// Count writes a number and what it counts: "1 span", "2 spans", "3 queries".
+// Count formats a number and what it counts: "1 span", "2 spans", "3 queries".
 func Count(n int, noun string) string {
 	switch {
 	case n == 1:

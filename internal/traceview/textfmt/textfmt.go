@@ -1,5 +1,5 @@
-// Package textfmt makes text from elsewhere safe to print, fits it into columns, and
-// writes durations.
+// Package textfmt makes untrusted text safe to print, fits it into columns, and formats
+// durations.
 package textfmt
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Printable makes text from elsewhere safe to print: control characters, and
-// characters that reorder or hide text, become visible escapes, "\x1b" for
-// instance, so that a name can neither drive the terminal nor pass for another.
-// At most limit bytes of the text are looked at; "…" says that there was more.
+// Printable makes untrusted text safe to print: control characters, and characters that
+// reorder or hide text, become visible escapes, for instance "\x1b", so that a name can
+// neither control the terminal nor pass for another. At most limit bytes of the text are
+// used; "…" shows that there was more.
 func Printable(text string, limit int) string {
 	cut := len(text) > limit
 	if cut {
@@ -45,7 +45,7 @@ func Printable(text string, limit int) string {
 	return b.String()
 }
 
-// Width is the number of columns that printable text takes.
+// Width returns the number of columns that printable text takes.
 func Width(text string) int { return uniseg.StringWidth(text) }
 
 // Fit cuts printable text to the given number of columns, the last of which is
@@ -58,8 +58,8 @@ func Fit(text string, columns int) string {
 	return Take(text, columns-1) + "…"
 }
 
-// Take returns as much of the start of the text as takes the given columns. What
-// is one character to a reader, of several runes perhaps, stays whole.
+// Take returns as much of the start of the text as fits into the given number of columns.
+// It does not split what a reader sees as one character, even if that has several runes.
 func Take(text string, columns int) string {
 	rest, state := text, -1
 	for rest != "" {
@@ -74,8 +74,8 @@ func Take(text string, columns int) string {
 	return text
 }
 
-// Wrap breaks printable text into lines of the given number of columns, between
-// words where it can. The last of the lines allowed is cut.
+// Wrap breaks printable text into lines of the given number of columns, between words if
+// possible. The last of the lines allowed is cut.
 func Wrap(text string, columns, lines int) []string {
 	var out []string
 
@@ -88,7 +88,7 @@ func Wrap(text string, columns, lines int) []string {
 	return append(out, Fit(text, columns))
 }
 
-// breakAt returns where a line that is too long ends.
+// breakAt returns where to break a line that is too long.
 func breakAt(text string, columns int) int {
 	head := Take(text, columns)
 	if space := strings.LastIndexByte(head, ' '); space > 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Columns are a terminal's: an accent takes none, an ideograph two, and an emoji of
+// Columns are those of a terminal: an accent takes none, an ideograph two, and an emoji of
 // several runes is cut as a whole.
 func TestFit(t *testing.T) {
 	for _, tt := range []struct {
@@ -50,7 +50,7 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// No unit has more than fits into it.
+// No unit exceeds its range.
 func TestFormatDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0", 950: "950ns", 12_340 * time.Microsecond: "12.3ms", 59_994 * time.Millisecond: "60.0s", 59_996 * time.Millisecond: "1m00s",

@@ -11,8 +11,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tracefile"
 )
 
-// FuzzRead takes a file all the way to the terminal: whatever is in it, what is read of
-// it has valid ids and drives no terminal.
+// FuzzRead processes a file all the way to the terminal: whatever is in it, the spans read
+// have valid ids, and their text does not control the terminal.
 func FuzzRead(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
 	if err != nil || len(files) == 0 {

@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// input is what is read, with what a decoder had taken and not used.
+// input is the source, preceded by what a decoder read from it but did not use.
 type input struct {
 	left []byte
 	src  io.Reader
-	err  error // of the source, other than its end
+	err  error // of the source, other than io.EOF
 }
 
 func (in *input) Read(p []byte) (int, error) {
@@ -33,13 +33,13 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// back takes what a decoder has not used.
+// back takes back what a decoder did not use.
 func (in *input) back(unused io.Reader) {
 	b, _ := io.ReadAll(unused)
 	in.left = append(b, in.left...)
 }
 
-// skipLine passes over the rest of the line, and reports whether there is another one.
+// skipLine skips the rest of the line, and reports whether there is another one.
 func (in *input) skipLine() bool {
 	for {
 		if end := bytes.IndexByte(in.left, '\n'); end >= 0 {
@@ -60,8 +60,8 @@ func (in *input) skipLine() bool {
 	}
 }
 
-// utf8Reader reads text without its byte order mark, and UTF-16, in which some shells
-// write what is redirected into a file, as UTF-8.
+// utf8Reader removes a byte order mark, and converts UTF-16, which some shells write when
+// output is redirected to a file, to UTF-8.
 func utf8Reader(src io.Reader) io.Reader {
 	in := bufio.NewReader(src)
 	mark, _ := in.Peek(3)

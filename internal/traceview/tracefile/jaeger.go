@@ -15,19 +15,19 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// What Jaeger's query API answers at /api/traces/{id}. Times are microseconds.
+// The answer of Jaeger's query API at /api/traces/{id}. Times are in microseconds.
 // https://github.com/jaegertracing/jaeger/blob/v1.76.0/internal/uimodel/model.go
 type (
 	jaegerTrace struct {
 		Spans     []json.RawMessage        `json:"spans"`
 		Processes map[string]jaegerProcess `json:"processes"`
-		// Process is that of a batch, as senders have it.
+		// Process is the process of a batch, as senders write it.
 		Process jaegerProcess `json:"process"`
 	}
 	jaegerSpan struct {
 		TraceID    lenientText       `json:"traceID"`
 		SpanID     lenientText       `json:"spanID"`
-		ParentID   lenientText       `json:"parentSpanID"` // of old versions
+		ParentID   lenientText       `json:"parentSpanID"` // in old versions
 		Flags      lenientNumber     `json:"flags"`
 		Name       lenientText       `json:"operationName"`
 		References []jaegerReference `json:"references"`
@@ -58,7 +58,7 @@ type (
 	}
 )
 
-// lenientText and lenientNumber take what is not what it should be for nothing, so that one odd value
+// lenientText and lenientNumber ignore a value of the wrong type, so that one odd value
 // does not cost a trace.
 type (
 	lenientText   string
@@ -92,7 +92,7 @@ func (n *lenientNumber) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// jaeger reads a trace.
+// jaeger reads a trace in Jaeger's format.
 func (r *reader) jaeger(raw json.RawMessage) error {
 	var tr jaegerTrace
 	if err := json.Unmarshal(raw, &tr); err != nil {
@@ -104,13 +104,13 @@ func (r *reader) jaeger(raw json.RawMessage) error {
 	return r.jaegerTrace(&tr)
 }
 
-// jaegerTrace translates Jaeger's form back into that of OpenTelemetry.
+// jaegerTrace converts a trace from Jaeger's format back to OpenTelemetry's.
 func (r *reader) jaegerTrace(tr *jaegerTrace) error {
 	var piece otlp.Decoded
 
 	for _, raw := range tr.Spans {
 		var s jaegerSpan
-		odd := json.Unmarshal(raw, &s) // what is of the wrong type is left out of it
+		odd := json.Unmarshal(raw, &s) // values of the wrong type are left out
 
 		process, ok := tr.Processes[string(s.ProcessID)]
 		if !ok {
@@ -155,9 +155,8 @@ func (s *jaegerSpan) convert(process jaegerProcess) (spans.Span, bool) {
 	return span, ok
 }
 
-// refer distinguishes the parent from the links. Where a span has a link to its parent, as
-// the spans of this project do that process a message, Jaeger keeps of the two only
-// the link (FOLLOWS_FROM).
+// refer distinguishes the parent from the links. If a span has a link to its parent, as
+// this project's process spans do, Jaeger keeps only the link (FOLLOWS_FROM).
 func (s *jaegerSpan) refer(span *spans.Span) {
 	var follows []trace.SpanID
 	for _, r := range s.References {
@@ -174,7 +173,7 @@ func (s *jaegerSpan) refer(span *spans.Span) {
 			follows = append(follows, spanID)
 		}
 	}
-	// One that has several processed a batch, whose messages are not its parents.
+	// A span with several links processed a batch, whose messages are not its parents.
 	if !span.ParentID.IsValid() && len(follows) == 1 {
 		span.ParentID = follows[0]
 	}
@@ -188,7 +187,7 @@ var jaegerKinds = map[string]trace.SpanKind{
 	"producer": trace.SpanKindProducer, "consumer": trace.SpanKindConsumer,
 }
 
-// apply puts a tag where OpenTelemetry has it.
+// apply stores a tag where OpenTelemetry has it.
 func (t jaegerTag) apply(span *spans.Span) {
 	value := t.value()
 	text, _ := value.(string)
@@ -219,7 +218,7 @@ func (t jaegerTag) apply(span *spans.Span) {
 	}
 }
 
-// value is that of OTLP for the tag's.
+// value returns the OTLP value for the tag's value.
 func (t jaegerTag) value() any {
 	switch t.Type {
 	case "bool":
@@ -228,7 +227,7 @@ func (t jaegerTag) value() any {
 			return b
 		}
 	case "int64":
-		var n json.Number // a string, where it would be too long for JavaScript
+		var n json.Number // a string if it is too long for JavaScript
 		if json.Unmarshal(t.Value, &n) == nil {
 			if i, err := n.Int64(); err == nil {
 				return i
@@ -267,7 +266,7 @@ func (l *jaegerLog) convert() spans.Event {
 	return e
 }
 
-// parseIDs reads ids, which may lack their leading zeros.
+// parseIDs parses ids, which may lack leading zeros.
 func parseIDs(traceText, spanText string) (trace.TraceID, trace.SpanID, bool) {
 	traceID, err := ParseID(traceText)
 	if err != nil {
@@ -281,7 +280,7 @@ func pad(text string, digits int) string {
 	return strings.Repeat("0", max(0, digits-len(text))) + strings.ToLower(text)
 }
 
-// ParseID reads a trace id: 32 hexadecimal digits, or fewer, as Jaeger leaves out
+// ParseID parses a trace id: 32 hexadecimal digits, or fewer, because Jaeger leaves out
 // leading zeros.
 func ParseID(text string) (trace.TraceID, error) {
 	const digits = 32

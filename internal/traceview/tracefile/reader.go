@@ -14,13 +14,13 @@ import (
 // reader reads the documents of one input.
 type reader struct {
 	add     func([]spans.Span) error
-	refused error // what add has returned
+	refused error // the error that add returned
 	failed  error // the first error of the input
 	result  Result
 }
 
-// verdict is nil where something was read, or where the input says by its form that
-// there is nothing.
+// verdict returns nil if something was read, or if the input is of a known format and
+// empty.
 func (r *reader) verdict(err error) error {
 	if r.result.Spans > 0 {
 		return nil
@@ -55,8 +55,8 @@ func (r *reader) take(piece otlp.Decoded) error {
 	return nil
 }
 
-// documents reads to the end of the input, or to what is broken in it, which it leaves
-// for the input to pass over.
+// documents reads up to the end of the input or the first error, which it leaves for the
+// input to skip.
 func (r *reader) documents(in *input) error {
 	d := otlp.NewJSONDecoder(in, r.take)
 	defer func() { in.back(d.Tokens().Buffered()) }()
@@ -81,7 +81,7 @@ func (r *reader) documents(in *input) error {
 	}
 }
 
-// value reads a document, or a list of them, whose first token has been read.
+// value reads a document, or a list of documents, whose first token has been read.
 func (r *reader) value(d *otlp.JSONDecoder, token json.Token) error {
 	switch token {
 	case json.Delim('{'):
@@ -98,7 +98,7 @@ func (r *reader) value(d *otlp.JSONDecoder, token json.Token) error {
 			}
 		}
 
-		r.result.known = true // a list of nothing is one, too
+		r.result.known = true // an empty list is known, too
 		_, err := d.Tokens().Token()
 
 		return err
@@ -109,7 +109,7 @@ func (r *reader) value(d *otlp.JSONDecoder, token json.Token) error {
 	}
 }
 
-// object reads a document whose members say which form it has.
+// object reads a document whose members show which format it has.
 func (r *reader) object(d *otlp.JSONDecoder) error {
 	var (
 		jaeger jaegerTrace
@@ -123,11 +123,11 @@ func (r *reader) object(d *otlp.JSONDecoder) error {
 			known = true
 
 			return d.ResourceSpans()
-		case "batches": // of Tempo's first API, and of Jaeger's senders
+		case "batches": // from Tempo's first API, and Jaeger's senders
 			known = true
 
 			return d.Elements(func(raw json.RawMessage) error { return r.batch(raw) })
-		case "trace", "result": // of Tempo's second API, and of Jaeger's third
+		case "trace", "result": // from Tempo's second API, and Jaeger's third
 			known = true
 
 			return r.inner(d)
@@ -175,8 +175,8 @@ func (r *reader) inner(d *otlp.JSONDecoder) error {
 	return r.value(d, token)
 }
 
-// batch is one of Tempo's, which has the form of OTLP's resourceSpans, or one of
-// Jaeger's, of a process and its spans.
+// batch reads one of Tempo's batches, which look like OTLP's resourceSpans, or one of
+// Jaeger's, which has a process and its spans.
 func (r *reader) batch(raw json.RawMessage) error {
 	var jaeger jaegerTrace
 	if json.Unmarshal(raw, &jaeger) == nil && jaeger.Spans != nil {

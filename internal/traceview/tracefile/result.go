@@ -6,22 +6,23 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Result describes what was read, besides the spans.
+// Result describes what was read, apart from the spans.
 type Result struct {
 	Spans int
 	// Invalid counts spans left out because they have no valid ids.
 	Invalid int
-	// Damaged counts the places that are not JSON, or not in a form that is known, and
-	// were passed over.
+	// Damaged counts the places that were skipped because they are not JSON, or not in a
+	// known format.
 	Damaged int
-	// CutOff: the last document does not end. What is whole of it was read.
+	// CutOff reports whether the last document was incomplete. The complete part of it was
+	// read.
 	CutOff bool
 
-	known   bool // some document is of a kind that is known
-	unknown int  // documents that are not
+	known   bool // some document is of a known kind
+	unknown int  // documents of unknown kinds
 }
 
-// Warnings are what a reader should know of what was left out.
+// Warnings returns what a reader should know about what was left out.
 func (r Result) Warnings() []string {
 	var out []string
 

@@ -1,7 +1,7 @@
-// Package tracefile reads traces from files and from the answers of servers, whichever
-// of their forms they come in: OTLP JSON, one document or one behind the other, also
-// with other signals between; what Jaeger's query API and UI hand out; what Tempo's two
-// APIs answer.
+// Package tracefile reads traces from files and from the answers of servers, in any of
+// these formats: OTLP JSON, one document or several in succession, possibly with other
+// signals in between; the output of Jaeger's query API and UI; the answers of Tempo's two
+// APIs.
 package tracefile
 
 import (
@@ -13,12 +13,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// ErrUnknownFormat is the error of JSON that holds no traces.
+// ErrUnknownFormat is returned for JSON that holds no traces.
 var ErrUnknownFormat = errors.New("neither OTLP JSON nor Jaeger's or Tempo's")
 
-// Read reads documents in any of the forms, one behind the other, and hands the spans
-// to add in pieces, whose error it returns. What is broken costs itself: Read goes on
-// with the next line. It fails where nothing could be read at all.
+// Read reads successive documents in any of the formats, and passes the spans in pieces to
+// add, whose error it returns. Only what is broken is lost: Read goes on with the next
+// line. It fails if nothing could be read at all.
 func Read(src io.Reader, add func([]spans.Span) error) (Result, error) {
 	r := &reader{add: add}
 	in := &input{src: utf8Reader(src)}
@@ -50,7 +50,8 @@ func Read(src io.Reader, add func([]spans.Span) error) (Result, error) {
 	}
 }
 
-// maxDamaged is how many lines may be broken before a file is taken for something else.
+// maxDamaged is how many lines may be broken before the file is considered not to hold
+// traces.
 const maxDamaged = 1000
 
 var errRefused = errors.New("refused")
@@ -70,7 +71,7 @@ func Traces(src io.Reader) ([]spans.Trace, Result, error) {
 	return traces.List(), result, err
 }
 
-// Select returns the one trace with the id.
+// Select returns only the trace with the given id.
 func Select(traces []spans.Trace, id trace.TraceID) (spans.Trace, bool) {
 	for _, tr := range traces {
 		if tr.ID == id {

@@ -21,8 +21,8 @@ func deliveryOf(producer, n *Node) delivery {
 	return d
 }
 
-// number counts the attempts at one message. Those that do not say which they are have
-// the number of their place.
+// number numbers the attempts at one message. An attempt without a number gets that of its
+// position.
 func (t *Tree) number(attempts []*Node) {
 	n := attempts[len(attempts)-1]
 	if len(attempts) == 1 {
@@ -40,7 +40,7 @@ func (t *Tree) number(attempts []*Node) {
 		n.Attempt = max(n.Attempt, 2)
 	}
 
-	// That there are others matters, not how many: counting each anew would take a
-	// time that grows with their square.
+	// It matters only that there are others, not how many: counting them each time would
+	// take quadratic time.
 	attempts[0].Attempts, n.Attempts = len(attempts), len(attempts)
 }

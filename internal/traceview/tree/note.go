@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Notes are what a reader should not take for what happened.
+// Notes are warnings about what a reader should not take at face value.
 func (n *Node) Notes() []string {
 	s := n.Span
 
@@ -48,7 +48,7 @@ const (
 	keyHTTPStatus = "http.response.status_code"
 )
 
-// ErrorText says why a span failed: its status message, else the exception recorded on
+// ErrorText returns why a span failed: its status message, else the exception recorded on
 // it, else the type of the error.
 func ErrorText(s *spans.Span) string {
 	message := s.Status.Message
@@ -75,8 +75,8 @@ func ErrorText(s *spans.Span) string {
 	}
 }
 
-// HTTPStatus is the status code of an HTTP request, which instrumentation of HTTP also
-// gives as the type of an error. "" where there is none.
+// HTTPStatus returns the status code of an HTTP request, which HTTP instrumentation also
+// records as the type of an error, or "" if there is none.
 func HTTPStatus(s *spans.Span) string {
 	if code, ok := s.Attributes.Number(keyHTTPStatus); ok {
 		return strconv.Itoa(int(code))
@@ -85,10 +85,10 @@ func HTTPStatus(s *spans.Span) string {
 	return ""
 }
 
-// MaxName bounds the names that are shown in a row, in bytes.
+// MaxName bounds the length of names shown in a row, in bytes.
 const MaxName = 256
 
-// SpanName is the name of a span, fit to be shown in one line.
+// SpanName returns the name of a span, fit to be shown on one line.
 func SpanName(s *spans.Span) string {
 	if name := textfmt.Printable(s.Name, MaxName); strings.TrimSpace(name) != "" {
 		return name
@@ -97,7 +97,7 @@ func SpanName(s *spans.Span) string {
 	return "(no name)"
 }
 
-// Kind is the kind of a span in a word, "" where it has none.
+// Kind returns the kind of a span as a word, "" if it has none.
 func Kind(kind trace.SpanKind) string {
 	if kind == trace.SpanKindUnspecified {
 		return ""
@@ -106,8 +106,8 @@ func Kind(kind trace.SpanKind) string {
 	return kind.String()
 }
 
-// Links returns the span's links. One to the span's parent says nothing new,
-// and neither does one to the span that its wait is measured from.
+// Links returns the span's links, except those to its parent and to the span that its wait
+// is measured from, which add nothing.
 func (n *Node) Links() []*spans.Link {
 	var (
 		links   []*spans.Link

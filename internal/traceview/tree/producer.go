@@ -6,9 +6,9 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
 )
 
-// ProducerOf returns the span that sent the message n processed: its parent, or
-// the one span it links to. A span that links to several processed a batch, which
-// has no one wait.
+// ProducerOf returns the span that sent the message n processed: its parent, or the one
+// span it links to. A span that links to several processed a batch, which has no single
+// wait.
 func (t *Tree) ProducerOf(n *Node) *Node {
 	if p := n.Parent; p != nil && p.Span != nil && messaging.OperationOf(p.Span) == messaging.Send {
 		return p
@@ -34,8 +34,8 @@ func (t *Tree) ProducerOf(n *Node) *Node {
 	return nil
 }
 
-// consumers returns the nodes that processed a message at a known time, by start
-// time, and the same by the node that sent the message and by end time.
+// consumers returns the nodes that processed a message at a known time, by start time, and
+// the same nodes by the node that sent the message and by end time.
 func (t *Tree) consumers() (all []*Node, byEnd map[*Node][]*Node) {
 	byEnd = make(map[*Node][]*Node)
 

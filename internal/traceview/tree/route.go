@@ -9,8 +9,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// Routes says in which queues a message to an exchange comes out, by where others to the
-// exchange with its routing key did. Nil knows none.
+// Routes knows to which queues an exchange routes a message, from where others with the
+// same exchange and routing key arrived. A nil Routes knows none.
 type Routes struct {
 	known map[route][]branch
 }
@@ -23,25 +23,26 @@ func routeOf(d messaging.Destination) route { return route{d.Exchange, d.Key} }
 // branch is a queue of a route.
 type branch struct {
 	queue string
-	// A message that was sent from first to until is expected in the queue. until is
-	// zero where none is.
+	// A message sent between first and until is expected in the queue. until is zero if no
+	// message is.
 	first, until time.Time
 }
 
 const (
-	// trusted is for how long, at least, a queue is expected to receive messages after its
-	// last.
+	// trusted is the minimum time for which a queue is expected to receive messages after
+	// its last one.
 	trusted = 15 * time.Minute
-	// mostOfThem is how many of a route's messages a queue has to receive, in hundredths.
-	// One that receives fewer takes turns with others, or selects by headers.
+	// mostOfThem is the percentage of a route's messages that a queue has to receive to be
+	// expected to receive the next. A queue that receives fewer takes turns with others, or
+	// selects by headers.
 	mostOfThem = 75
-	// few is how many messages a queue has to have received for its first to count as the
-	// time at which it was bound: one that receives a message now and then is not expected to
-	// receive the next.
+	// few is how many messages a queue must have received for the first of them to count as
+	// the time at which it was bound: a queue that receives a message now and then is not
+	// expected to receive the next.
 	few = 5
 )
 
-// LearnRoutes looks where messages of the traces came out.
+// LearnRoutes returns the routes observed for the messages of the traces.
 func LearnRoutes(traces []spans.Trace, takers Takers) *Routes {
 	seen := make(map[route]*sightings)
 
@@ -72,8 +73,8 @@ func LearnRoutes(traces []spans.Trace, takers Takers) *Routes {
 	return r
 }
 
-// firstQueues are those that the exchange has put a message into. One that was given up
-// has come to the queue of its taker by another exchange.
+// firstQueues returns the queues into which the exchange itself put a message. A
+// dead-lettered message reached its consumer's queue through another exchange.
 func firstQueues(takers []*spans.Span) []string {
 	var queues []string
 
@@ -91,15 +92,15 @@ func firstQueues(takers []*spans.Span) []string {
 	return queues
 }
 
-// sightings are the messages of a route that came out somewhere.
+// sightings are the messages of a route that were seen in a queue.
 type sightings struct {
 	sent  []time.Time
 	names []string
 	in    map[string]*sighting
 }
 
-// sighting is what came out in one queue: how many messages, and when the first and the last
-// of them were sent.
+// sighting is what was seen in one queue: how many messages, and when the first and the
+// last of them were sent.
 type sighting struct {
 	count       int
 	first, last time.Time
@@ -150,7 +151,7 @@ func (s *sightings) branches() []branch {
 			return -1
 		})
 
-		// The broker deletes a queue that it has named itself as soon as its consumer is gone.
+		// The broker deletes a queue that it named itself as soon as its consumer is gone.
 		named := !strings.HasSuffix(name, "*") && name != "(anonymous)"
 		if named && in.count*100 >= (to-from)*mostOfThem {
 			b.until = in.last.Add(max(trusted, in.last.Sub(in.first)))
@@ -162,7 +163,7 @@ func (s *sightings) branches() []branch {
 	return branches
 }
 
-// Queues are all in which messages to the destination ever came out.
+// Queues returns all queues in which messages to the destination were ever seen.
 func (r *Routes) Queues(to messaging.Destination) []string {
 	if r == nil {
 		return nil
@@ -176,10 +177,10 @@ func (r *Routes) Queues(to messaging.Destination) []string {
 	return names
 }
 
-// Expected are the queues in which a message that was sent then should come out: those that
-// receive most of the route's messages. A queue is expected to receive them for as long after
-// its last as it had been receiving them, and for 15 minutes at least. After that it may have
-// been unbound.
+// Expected returns the queues in which a message sent at the given time should arrive:
+// those that receive most of the route's messages. After its last message, a queue is
+// expected to receive more for as long as it had been receiving them, and for at least 15
+// minutes. After that it may have been unbound.
 func (r *Routes) Expected(to messaging.Destination, sent time.Time) []string {
 	if r == nil || to.Exchange == "" {
 		return nil
@@ -196,9 +197,9 @@ func (r *Routes) Expected(to messaging.Destination, sent time.Time) []string {
 	return names
 }
 
-// WaitsIn reports whether the span has sent a message that waits: nothing has consumed it, or
-// not in each queue in which it is expected. in has the queues that it waits in, if they had
-// to be learned from other messages.
+// WaitsIn reports whether the span sent a message that waits: nothing has consumed it, or
+// not in every queue in which it is expected. in has the queues in which it waits, if they
+// had to be learned from other messages.
 func (r *Routes) WaitsIn(s *spans.Span, takers []*spans.Span) (in []string, waits bool) {
 	if !Sent(s) || len(takers) > 0 && r == nil {
 		return nil, false

@@ -8,35 +8,36 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Summary is a trace's line in a list.
+// Summary is the line for a trace in a list.
 type Summary struct {
 	ID string `json:"id"`
-	// Service and Name are those of the first span: the root, where it has come.
+	// Service and Name are those of the first span: the root, if it has arrived.
 	Service string `json:"service"`
 	Name    string `json:"name"`
-	// Start is zero where no span has one. Durations are in nanoseconds.
+	// Start is zero if no span has one. Durations are in nanoseconds.
 	Start    time.Time     `json:"start"`
 	Duration time.Duration `json:"duration"`
-	// Waited is how long messages lay in queues, all together; with WaitedUpTo, at most.
+	// Waited is how long messages spent in queues, all together; with WaitedUpTo, at most.
 	Waited     time.Duration `json:"waited"`
 	WaitedUpTo bool          `json:"waitedUpTo,omitempty"`
 	Spans      int           `json:"spans"`
 	Errors     int           `json:"errors"`
 	Dropped    int           `json:"dropped"`
-	// NotConsumed counts messages that nothing has processed, the first since NotConsumedSince.
+	// NotConsumed counts messages that nothing has processed, the first of them since
+	// NotConsumedSince.
 	NotConsumed      int        `json:"notConsumed,omitempty"`
 	NotConsumedSince *time.Time `json:"notConsumedSince,omitempty"`
-	// Scheduled counts messages that are not due yet, the first of them at NextDue.
+	// Scheduled counts messages that are not due yet; the first is due at NextDue.
 	Scheduled int        `json:"scheduled,omitempty"`
 	NextDue   *time.Time `json:"nextDue,omitempty"`
-	// LeftOut counts values of its spans that could not be read.
+	// LeftOut counts values of the trace's spans that could not be read.
 	LeftOut int `json:"leftOut,omitempty"`
 	// Services and Queues are in the order of their first span.
 	Services []string `json:"services"`
 	Queues   []string `json:"queues"`
 }
 
-// Summarize returns the trace's line.
+// Summarize returns the summary of a trace.
 func (t *Tree) Summarize() Summary {
 	tr := t.Trace
 	out := Summary{

@@ -17,10 +17,10 @@ type SpanRef struct {
 	SpanID  trace.SpanID
 }
 
-// Takers has the spans that received or processed a message, by the span that sent it.
+// Takers maps the span that sent a message to the spans that received or processed it.
 type Takers map[SpanRef][]*spans.Span
 
-// Add notes the messages that the span has taken.
+// Add records the messages that the span has taken.
 func (t Takers) Add(s *spans.Span) {
 	for _, ref := range Takes(s) {
 		if known := t[ref]; len(known) == 0 || known[len(known)-1] != s {
@@ -29,7 +29,7 @@ func (t Takers) Add(s *spans.Span) {
 	}
 }
 
-// TakersIn has those of all spans of the traces.
+// TakersIn returns the takers among all spans of the traces.
 func TakersIn(traces []spans.Trace) Takers {
 	t := make(Takers)
 
@@ -42,8 +42,8 @@ func TakersIn(traces []spans.Trace) Takers {
 	return t
 }
 
-// Takes returns the spans whose messages this one has received or processed: its parent
-// and those that it links to. A task that was made of several has taken those.
+// Takes returns the spans whose messages this one has received or processed: its parent and
+// those that it links to. A task made of several tasks has taken those.
 func Takes(s *spans.Span) []SpanRef {
 	parent := s.ParentID.IsValid()
 
@@ -71,8 +71,8 @@ func Takes(s *spans.Span) []SpanRef {
 	return taken
 }
 
-// notTaken returns those of the queues that none of the spans has taken the message from, and
-// in which it was not given up. A span that does not say its queue may have been about any.
+// notTaken returns the queues from which none of the spans has taken the message, and in
+// which it was not dead-lettered. A span without a queue may be about any of them.
 func notTaken(queues []string, takers []*spans.Span) []string {
 	var left []string
 
@@ -89,9 +89,9 @@ func notTaken(queues []string, takers []*spans.Span) []string {
 	return left
 }
 
-// Sent reports whether the span has sent a message that somebody should consume. One
-// that failed has not, nor has one that has not ended, or whose message was refused; and
-// replies to an address of its own go to who waits for them.
+// Sent reports whether the span sent a message that somebody should consume. A span that
+// failed, has not ended, or whose message was refused did not; neither did a reply, which
+// goes directly to the client that waits for it.
 func Sent(s *spans.Span) bool {
 	return messaging.OperationOf(s) == messaging.Send && !s.End.IsZero() && s.Status.Code != codes.Error &&
 		!messaging.Refused(s) && !strings.Contains(messaging.RawDestination(s), "amq.rabbitmq.reply-to")

@@ -1,5 +1,5 @@
-// Package tree lays out a trace: each span under its parent, with the time that its
-// message had waited, which attempt at the message it was, and what is odd about it.
+// Package tree lays out a trace: each span under its parent, with the time that its message
+// waited, which attempt at the message it was, and what is odd about it.
 package tree
 
 import (
@@ -14,26 +14,26 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// Node is a span, or the place of one that is missing, in the tree of a trace.
+// Node is a span, or the placeholder of a missing one, in the tree of a trace.
 type Node struct {
-	Span    *spans.Span // nil for a parent that is not here
+	Span    *spans.Span // nil for a missing parent
 	Missing trace.SpanID
-	// ID is the span's id, with a number behind it where other spans have the same.
+	// ID is the span's id, with a number appended if other spans have the same id.
 	ID       string
 	Parent   *Node
 	Children []*Node
 	// Wait is the time before the span that its message spent in a queue.
 	Wait *Wait
-	// Attempt counts from 1; 0 where the span is no attempt at anything.
+	// Attempt counts from 1; it is 0 if the span is not an attempt at anything.
 	Attempt int
-	// Attempts is how many spans here were attempts at the same message.
+	// Attempts is how many spans of the trace were attempts at the same message.
 	Attempts int
-	// Waiting is set by MarkWaiting where nothing has consumed the span's message.
+	// Waiting is set by MarkWaiting if nothing has consumed the span's message.
 	Waiting *Waiting
 
-	// loop: the chain of the span's parents comes back to it.
+	// loop reports whether the chain of the span's parents leads back to it.
 	loop bool
-	// last is LastEnd's answer, once it was asked.
+	// last caches the result of LastEnd.
 	last time.Time
 }
 
@@ -46,8 +46,8 @@ type Tree struct {
 	nodes map[trace.SpanID][]*Node
 }
 
-// New lays out the trace. Each span has one place in it, whatever the ids and times
-// that were received.
+// New lays out the trace. Each span has one place in it, whatever ids and times were
+// received.
 func New(tr spans.Trace) *Tree {
 	t := &Tree{Trace: tr, nodes: make(map[trace.SpanID][]*Node, len(tr.Spans))}
 	all := make([]Node, len(tr.Spans))
@@ -78,7 +78,7 @@ func New(tr spans.Trace) *Tree {
 	return t
 }
 
-// Node returns the node with that id, as [Node].ID has it, nil where there is none.
+// Node returns the node with the given [Node].ID, or nil if there is none.
 func (t *Tree) Node(id string) *Node {
 	hex, number, _ := strings.Cut(id, ".")
 
@@ -96,8 +96,8 @@ func (t *Tree) Node(id string) *Node {
 	return nil
 }
 
-// Find returns the span with that id, or the one of several that others are under; nil
-// where there is none.
+// Find returns the span with the given id or, of several, the one that has the others below
+// it; nil if there is none.
 func (t *Tree) Find(id trace.SpanID) *Node {
 	same := t.nodes[id]
 	if len(same) == 0 {
@@ -107,8 +107,8 @@ func (t *Tree) Find(id trace.SpanID) *Node {
 	return inner(same)
 }
 
-// First returns the span that a trace is named after: its first root, else, where that
-// has not come, its first span.
+// First returns the span that a trace is named after: its first root or, if that has not
+// arrived, its first span.
 func (t *Tree) First() *spans.Span {
 	for _, n := range t.Roots {
 		if n.Span != nil && !n.Span.ParentID.IsValid() {
@@ -123,8 +123,8 @@ func (t *Tree) First() *spans.Span {
 	return nil
 }
 
-// byStart puts spans without a start time last, and a span before one that
-// starts at the same time and ends earlier.
+// byStart sorts spans by start time, those without one last. Of spans that start at the
+// same time, the one that ends later comes first.
 func byStart(a, b *spans.Span) int {
 	if a.Start.IsZero() != b.Start.IsZero() {
 		if a.Start.IsZero() {
@@ -137,8 +137,8 @@ func byStart(a, b *spans.Span) int {
 	return cmp.Or(a.Start.Compare(b.Start), b.End.Compare(a.End))
 }
 
-// inner is, of spans with one id, that which the spans below it came from: the server's
-// where a client shares its id with it.
+// inner returns, of spans with the same id, the one that the spans below belong to: the
+// server's if a client's span shares its id.
 func inner(same []*Node) *Node {
 	for _, n := range same {
 		if n.Span.Kind == trace.SpanKindServer || n.Span.Kind == trace.SpanKindConsumer {
@@ -149,7 +149,7 @@ func inner(same []*Node) *Node {
 	return same[0]
 }
 
-// outer is, of spans with one id, that which sent the request: the client's.
+// outer returns, of spans with the same id, the one that sent the request: the client's.
 func outer(same []*Node) *Node {
 	for _, n := range same {
 		if n.Span.Kind == trace.SpanKindClient || n.Span.Kind == trace.SpanKindProducer {
@@ -160,8 +160,8 @@ func outer(same []*Node) *Node {
 	return nil
 }
 
-// parentOf returns the node that n belongs under, nil where it is a root or where its
-// parent is not here.
+// parentOf returns the node that n belongs under, or nil if n is a root or its parent is
+// missing.
 func (t *Tree) parentOf(n *Node) *Node {
 	if same := t.nodes[n.Span.SpanID]; len(same) > 1 && n == inner(same) {
 		if client := outer(same); client != nil && client != n {
@@ -176,8 +176,8 @@ func (t *Tree) parentOf(n *Node) *Node {
 	return nil
 }
 
-// cutLoops finds the spans whose parents lead back to them, and marks the
-// earliest of each loop as the place to cut it.
+// cutLoops finds spans whose parents lead back to them, and marks the earliest span of each
+// loop as the place to cut it.
 func (t *Tree) cutLoops() {
 	const (
 		unseen = iota
@@ -208,8 +208,8 @@ func (t *Tree) cutLoops() {
 	}
 }
 
-// adopt gives each span to its parent. Spans whose parent is not here stand
-// together under a node in its place.
+// adopt puts each span under its parent. Spans whose parent is missing are grouped under a
+// node in its place.
 func (t *Tree) adopt() {
 	absent := make(map[trace.SpanID]*Node)
 
@@ -236,8 +236,8 @@ func (t *Tree) adopt() {
 	}
 }
 
-// LastEnd is when the last of a node's spans ended. It is remembered, because lanes
-// may lie within lanes.
+// LastEnd returns when the last of a node's spans ended. It caches the result, because
+// lanes may be nested.
 func (n *Node) LastEnd() time.Time {
 	if !n.last.IsZero() {
 		return n.last

@@ -14,9 +14,10 @@ import (
 // processed.
 type Wait struct {
 	From, To time.Time
-	// UpTo: the message was there at From at the earliest, and may have come later.
+	// UpTo: the message was in the queue at From at the earliest, and may have arrived
+	// later.
 	UpTo bool
-	// Whole: the time is known to a second only.
+	// Whole: the time is only known to the second.
 	Whole bool
 	// Due: the message was to be processed later, and was due at From.
 	Due bool
@@ -24,16 +25,16 @@ type Wait struct {
 	Retry bool
 	// Producer sent the message; nil where it is not in this trace.
 	Producer *Node
-	// DeadLetter: why the message was given up where it was before, if it was.
+	// DeadLetter: why the message was dead-lettered from its previous queue, if it was.
 	DeadLetter string
 	Queue      string
 }
 
-// Duration is how long the message has waited, or, with UpTo, may have.
+// Duration returns how long the message waited or, with UpTo, at most.
 func (w *Wait) Duration() time.Duration { return max(0, w.To.Sub(w.From)) }
 
-// Took is the duration as text: "up to 6.60ms" where the message may have come later,
-// "about 2s" where its time is known to a second only.
+// Took returns the duration as text: "up to 6.60ms" if the message may have arrived later,
+// "about 2s" if its time is only known to the second.
 func (w *Wait) Took() string {
 	d := w.Duration()
 
@@ -51,8 +52,8 @@ func (w *Wait) Took() string {
 	}
 }
 
-// Text says what the wait before the span of n was for. Names in it are cut after
-// limit bytes.
+// Text returns what the wait before the span of n was for. Names in it are cut after limit
+// bytes.
 func (w *Wait) Text(n *Node, limit int) string {
 	waited := "waited"
 	if w.Queue != "" {
@@ -73,8 +74,8 @@ func (w *Wait) Text(n *Node, limit int) string {
 	}
 }
 
-// Waited is the time that messages spent waiting, all together, and whether some of it
-// is what they have waited at most.
+// Waited returns the total time that messages spent waiting, and whether part of it is an
+// upper bound.
 func (t *Tree) Waited() (sum time.Duration, upTo bool) {
 	for _, n := range t.Order {
 		if n.Wait != nil {
@@ -86,8 +87,8 @@ func (t *Tree) Waited() (sum time.Duration, upTo bool) {
 	return max(0, sum), upTo
 }
 
-// assignWaits finds the wait before each span that processed a message, and
-// which attempt it was.
+// assignWaits determines the wait before each span that processed a message, and which
+// attempt it was.
 func (t *Tree) assignWaits() {
 	attempts := make(map[delivery][]*Node)
 	consumers, byEnd := t.consumers()
@@ -105,8 +106,8 @@ func (t *Tree) assignWaits() {
 		key := deliveryOf(producer, n)
 		before := attempts[key]
 
-		// A first attempt by its own account begins anew: it is of another message, or
-		// of another copy.
+		// A span that calls itself a first attempt starts a new count: it is about another
+		// message, or another copy.
 		if n.Attempt == 1 {
 			before = nil
 		}
@@ -118,9 +119,8 @@ func (t *Tree) assignWaits() {
 	}
 }
 
-// waitAfter measures the wait of n: from the end of the attempt before, else
-// from the end of the processing that gave the message up, else from its being
-// sent.
+// waitAfter measures the wait of n: from the end of the previous attempt, else from the end
+// of the processing that dead-lettered the message, else from when it was sent.
 func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
 	if len(attempts) > 0 {
 		if last := attempts[len(attempts)-1].Span; !last.End.IsZero() && !last.End.After(n.Span.Start) {
@@ -144,17 +144,17 @@ func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
 	return w
 }
 
-// sentWait is the wait since the message was sent. What its consumer has recorded
-// counts, where it is exact. Else the message was there when its publish had ended; and
-// where the publish was still waiting for its confirm, or has waited for one, the
-// message may have been there since the publish began.
+// sentWait returns the wait since the message was sent. If its consumer recorded an exact
+// time, that counts. Otherwise the message was in the queue when its publish had ended; if
+// the publish was still waiting for its confirm, or had waited for one, the message may
+// have been there since the publish began.
 func sentWait(producer, n *Node) *Wait {
 	w := &Wait{To: n.Span.Start, Producer: producer, Queue: messaging.DestinationOf(n.Span).Queue}
 
-	// Before it was due nobody was to process it.
+	// Nobody was supposed to process it before it was due.
 	if due := messaging.DueTime(producer.Span); due.After(producer.Span.End) && !producer.Span.End.IsZero() {
 		w.From, w.Due = due, true
-		if due.After(w.To) { // asynq cuts the time to a second
+		if due.After(w.To) { // asynq truncates the time to a second
 			w.From = w.To
 		}
 
@@ -174,7 +174,7 @@ func sentWait(producer, n *Node) *Wait {
 		w.From, w.UpTo = sent.Start, true
 	}
 
-	// Clocks differ, or the producer's is not known.
+	// Clocks differ, or the producer's time is not known.
 	if w.From.IsZero() || w.From.After(w.To) {
 		w.From, w.UpTo = w.To, false
 	}
@@ -182,8 +182,8 @@ func sentWait(producer, n *Node) *Wait {
 	return w
 }
 
-// lastEndBefore is when the last of the other nodes ended that had ended when n
-// started. A trace may have as many of them as it has spans.
+// lastEndBefore returns when the last of the other nodes ended that ended before n started.
+// A trace may have as many of them as it has spans.
 func lastEndBefore(n *Node, byEnd []*Node) time.Time {
 	i, _ := slices.BinarySearchFunc(byEnd, n.Span.Start, func(c *Node, start time.Time) int {
 		if c.Span.End.After(start) {
@@ -202,8 +202,8 @@ func lastEndBefore(n *Node, byEnd []*Node) time.Time {
 	return time.Time{}
 }
 
-// recordedWait is the wait as the consumer itself knows it, where the span that
-// sent the message is not in this trace.
+// recordedWait returns the wait as recorded by the consumer, for a message whose sending
+// span is not in this trace.
 func recordedWait(s *spans.Span) *Wait {
 	took, exact, ok := messaging.QueueTime(s)
 	if !ok || took == 0 {

@@ -12,20 +12,20 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Waiting is what is known of a message that was sent, and that no span has processed.
+// Waiting is what is known about a message that was sent and that no span has processed.
 type Waiting struct {
-	// Since is when the message was sent or, if that is later, when it is due: Due is set
-	// then.
+	// Since is when the message was sent or, if that is later, when it is due; in that case
+	// Due is set.
 	Since time.Time
 	Due   bool
-	// For is how long ago that is; less than 0 where it is to come.
+	// For is how long ago that is; it is negative if it is in the future.
 	For time.Duration
-	// In are the queues where nothing has consumed it, as other messages show.
+	// In are the queues in which nothing has consumed it, inferred from other messages.
 	In []string
 }
 
-// WaitingSince returns since when a message waits that the span has sent, and whether it had
-// to be due first.
+// WaitingSince returns since when the message that the span sent has waited, and whether
+// that is when it was due.
 func WaitingSince(s *spans.Span) (since time.Time, due bool) {
 	if at := messaging.DueTime(s); at.After(s.End) {
 		return at, true
@@ -34,7 +34,7 @@ func WaitingSince(s *spans.Span) (since time.Time, due bool) {
 	return s.End, false
 }
 
-// NewWaiting is what is known now of the message that the span has sent.
+// NewWaiting returns what is known at the given time about the message that the span sent.
 func NewWaiting(s *spans.Span, now time.Time, in []string) *Waiting {
 	w := &Waiting{In: in}
 	w.Since, w.Due = WaitingSince(s)
@@ -46,11 +46,12 @@ func NewWaiting(s *spans.Span, now time.Time, in []string) *Waiting {
 // Scheduled reports whether the message is not due yet: nobody should have consumed it.
 func (w *Waiting) Scheduled() bool { return w.Due && w.For < 0 }
 
-// ShownFor is for how long it is said how long a message waits. A trace that is older was
-// read from a file as a rule: what became of its messages is not known.
+// ShownFor is how long the waiting time of a message is shown. A trace that is older was
+// usually read from a file, and what became of its messages is not known.
 const ShownFor = 24 * time.Hour
 
-// Text is "not consumed for 1m41s", "not consumed in billing for 1m41s", or "due in 5m00s".
+// Text returns "not consumed for 1m41s", "not consumed in billing for 1m41s", or "due in
+// 5m00s".
 func (w *Waiting) Text() string {
 	text := "not consumed"
 	if len(w.In) > 0 {
@@ -92,18 +93,18 @@ func queueNames(names []string) string {
 	return text
 }
 
-// Elsewhere is what spans of other traces say about a trace's messages. The zero value knows
-// nothing.
+// Elsewhere is what spans of other traces reveal about a trace's messages. The zero value
+// knows nothing.
 type Elsewhere struct {
-	// Takers are those of the messages of a span of the trace.
+	// Takers returns the takers of the messages of a span of the trace.
 	Takers func(trace.SpanID) []*spans.Span
-	// Routes are those of the messages of all traces.
+	// Routes are the routes of the messages of all traces.
 	Routes *Routes
-	// Waits, if it is not nil, has found out already which messages wait, and where.
+	// Waits, if it is not nil, already knows which messages wait, and where.
 	Waits func(trace.SpanID) (in []string, waits bool)
 }
 
-// ElsewhereIn returns what the spans of the traces say about the messages of each of them.
+// ElsewhereIn returns what the spans of the traces reveal about the messages of each trace.
 func ElsewhereIn(traces []spans.Trace) func(trace.TraceID) Elsewhere {
 	takers := TakersIn(traces)
 	routes := LearnRoutes(traces, takers)
@@ -113,8 +114,8 @@ func ElsewhereIn(traces []spans.Trace) func(trace.TraceID) Elsewhere {
 	}
 }
 
-// MarkWaiting finds the spans that sent a message which nothing has consumed by now, or not
-// in each queue in which it should have come out.
+// MarkWaiting marks the spans that sent a message that nothing has consumed by now, or not
+// in every queue in which it should have arrived.
 func (t *Tree) MarkWaiting(now time.Time, other Elsewhere) {
 	waits := t.waits(other)
 
@@ -125,7 +126,7 @@ func (t *Tree) MarkWaiting(now time.Time, other Elsewhere) {
 	}
 }
 
-// waits returns what says whether the message of a span waits, and where.
+// waits returns a function that reports whether the message of a span waits, and where.
 func (t *Tree) waits(other Elsewhere) func(*spans.Span) (in []string, waits bool) {
 	if other.Waits != nil {
 		return func(s *spans.Span) ([]string, bool) { return other.Waits(s.SpanID) }
@@ -146,13 +147,14 @@ func (t *Tree) waits(other Elsewhere) func(*spans.Span) (in []string, waits bool
 	}
 }
 
-// Waiting is how many messages of the trace nothing has consumed, as MarkWaiting has
-// found, and since when the first of them waits.
+// Waiting returns how many messages of the trace nothing has consumed, according to
+// MarkWaiting, and since when the first of them has waited.
 func (t *Tree) Waiting() (count int, since time.Time) {
 	return t.unconsumed(func(w *Waiting) bool { return !w.Scheduled() })
 }
 
-// Scheduled is how many messages of the trace are not due yet, and when the first of them is.
+// Scheduled returns how many messages of the trace are not due yet, and when the first of
+// them is due.
 func (t *Tree) Scheduled() (count int, due time.Time) {
 	return t.unconsumed((*Waiting).Scheduled)
 }
