@@ -7,13 +7,6 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// Syntax describes the syntax of a search, for help texts.
-const Syntax = `words are found in names, services, ids and error texts; "two words" together
-queue=emails  service=shop  tenant.id=acme  name=publish  error:mailbox  waiting=emails
-waited>1s  duration>500ms  attempt>2  spans>100  errors>0  since:10m
-is:waiting (not consumed)  is:scheduled (not due yet)  is:error  is:retry  is:dead
-a - before any of them turns it round: -queue=emails`
-
 // Search is a search as a person typed it. All of its terms have to hold.
 type Search struct {
 	terms []term
