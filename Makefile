@@ -85,6 +85,12 @@ adapters:
 	for d in adapters/watermilltrace examples/wrappers/gocloud; do \
 		(cd $$d && GOWORK=off go vet ./... && GOWORK=off go test -race -count=1 ./...) || exit 1; done
 
+# The adapters of go-rabbitmq and machinery with the real libraries. Not part of CI, whose
+# module proxy does not serve them.
+.PHONY: wrappers
+wrappers:
+	integration/wrappers.sh
+
 # Examples in modules of their own outside go.work: GraphQL and a database, on the in-process
 # broker, and on the RabbitMQ that MQTRACE_AMQP_URL names.
 .PHONY: example-modules

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/trace"
@@ -16,7 +18,11 @@ import (
 	"github.com/mqtrace/mqtrace/examples/wrappers/gorabbitmq/rabbitmq"
 	"github.com/mqtrace/mqtrace/examples/wrappers/inhouse"
 	"github.com/mqtrace/mqtrace/examples/wrappers/machinery"
-	lib "github.com/mqtrace/mqtrace/examples/wrappers/machinery/machinery"
+	lib "github.com/mqtrace/mqtrace/examples/wrappers/machinery/v2"
+	amqpbroker "github.com/mqtrace/mqtrace/examples/wrappers/machinery/v2/brokers/amqp"
+	"github.com/mqtrace/mqtrace/examples/wrappers/machinery/v2/brokers/iface"
+	"github.com/mqtrace/mqtrace/examples/wrappers/machinery/v2/config"
+	"github.com/mqtrace/mqtrace/examples/wrappers/machinery/v2/tasks"
 )
 
 // A stage is a queue, a recorder and the caller's span.
@@ -68,12 +74,16 @@ func (s *stage) channel() *amqp.Channel {
 	return ch
 }
 
-// want checks the spans of the message o-1 and that the caller's is in their trace.
-func (s *stage) want(publish string, processes ...string) {
+// want checks the spans of the message o-1, of which those that do not publish process it
+// from the queue, and that the caller's is in their trace.
+func (s *stage) want(spans ...string) {
 	s.Helper()
-	lines := []string{publish}
-	for _, p := range processes {
-		lines = append(lines, "process "+s.queue+" "+p)
+	var lines []string
+	for _, span := range spans {
+		if !strings.HasPrefix(span, "publish") {
+			span = "process " + s.queue + " " + span
+		}
+		lines = append(lines, span)
 	}
 	s.caller.End()
 	s.spans.WantMessage("o-1", lines...)
@@ -111,7 +121,7 @@ func TestGoRabbitMQ(t *testing.T) {
 						}
 						return action
 					}))
-				s.want(c.publish, c.want...)
+				s.want(append([]string{c.publish}, c.want...)...)
 			})
 		})
 	}
@@ -123,37 +133,97 @@ func TestGoRabbitMQIsTold(t *testing.T) {
 	pub := gorabbitmq.TracePublisher(rabbitmq.NewPublisher(b.Channel()), spans.Options()...)
 	b.RefuseConfirms(true)
 	err := pub.PublishConfirmed(context.Background(), nil, []string{"q"}, rabbitmq.WithPublishOptionsMessageID("o-1"))
-	if !errors.Is(err, amqptrace.ErrNacked) {
+	if !errors.Is(err, gorabbitmq.ErrNotConfirmed) {
 		t.Errorf("refused: %v", err)
 	}
-	spans.WantMessage("o-1", "publish amq.default nacked error=nacked")
+	spans.WantMessage("o-1", "publish amq.default unknown"+failed)
+
+	b.DelayConfirms(time.Hour)
+	time.AfterFunc(50*time.Millisecond, b.CutConnections)
+	err = pub.PublishConfirmed(context.Background(), nil, []string{"q"}, rabbitmq.WithPublishOptionsMessageID("o-2"))
+	if !errors.Is(err, gorabbitmq.ErrNotConfirmed) {
+		t.Errorf("connection lost: %v", err)
+	}
+	spans.WantMessage("o-2", "publish amq.default unknown"+failed)
+}
+
+func TestGoRabbitMQWithoutConfirms(t *testing.T) {
+	b := amqptest.Start(t)
+	spans := amqptest.Record(t)
+	conn, err := amqp.Dial(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pub := gorabbitmq.TracePublisher(rabbitmq.NewPublisher(ch), spans.Options()...)
+	err = pub.PublishConfirmed(context.Background(), nil, []string{"q"}, rabbitmq.WithPublishOptionsMessageID("o-1"))
+	if !errors.Is(err, amqptrace.ErrNotConfirming) {
+		t.Errorf("not in confirm mode: %v", err)
+	}
+	spans.WantMessage("o-1", "publish amq.default unconfirmed error=not_confirming")
 }
 
 func TestMachinery(t *testing.T) {
+	const published = "publish amq.default acked"
 	for name, c := range map[string]struct {
-		err  error
-		want string
-	}{"done": {nil, "ack"}, "failed": {errBank, "ack" + failed}} {
+		errs []error
+		want []string
+	}{
+		"done":    {[]error{nil}, []string{published, "ack"}},
+		"failed":  {[]error{errBank}, []string{published, "ack" + failed}},
+		"retried": {[]error{errBank, nil}, []string{published, "ack" + failed, published, "ack"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			onBrokers(t, func(s *stage) {
-				config := lib.Config{DefaultQueue: s.queue}
-				inTask := make(chan trace.SpanContext, 1)
-				worker := lib.Worker{"bill": machinery.Task(func(ctx context.Context, _ string) error {
-					inTask <- trace.SpanContextFromContext(ctx)
-					return c.err
-				})}
-				consumer := machinery.TraceBroker(lib.NewBroker(config, s.channel()), s.spans.Options()...)
-				go consumer.StartConsuming("", 1, worker)
-				producer := machinery.TraceBroker(lib.NewBroker(config, s.channel()), s.spans.Options()...)
-				task := &lib.Signature{UUID: "o-1", Name: "bill", Arg: "tea"}
-				s.ok(producer.Publish(s.ctx, task))
-				s.want("publish amq.default acked", c.want)
-				if (<-inTask).TraceID() != s.caller.SpanContext().TraceID() || task.Headers != nil {
-					t.Errorf("the task is in another trace, or the signature was changed: %v", task.Headers)
+				attempt := 0
+				task := s.machinery(func(context.Context, string) error {
+					attempt++
+					return c.errs[attempt-1]
+				}, &tasks.Signature{RetryCount: len(c.errs) - 1})
+				s.want(c.want...)
+				if task.Headers != nil {
+					t.Errorf("the signature was changed: %v", task.Headers)
 				}
 			})
 		})
 	}
+}
+
+// machinery publishes a chain's tasks one after the other, without a context.
+func TestMachineryChain(t *testing.T) {
+	onBrokers(t, func(s *stage) {
+		next := &tasks.Signature{UUID: "o-2", Name: "bill", Args: []tasks.Arg{{Type: "string", Value: "tea"}}}
+		inTask := make(chan trace.SpanContext, 2)
+		s.machinery(func(ctx context.Context, _ string) error {
+			inTask <- trace.SpanContextFromContext(ctx)
+			return nil
+		}, &tasks.Signature{OnSuccess: []*tasks.Signature{next}})
+		s.spans.WantMessage("o-2", "publish amq.default acked", "process "+s.queue+" ack")
+		for range 2 {
+			if (<-inTask).TraceID() != s.caller.SpanContext().TraceID() {
+				t.Error("a task is in another trace")
+			}
+		}
+		s.caller.End()
+	})
+}
+
+// machinery sends a task to a worker and returns it.
+func (s *stage) machinery(bill func(context.Context, string) error, task *tasks.Signature) *tasks.Signature {
+	s.Helper()
+	cnf := &config.Config{DefaultQueue: s.queue, AMQP: &config.AMQPConfig{}}
+	traced := func() iface.Broker {
+		return machinery.TraceBroker(amqpbroker.New(cnf, s.channel()), s.spans.Options()...)
+	}
+	worker := lib.Worker{Broker: traced(), Tasks: map[string]func(context.Context, string) error{"bill": machinery.Task(bill)}}
+	go traced().StartConsuming("", 1, worker)
+	task.UUID, task.Name, task.Args = "o-1", "bill", []tasks.Arg{{Type: "string", Value: "tea"}}
+	s.ok(traced().Publish(s.ctx, task))
+	return task
 }
 
 func TestInHouse(t *testing.T) {

@@ -8,6 +8,7 @@ package gorabbitmq
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -51,15 +52,22 @@ func (p Publisher) publish(ctx context.Context, data []byte, key string, opts []
 	if err != nil {
 		return sent.Result(err)
 	}
+	if confirms[0] == nil {
+		return sent.Confirmed(amqptrace.ErrNotConfirming)
+	}
 	switch acked, err := confirms[0].WaitContext(ctx); {
 	case err == nil && !acked:
-		return sent.Confirmed(amqptrace.ErrNacked)
+		return sent.Confirmed(ErrNotConfirmed)
 	case err == nil && o.Mandatory:
 		return sent.Result(nil) // a message that was returned is acked too: NotifyReturn has it
 	default:
 		return sent.Confirmed(err)
 	}
 }
+
+// ErrNotConfirmed says that the broker refused the message or that the channel closed, which
+// amqp091-go reports alike. The outcome is unknown.
+var ErrNotConfirmed = errors.New("message was not confirmed")
 
 var settlements = map[rabbitmq.Action]amqptrace.Settlement{
 	rabbitmq.Ack: amqptrace.Ack, rabbitmq.NackDiscard: amqptrace.Nack, rabbitmq.NackRequeue: amqptrace.Requeue,

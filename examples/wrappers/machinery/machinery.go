@@ -7,63 +7,77 @@
 package machinery
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
-	"github.com/mqtrace/mqtrace/examples/wrappers/machinery/machinery" // github.com/RichardKnop/machinery/v2
+	"github.com/mqtrace/mqtrace/examples/wrappers/machinery/v2/brokers/iface" // github.com/RichardKnop/machinery/v2
+	"github.com/mqtrace/mqtrace/examples/wrappers/machinery/v2/tasks"
 )
 
 // TraceBroker returns a broker whose tasks are traced. machinery waits for each confirm.
-func TraceBroker(b machinery.Broker, opts ...amqptrace.Option) machinery.Broker {
+func TraceBroker(b iface.Broker, opts ...amqptrace.Option) iface.Broker {
 	return broker{b, opts, amqptrace.NewPublisher(nil, opts...)}
 }
 
 type broker struct {
-	machinery.Broker
+	iface.Broker
 
 	opts   []amqptrace.Option
 	traced *amqptrace.Publisher
 }
 
-func (b broker) Publish(ctx context.Context, s *machinery.Signature) error {
+func (b broker) Publish(ctx context.Context, s *tasks.Signature) error {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		ctx = contextOf(ctx, s)
+	}
 	b.AdjustRoutingKey(s)
 	msg := amqp.Publishing{Headers: amqp.Table(s.Headers), MessageId: s.UUID, Type: s.Name}
-	ctx, sent := b.traced.StartPublish(ctx, b.GetConfig().Exchange, s.RoutingKey, &msg)
+	ctx, sent := b.traced.StartPublish(ctx, b.GetConfig().AMQP.Exchange, s.RoutingKey, &msg)
 	defer sent.End()
 	traced := *s
-	traced.Headers = machinery.Headers(msg.Headers)
+	traced.Headers = tasks.Headers(msg.Headers)
 	return sent.Confirmed(b.Broker.Publish(ctx, &traced))
 }
 
-func (b broker) StartConsuming(tag string, n int, p machinery.TaskProcessor) (bool, error) {
-	queue := p.CustomQueue()
-	if queue == "" {
-		queue = b.GetConfig().DefaultQueue
-	}
-	return b.Broker.StartConsuming(tag, n, processor{p, b.GetConfig().Exchange, amqptrace.NewConsumer(queue, b.opts...)})
+func (b broker) StartConsuming(tag string, n int, p iface.TaskProcessor) (bool, error) {
+	queue := cmp.Or(p.CustomQueue(), b.GetConfig().DefaultQueue)
+	return b.Broker.StartConsuming(tag, n, processor{p, b.GetConfig().AMQP.Exchange, amqptrace.NewConsumer(queue, b.opts...)})
 }
 
 type processor struct {
-	machinery.TaskProcessor
+	iface.TaskProcessor
 
 	exchange string
 	traced   *amqptrace.Consumer
 }
 
-// inFlight holds the context of each task in progress: machinery has no way to pass one
-// from here to the task.
+// inFlight holds the context of each task in progress by UUID, since machinery has no way to
+// pass one from here to the task. It publishes retries and the tasks that follow without a
+// context, so theirs is here too.
 var inFlight sync.Map
 
-func (p processor) Process(s *machinery.Signature) error {
+func contextOf(ctx context.Context, s *tasks.Signature) context.Context {
+	if found, ok := inFlight.Load(s.UUID); ok {
+		ctx, _ = found.(context.Context)
+	}
+	return ctx
+}
+
+func (p processor) Process(s *tasks.Signature) error {
 	ctx, traced := p.traced.StartProcess(context.Background(), &amqp.Delivery{
 		Headers: amqp.Table(s.Headers), MessageId: s.UUID, Type: s.Name, Exchange: p.exchange, RoutingKey: s.RoutingKey,
 	})
 	defer traced.End()
-	inFlight.Store(s.UUID, ctx)
-	defer inFlight.Delete(s.UUID)
+	for _, of := range slices.Concat([]*tasks.Signature{s}, s.OnSuccess, s.OnError) {
+		inFlight.Store(of.UUID, ctx)
+		defer inFlight.Delete(of.UUID)
+	}
 	err := p.TaskProcessor.Process(s)
 	traced.Settled(amqptrace.Ack) // whatever the outcome
 	return traced.Result(err)
@@ -73,11 +87,8 @@ func (p processor) Process(s *machinery.Signature) error {
 // so it is recorded here.
 func Task(task func(context.Context, string) error) func(context.Context, string) error {
 	return func(ctx context.Context, arg string) error {
-		if s := machinery.SignatureFromContext(ctx); s != nil {
-			traced, _ := inFlight.Load(s.UUID)
-			if traced, ok := traced.(context.Context); ok {
-				ctx = traced
-			}
+		if s := tasks.SignatureFromContext(ctx); s != nil {
+			ctx = contextOf(ctx, s)
 		}
 		err := task(ctx, arg)
 		amqptrace.Fail(ctx, err)
