@@ -12,7 +12,7 @@ const Syntax = `words are found in names, services, ids and error texts; "two wo
 queue=emails  service=shop  tenant.id=acme  name=publish  error:mailbox  waiting=emails
 waited>1s  duration>500ms  attempt>2  spans>100  errors>0  since:10m
 is:waiting (not consumed)  is:scheduled (not due yet)  is:error  is:retry  is:dead
-a - before any of them turns it round: -queue=emails`
+a - before any of them negates it: -queue=emails`
 
 // Search is a search as a person typed it. All of its terms have to hold.
 type Search struct {
@@ -85,7 +85,7 @@ func split(text string) ([]string, error) {
 	}
 
 	if quoted {
-		return nil, errors.New(`a " has no second one`)
+		return nil, errors.New(`a " is not closed`)
 	}
 
 	return words, nil
