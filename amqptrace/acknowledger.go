@@ -17,7 +17,7 @@ type acknowledger struct {
 	consumerTag string
 	created     trace.SpanContext // invalid if the message has none
 	settlement  settlement        // guarded by the process
-	silent      bool              // left alone by a filter: no spans of its own
+	silent      bool              // excluded by a filter: no spans of its own
 }
 
 var _ amqp.Acknowledger = (*acknowledger)(nil)
@@ -48,17 +48,14 @@ func (m *acknowledger) wrap(p *process, d *amqp.Delivery, a *arrival) (count int
 	return count
 }
 
-// Ack settles the delivery with the host and records it for the span.
 func (m *acknowledger) Ack(tag uint64, multiple bool) error {
 	return m.settle(acked, tag, multiple)
 }
 
-// Nack settles the delivery with the host and records it for the span.
 func (m *acknowledger) Nack(tag uint64, multiple, requeue bool) error {
 	return m.settle(nacked(requeue), tag, multiple)
 }
 
-// Reject settles the delivery with the host and records it for the span.
 func (m *acknowledger) Reject(tag uint64, requeue bool) error {
 	return m.settle(rejected(requeue), tag, false)
 }

@@ -51,13 +51,13 @@ func (p *process) within(
 	return err
 }
 
-// deliveryKey identifies a delivery for as long as it is in memory.
+// deliveryKey identifies a delivery while it is in memory.
 type deliveryKey struct {
 	tag                           uint64
 	redelivered                   bool
 	consumerTag                   string
 	exchange, routingKey, message string
-	body                          uintptr // never followed
+	body                          uintptr // never dereferenced
 }
 
 func keyOf(d *amqp.Delivery) deliveryKey {
@@ -73,7 +73,7 @@ type watchedChannel struct {
 	reasons *closeReasons
 }
 
-// watch keeps the reason why a channel was closed, for settlements that follow.
+// watch keeps the reason why a channel was closed, for later settlements.
 func (c *Consumer) watch(ch *amqp.Channel) {
 	w := c.watched.Load()
 	if w == nil || w.channel != ch {

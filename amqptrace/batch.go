@@ -179,8 +179,8 @@ func (c *Consumer) severity(
 // keeps by default.
 const maxGivenUp = 128
 
-// describeEnd adds what is known about a batch once its handler has returned. Only the
-// caller still writes to the span.
+// describeEnd adds what is known about a batch once its handler has returned. Only
+// describeEnd's caller still writes to the span.
 func (p *process) describeEnd(settled settlement) {
 	p.mu.Lock()
 	var links []trace.Link

@@ -23,8 +23,8 @@ type channelState struct {
 
 	once      sync.Once
 	listening atomic.Bool
-	ended     chan struct{}      // closed when the host's channel has
-	flush     chan chan struct{} // to the goroutine
+	ended     chan struct{}      // closed once the host's channel is closed for good
+	flush     chan chan struct{} // requests to follow, see readAll
 }
 
 // stateOf returns the state of a host's channel. A host that is not an *amqp.Channel, such
@@ -49,8 +49,8 @@ func newChannelState() *channelState {
 	return &channelState{ended: make(chan struct{}), flush: make(chan chan struct{})}
 }
 
-// listenerSize is how many returns may wait while the goroutine is not running. The
-// connection's reader waits beyond that.
+// listenerSize is how many notifications may wait for the goroutine. More of them block the
+// connection's reader.
 const listenerSize = 64
 
 // listen starts to follow the outcome of confirmed messages. It is called before the first
@@ -171,8 +171,8 @@ func (s *channelState) readAll() {
 
 // take returns the return of a message that is confirmed, or nil if there was none. The
 // broker sends the return before the confirmation, and amqp091-go delivers them in that
-// order, but the return goes to a channel that our goroutine reads, which therefore has to
-// catch up first. https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
+// order, but our goroutine, which reads the return from a channel, has to catch up first.
+// https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed
 func (s *channelState) take(id string) *amqp.Return {
 	if id == "" {
 		return nil

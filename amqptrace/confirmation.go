@@ -15,8 +15,9 @@ import (
 //
 // The error is nil if the broker has taken the message and, with mandatory, has routed it
 // to a queue. Otherwise errors.Is matches it with [ErrNacked], [ErrReturned], [ErrClosed]
-// or [ErrNotConfirming], or it is the context's error if that ended first, in which case
-// the message may still arrive, or the channel's error if the message could not be sent.
+// or [ErrNotConfirming], or it is the channel's error if the message could not be sent, or
+// the context's error if the context ended first, in which case the message may still
+// arrive.
 //
 // On a connection that amqp091-go recovers, nothing is sent from the closing of the channel
 // until it is in confirm mode again: while the channel is closed the error is ErrClosed,
@@ -78,8 +79,8 @@ type held struct {
 	cleanup runtime.Cleanup
 }
 
-// Wait waits until the broker has confirmed the message or ctx is done. Its error is that
-// of [Publisher.PublishConfirmed]. It may be called repeatedly and from several goroutines;
+// Wait waits until the broker has confirmed the message or ctx is done. The error is as for
+// [Publisher.PublishConfirmed]. It may be called repeatedly and from several goroutines;
 // the span records the first outcome.
 func (c *Confirmation) Wait(ctx context.Context) error {
 	if c == nil || c.held == nil {
@@ -101,10 +102,10 @@ type pending struct {
 	publisher *Publisher
 	confirmed *amqp.DeferredConfirmation
 	at        moment // of the channel, before the message was sent
-	unknown   bool   // its confirmation may be that of another message
+	unknown   bool   // its confirmation may belong to another message
 	id        string // identifies its return, empty if it is not mandatory
 
-	ended sync.Once // the span
+	ended sync.Once // ends the span
 
 	resolving sync.Once
 	result    error
@@ -231,8 +232,8 @@ const (
 	outcomeAcked       outcome = "acked"
 	outcomeNacked      outcome = "nacked"
 	outcomeReturned    outcome = "returned"
-	outcomeClosed      outcome = "closed"      // the channel, before there was a confirmation
+	outcomeClosed      outcome = "closed"      // the channel was closed before there was a confirmation
 	outcomeTimeout     outcome = "timeout"     // the context ended before there was one
 	outcomeUnconfirmed outcome = "unconfirmed" // nobody waited, or no confirm mode
-	outcomeUnknown     outcome = "unknown"     // a confirmation that may be of another message
+	outcomeUnknown     outcome = "unknown"     // the confirmation may belong to another message
 )

@@ -58,13 +58,13 @@ func NewConsumer(queue string, opts ...Option) *Consumer {
 // context given to the returned function has a span already, that one is the parent. See
 // the package documentation for the pitfall in this.
 //
-// The error of handle is recorded on the span and returned unchanged. Settling the
-// message stays with handle. A panic in handle ends the span and goes on up.
+// The error of handle is recorded on the span and returned unchanged. Settling the message
+// is up to handle. A panic in handle ends the span and propagates.
 //
-// A delivery has one process span: within a loop over [Consumer.Deliveries] or within
-// another handler, handle runs under the span of that. A delivery that is passed to the
-// returned function again after handle has failed gets another span, but is counted as
-// consumed once.
+// A delivery has one process span: within a loop over [Consumer.Deliveries] or another
+// handler, handle runs under the existing span. A delivery that is passed to the returned
+// function again after handle has failed gets another span, but is counted as consumed
+// once.
 func (c *Consumer) Handler(
 	handle func(ctx context.Context, d amqp.Delivery) error,
 ) func(ctx context.Context, d amqp.Delivery) error {

@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Deliveries returns an iterator over a channel of deliveries, such as
-// amqp.Channel's Consume returns, with a CONSUMER span around the body of the loop:
+// Deliveries returns an iterator over deliveries, as returned by amqp.Channel's Consume,
+// with a CONSUMER span around the body of the loop:
 //
 //	for ctx, d := range consumer.Deliveries(ctx, deliveries) {
 //		if err := handle(ctx, d); err != nil {

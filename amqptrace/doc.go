@@ -15,8 +15,8 @@
 // On a channel in confirm mode, [Publisher.PublishConfirmed] waits for the broker's answer,
 // and [Publisher.PublishDeferred] with [Confirmation.Wait] does so for many messages in
 // flight. Their spans cover the answer and record it as mqtrace.publish.outcome: acked,
-// nacked, returned, closed, timeout, unconfirmed, or unknown if the confirmation may be
-// that of another message. The errors are [ErrNacked], [ErrReturned], [ErrClosed], with the
+// nacked, returned, closed, timeout, unconfirmed, or unknown if the confirmation may belong
+// to another message. The errors are [ErrNacked], [ErrReturned], [ErrClosed], with the
 // broker's reason, and [ErrNotConfirming].
 //
 // # Libraries around amqp091-go
@@ -52,8 +52,8 @@
 // the context's.
 //
 // The context of a publish can exempt its message: [WithoutTracing] starts no span,
-// [WithoutPropagation] writes nothing to the headers. [AskForNewTrace] asks the consumer to
-// start a new trace.
+// [WithoutPropagation] puts no trace context into the headers. [AskForNewTrace] asks the
+// consumer to start a new trace.
 //
 // # Untrusted producers
 //
@@ -76,8 +76,8 @@
 // # Settlement
 //
 // The delivery that a handler or a loop receives has a wrapped Acknowledger, amqp091-go's
-// own seam, by which d.Ack, d.Nack and d.Reject are seen. The process span has the outcome
-// as mqtrace.settlement: ack, nack, reject or requeue. It is missing if the handler
+// own extension point, which sees d.Ack, d.Nack and d.Reject. The process span has the
+// outcome as mqtrace.settlement: ack, nack, reject or requeue. It is missing if the handler
 // returned before the message was settled, which may still happen. A nack or a reject
 // without requeue gives the message up and makes the span an error with error.type
 // "rejected"; a requeue does not, since the message will be tried again. A settlement that
@@ -90,9 +90,9 @@
 // [Consumer.BatchHandler] for the whole batch. Spans of earlier messages that it settles
 // too have ended by then, without a settlement.
 //
-// Nothing is settled on the handler's behalf. Calls on the channel itself, such as
-// ch.Ack, are not seen, and the wrapped Acknowledger is not an *amqp.Channel: code
-// that asserts its type has to keep the channel itself.
+// Nothing is settled on the handler's behalf. Calls on the channel itself, such as ch.Ack,
+// are not seen, and the wrapped Acknowledger is not an *amqp.Channel: code that asserts its
+// type has to keep the channel.
 //
 // # Attempts
 //
@@ -132,10 +132,10 @@
 // AMQP_ and the number of an unknown one, and CHANNEL_ERROR if a channel is closed for an
 // unknown reason), nacked, not_confirming, rejected, panic, context.Canceled,
 // context.DeadlineExceeded, what an ErrorType method of the error returns, or else the Go
-// type of the error. A method on a channel that the broker has closed returns
-// amqp.ErrClosed with the broker's reason, an *amqp.Error for errors.As. Malformed headers
-// never fail a publish or a delivery: a message without a usable context gets a span
-// without a link.
+// type of the error. On a channel that the broker has closed, Get, confirmed publishes and
+// settlements return amqp.ErrClosed with the broker's reason, an *amqp.Error for errors.As.
+// Malformed headers never fail a publish or a delivery: a message without a usable context
+// gets a span without a link.
 //
 // Spans follow version 1.43 of OpenTelemetry's [semantic conventions]. All attributes, metrics
 // and headers are listed in [docs/attributes.md].

@@ -42,7 +42,7 @@ type ReturnedError struct {
 	Return amqp.Return
 }
 
-// Error names the reply code and text, which name neither the message nor its
+// Error includes the reply code and text, which contain neither the message nor its
 // destination.
 func (e *ReturnedError) Error() string {
 	return fmt.Sprintf("%v: %d %s", ErrReturned, e.Return.ReplyCode, e.Return.ReplyText)
@@ -55,7 +55,7 @@ func (e *ReturnedError) Unwrap() []error {
 	}}
 }
 
-// closedError is an error of a closed channel with the reason why it was closed. The reason
+// closedError is the error of a closed channel with the reason for closing it. The reason
 // is an *amqp.Error, for errors.As.
 type closedError struct {
 	error
@@ -71,12 +71,12 @@ func withReason(err error, reason *amqp.Error) error {
 	return &closedError{err, reason}
 }
 
-// Error names the reason after the error.
+// Error returns the text of the error, then the reason.
 func (e *closedError) Error() string { return e.error.Error() + ": " + e.reason.Error() }
 
 // Unwrap returns the reason first if it is the broker's, so that errors.As finds it before
-// the code of amqp.ErrClosed. Connection failures are amqp091-go's own findings, whose
-// codes say less.
+// the code of amqp.ErrClosed. amqp091-go itself reports connection failures, with codes
+// that say less.
 func (e *closedError) Unwrap() []error {
 	if e.reason.Server {
 		return []error{e.reason, e.error}
@@ -86,7 +86,7 @@ func (e *closedError) Unwrap() []error {
 
 // errUnknown is the ErrClosed of a message that was sent while the channel was being
 // recovered.
-var errUnknown = fmt.Errorf("%w, and recovered: its confirmations may be those of other messages", ErrClosed)
+var errUnknown = fmt.Errorf("%w, and recovered: its confirmations may belong to other messages", ErrClosed)
 
 // replyCodes are AMQP 0-9-1's names for the codes of channel and connection errors, as
 // RabbitMQ writes them in its log. The texts of these errors name queues and exchanges, so

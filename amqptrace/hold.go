@@ -15,8 +15,8 @@ const (
 )
 
 // await returns when a message may be sent: at once, unless the channel is being recovered.
-// While the channel is closed the error is ErrClosed, and the one that the host would
-// return.
+// While the channel is closed the error is ErrClosed, which wraps the one that the host
+// would return.
 func (s *channelState) await(ctx context.Context, host Channel) (moment, error) {
 	var until time.Time
 	for {
@@ -51,7 +51,7 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
 	s.readAll()
 	if now, ok, _ := s.now(); ok && now == at || isClosed(host) {
-		return false // recovering it resolves the confirmation
+		return false // recovery resolves the confirmation
 	}
 	select {
 	case <-confirmed.Done():
@@ -84,7 +84,7 @@ func isClosed(host any) bool {
 	return ok && h.IsClosed()
 }
 
-// closedError returns ErrClosed with the reason as far as it is known.
+// closedError returns ErrClosed with the reason, if it is known.
 func (s *channelState) closedError() error { return withReason(ErrClosed, s.why()) }
 
 // why returns the reason why the channel was closed, nil if there is none or it is not

@@ -96,19 +96,19 @@ func WithPropagators(propagators propagation.TextMapPropagator) Option {
 	})
 }
 
-// WithAttributes adds attributes to every span, in addition to those of earlier
-// uses of the option. Metrics do not get them. By default, spans have the attributes
-// of the semantic conventions and of this package only.
+// WithAttributes adds attributes to every span, in addition to those of earlier uses of the
+// option. Metrics do not get them. By default, spans have only the attributes of the
+// semantic conventions and of this package.
 func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return optionFunc(func(c *config) {
 		c.shared.Attributes = append(c.shared.Attributes, attributes...)
 	})
 }
 
-// WithMessageAttributes adds the attributes that attributesOf returns for a message to its
-// spans, the links of batches included, but not to those of settlements: for instance the
-// tenant that a header names. It is called before the span starts, so that samplers see
-// them, for every message and from many goroutines. If it panics, the attributes are
+// WithMessageAttributes adds the attributes that attributesOf returns for a message, such
+// as the tenant that a header names, to its spans except those of settlements, and to its
+// link in a batch. attributesOf is called before the span starts, so that samplers see the
+// attributes, for every message and from many goroutines. If it panics, the attributes are
 // missing, and OpenTelemetry's error handler is called once. A nil function is ignored. By
 // default, spans have no attributes from headers.
 func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Option {
@@ -136,8 +136,8 @@ type Exception struct {
 // have no exception events: the conventions record exceptions as logs. The option takes a
 // function rather than a LoggerProvider because that would add OpenTelemetry's log module
 // to every program that imports this one; docs/operating.md shows how to connect the two.
-// It must not block, and a panic in it is ignored. A nil function is ignored. By default,
-// nothing is called.
+// record must not block, and a panic in it is ignored. A nil function is ignored. By
+// default, nothing is called.
 func WithExceptions(record func(context.Context, Exception)) Option {
 	return optionFunc(func(c *config) {
 		if record != nil {
@@ -164,9 +164,9 @@ func WithFilter(filter func(Message) bool) Option {
 // Without a stamp, the message's timestamp property, which has whole seconds, is used if it
 // is at least 5 s old.
 //
-// The time counts from when the message was published, so that of a message that was
-// requeued or dead-lettered includes all its time in queues; mqtrace.attempt and
-// mqtrace.dead_letter.times identify such messages.
+// The time counts from the publish, so for a message that was requeued or dead-lettered it
+// includes all its time in queues; mqtrace.attempt and mqtrace.dead_letter.times identify
+// such messages.
 //
 // The two times are from the clocks of two machines: the result is off by their difference.
 // A negative time is reported as 0. A producer can write any time it likes, so do not rely
@@ -177,10 +177,10 @@ func WithQueueTime() Option {
 }
 
 // WithRelation decides for each consumed message whether its span continues the message's
-// trace or starts a new one: [ContinueTrace], [NewTrace], [ContinueWithin] or a function of
-// your own. The message's creation context is linked and its baggage handed on in every
-// case. A nil relation is ignored, and a publisher ignores the option. By default,
-// ContinueTrace.
+// trace or starts a new one: [ContinueTrace], [NewTrace], [ContinueWithin],
+// [ContinueUnlessAsked] or a function of your own. The message's creation context is linked
+// and its baggage handed on in every case. A nil relation is ignored, and a publisher
+// ignores the option. By default, ContinueTrace.
 func WithRelation(relation Relation) Option {
 	return optionFunc(func(c *config) {
 		if relation != nil {

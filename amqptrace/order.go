@@ -8,14 +8,15 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// An order holds the messages of a batch by channel and tag, so that those of a settlement
-// are found without scanning the batch: a consumer may settle 100,000 messages one by one.
+// An order holds the messages of a batch by channel and tag, to find the ones that a
+// settlement covers without scanning the batch: a consumer may settle 100,000 messages one
+// by one.
 type order struct{ of map[any]*outstanding }
 
 // outstanding are the messages of one channel in the order of their tags.
 type outstanding struct {
 	messages []*acknowledger
-	settled  int // that many from the start are settled
+	settled  int // number of messages at the start that are settled
 }
 
 func newOrder(messages []acknowledger) *order {
@@ -35,7 +36,7 @@ func newOrder(messages []acknowledger) *order {
 }
 
 // settledBy calls f with the unsettled messages that a settlement of tag covers. The
-// delivery that it is called on need not be among them.
+// delivery that the settlement is called on need not be among them.
 func (o *order) settledBy(by *acknowledger, tag uint64, multiple bool, f func(*acknowledger)) {
 	s := o.of[by.channel()]
 	if s == nil {
@@ -70,10 +71,10 @@ type wrapped struct {
 	consumerTag  string
 }
 
-// channel returns a value that is the same for all deliveries of one channel, since tags
-// are comparable only within one. A user may have wrapped the host's acknowledger, with a
-// new value for each delivery: then deliveries with one acknowledger type and one consumer
-// tag count as one channel.
+// channel returns a value that is the same for all deliveries of one channel: only their
+// tags are comparable. A user may have wrapped the host's acknowledger, with a new value
+// for each delivery: then deliveries with one acknowledger type and one consumer tag count
+// as one channel.
 func (m *acknowledger) channel() any {
 	host := root(m.host)
 	if host == nil {
@@ -86,7 +87,7 @@ func (m *acknowledger) channel() any {
 	return wrapped{t, m.consumerTag}
 }
 
-// root is the host's acknowledger behind ours.
+// root returns the host's acknowledger behind ours.
 func root(a amqp.Acknowledger) amqp.Acknowledger {
 	for {
 		m, ok := a.(*acknowledger)

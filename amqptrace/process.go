@@ -30,7 +30,7 @@ type process struct {
 	order *order // of the messages, nil until it is needed
 }
 
-// handlerContext is the context that a handler receives. It leads Fail to the process.
+// handlerContext is the context that a handler receives. Fail finds the process in it.
 type handlerContext struct {
 	context.Context
 
@@ -39,7 +39,7 @@ type handlerContext struct {
 
 type processKey struct{}
 
-// Value returns the process too.
+// Value also returns the process, under processKey.
 func (c *handlerContext) Value(key any) any {
 	if key == (processKey{}) {
 		return c.process

@@ -76,10 +76,10 @@ func (p *Publisher) PublishWithContext(
 // cover the confirmation, which is the channel's own, or nil if the channel is not in
 // confirm mode.
 //
-// The span's context goes into a copy of msg.Headers. The error is the channel's
-// own. On a channel that [Publisher.PublishConfirmed] or [Publisher.PublishDeferred] is used
-// on too, this method and PublishWithContext hold messages while amqp091-go recovers the
-// channel, as those do.
+// The span's context goes into a copy of msg.Headers. The error is the channel's own. On a
+// channel that is also used with [Publisher.PublishConfirmed] or
+// [Publisher.PublishDeferred], this method and PublishWithContext hold messages while
+// amqp091-go recovers the channel, as those do.
 func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (*amqp.DeferredConfirmation, error) {
@@ -117,7 +117,7 @@ type sending struct {
 	start      time.Time
 	point      messaging.Point
 	directives messaging.Directives
-	untimed    bool // the end of the span is not that of the publish
+	untimed    bool // the span ended later than the publish
 }
 
 // start starts the span of the publish s.

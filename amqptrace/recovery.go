@@ -95,8 +95,8 @@ func (r *recovery) now() (_ moment, ok bool, change <-chan struct{}) {
 	return r.moment, false, r.nextChange()
 }
 
-// distrust marks the confirmations of the current session as unreliable, or those of the
-// next one if the channel is not open yet.
+// distrust marks the confirmations of the current session as unreliable, or of the next one
+// if the channel is not open yet.
 func (r *recovery) distrust() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

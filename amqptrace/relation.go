@@ -15,7 +15,8 @@ type Message struct {
 	Exchange, RoutingKey string
 	// Headers are the message's own and must not be changed.
 	Headers amqp.Table
-	// MessageID, CorrelationID, Type and AppID are the message's properties of these names.
+	// MessageID, CorrelationID, Type and AppID are the message's properties with these
+	// names.
 	MessageID, CorrelationID, Type, AppID string
 	// BodySize is in bytes.
 	BodySize int
@@ -36,12 +37,12 @@ type Message struct {
 // producer's. It is called for every message and from many goroutines, and must not panic.
 type Relation func(Message) bool
 
-// ContinueTrace is the [Relation] of one trace from end to end.
+// ContinueTrace is the [Relation] that always continues the trace.
 func ContinueTrace(Message) bool { return true }
 
-// NewTrace is the [Relation] of a trace for each message, linked to its producer's. Use it
-// together with an empty [WithBaggageKeys] for untrusted producers: they then decide
-// neither the trace nor its sampling, and put nothing into the context.
+// NewTrace is the [Relation] that starts a new trace for each message, linked to its
+// producer's. Use it together with an empty [WithBaggageKeys] for untrusted producers: they
+// then decide neither the trace nor its sampling, and put nothing into the context.
 func NewTrace(Message) bool { return false }
 
 // ContinueUnlessAsked is the [Relation] that continues the trace of a message unless its
@@ -51,8 +52,9 @@ func ContinueUnlessAsked(m Message) bool { return !m.NewTraceAsked }
 // ContinueWithin is the [Relation] that continues the trace of messages up to the given age
 // and starts a new one for older messages. Tail sampling in a Collector decides about a
 // trace once and then forgets it: a span that comes hours later is dropped or kept without
-// its parent, where a link still holds. The trace of a message of unknown age is continued.
-// The age of a message that is published with a delay (x-delay) by this package is known.
+// its parent, whereas a link still holds. The trace of a message of unknown age is
+// continued. The age of a message that is published with a delay (x-delay) by this package
+// is known.
 func ContinueWithin(age time.Duration) Relation {
 	return func(m Message) bool { return !m.AgeKnown || m.Age <= age }
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// returns keeps the returned ones of a channel's confirmed mandatory messages until they
-// are asked for.
+// returns keeps confirmed mandatory messages that the broker has returned, until they are
+// asked for.
 //
 // A return is identified by an id in the message's headers, which the broker sends back,
 // and not by its trace context, which is not unique without an SDK.

@@ -43,8 +43,8 @@ func routingKey(key string) attribute.KeyValue {
 	return messaging.Text(semconv.MessagingRabbitMQDestinationRoutingKeyKey, key)
 }
 
-// appendTag appends the attribute of a delivery tag. RabbitMQ's begin at 1: 0 means that
-// the delivery did not come from a channel.
+// appendTag appends the attribute of a delivery tag. RabbitMQ's tags begin at 1: 0 means
+// that the delivery did not come from a channel.
 func appendTag(attributes []attribute.KeyValue, tag uint64) []attribute.KeyValue {
 	if tag == 0 {
 		return attributes

@@ -38,7 +38,7 @@ func rejected(requeue bool) settlement {
 	return rejectedForGood
 }
 
-// String is the value of the settlement attribute.
+// String returns the value of the settlement attribute.
 func (s settlement) String() string {
 	switch s {
 	case acked:
@@ -84,8 +84,8 @@ func (s settlement) forward(host amqp.Acknowledger, tag uint64, multiple bool) e
 	}
 }
 
-// settleOperations creates the spans of settlements: of all with WithSettleSpans, else of
-// those that came after their process span had ended and could not be recorded there.
+// settleOperations creates the spans of settlements: of all with WithSettleSpans, else only
+// if the process span has ended and cannot record them.
 type settleOperations struct {
 	ack, nack, reject *messaging.Operation
 }
@@ -134,7 +134,7 @@ func (o *settleOperations) start(by *acknowledger, s settlement, links []trace.L
 	return st
 }
 
-// isLate links the span to the process span if that had ended.
+// isLate records whether the process span had ended, and if so links the span to it.
 func (s *settling) isLate(late bool) {
 	if s.late = late; late {
 		s.span.AddLink(trace.Link{SpanContext: s.process.span.SpanContext()})

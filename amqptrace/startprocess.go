@@ -10,13 +10,13 @@ import (
 )
 
 // StartProcess starts the CONSUMER span of a message that is not processed in a handler
-// call, or that does not come as an amqp.Delivery: then fill d with what is known about the
-// message. Parent and links are as with [Consumer.Handler], and the methods of d report to
-// the span how they settled the message.
+// call, or that does not come as an amqp.Delivery: in that case, fill d with what is known
+// about the message. Parent and links are as with [Consumer.Handler], and the methods of d
+// report to the span how they settled the message.
 //
 //	ctx, p := cons.StartProcess(ctx, &d)
 //	defer p.End()
-//	p.Settled(amqptrace.Ack) // where something else than d settles the message
+//	p.Settled(amqptrace.Ack) // if something other than d settles the message
 //	return p.Result(handle(ctx, d))
 func (c *Consumer) StartProcess(ctx context.Context, d *amqp.Delivery) (context.Context, *Processing) {
 	if d == nil {

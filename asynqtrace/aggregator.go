@@ -12,8 +12,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// maxLinks is how many tasks of a group are linked. It is also the SDK's default limit,
-// beyond which links are silently dropped.
+// maxLinks is how many tasks of a group are linked: the SDK's default limit, beyond which
+// it drops links silently.
 const maxLinks = 128
 
 // aggregator is the user's group aggregator with a span around it.
@@ -61,7 +61,6 @@ func onlyQueue(queues map[string]int) string {
 	return only
 }
 
-// Aggregate calls the user's aggregator.
 func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *asynq.Task) {
 	traced := tasks
 	if a.filter != nil {
@@ -102,8 +101,9 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	return aggregated
 }
 
-// linkReplaced links the context that the user's aggregator put into its task, which the
-// span's own replaces, unless it is that of one of the group's tasks and linked already.
+// linkReplaced links the context that the user's aggregator put into its task and that the
+// span's own replaces, unless a task of the group has the same context, which is linked
+// already.
 func (a *aggregator) linkReplaced(ctx context.Context, span trace.Span, links []trace.Link, aggregated *asynq.Task) {
 	var origin messaging.Origin
 	origin.Read(ctx, carrier.Headers(aggregated.Headers()), a.instrumentation.Propagator)

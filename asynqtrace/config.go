@@ -8,7 +8,7 @@ import (
 
 // Config returns cfg with a BaseContext, an ErrorHandler and, if cfg has one, a
 // GroupAggregator that add the traces of tasks and call those of cfg. Use it together with
-// the [Middleware] and with the same options, or with a [Worker] if there are any:
+// [Middleware] and with the same options, or use a [Worker] for both:
 //
 //	srv := asynq.NewServer(redis, asynqtrace.Config(asynq.Config{…}))
 //

@@ -87,7 +87,7 @@
 // messaging.process.duration, there are mqtrace.messages.without_context,
 // mqtrace.queue_time with [WithQueueTime], and mqtrace.messages.settled, which counts
 // attempts by asynq.task.outcome and so shows retries and exhausted tasks without traces.
-// Metrics of sending and processing have asynq.task.type, those of processing also
+// Metrics of sending and processing have asynq.task.type, metrics of processing also
 // asynq.task.outcome. The first 64 task types are distinguished; the others are _OTHER.
 //
 // [ObserveQueues] measures the number of tasks in asynq's queues by state, and how long the
@@ -153,9 +153,9 @@
 //
 // Baggage travels in the task's headers, and asynq keeps those in Redis for as long as it
 // keeps the task: archived ones for 90 days, where Asynqmon and anyone with access to that
-// Redis can see it. Put nothing into baggage that must not be stored there, or restrict it
-// with [WithBaggageKeys]. Payloads and results are never recorded; the texts of handlers'
-// errors are, as a span's status.
+// Redis can see it. Put nothing into baggage that must not be stored there, or restrict
+// baggage with [WithBaggageKeys]. Payloads and results are never recorded; the texts of
+// handlers' errors are, as a span's status.
 //
 // # Errors
 //

@@ -14,7 +14,6 @@ type errorHandler struct {
 
 var _ asynq.ErrorHandler = errorHandler{}
 
-// HandleError calls the user's error handler.
 func (h errorHandler) HandleError(ctx context.Context, task *asynq.Task, err error) {
 	ctx = h.worker.failed(ctx, task, err)
 	if h.next != nil {

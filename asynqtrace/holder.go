@@ -30,11 +30,11 @@ func (h *holder) put(ctx context.Context) {
 	}
 }
 
-// claim prevents an empty holder from being claimed twice.
+// claim reports whether the caller is the first to claim an empty holder.
 func (h *holder) claim() bool { return h != nil && h.context.CompareAndSwap(nil, &held{}) }
 
-// carryOver returns ctx with the span and the baggage that were put, if any. The span
-// may have ended or not.
+// carryOver returns ctx with the span, which may have ended, and the baggage that were put,
+// if any.
 func (h *holder) carryOver(ctx context.Context) (context.Context, bool) {
 	if h == nil {
 		return ctx, false

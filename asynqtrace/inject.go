@@ -29,10 +29,10 @@ func Inject(ctx context.Context, task *asynq.Task, opts ...Option) *asynq.Task {
 	return l.withHeaders(task, headers)
 }
 
-// SpanContextFromTaskInfo returns the span context that a task carries: that of the span
-// that enqueued it, whose trace contains the attempts. It is for tasks from asynq's
-// Inspector, whether pending, retried or archived. It is invalid if the task carries none.
-// Of the options, [WithPropagators] matters.
+// SpanContextFromTaskInfo returns the context that a task carries, of the span that
+// enqueued it, whose trace contains the attempts. It is for tasks from asynq's Inspector,
+// whether pending, retried or archived. The context is invalid if the task carries none. Of
+// the options, [WithPropagators] matters.
 func SpanContextFromTaskInfo(info *asynq.TaskInfo, opts ...Option) trace.SpanContext {
 	if info == nil {
 		return trace.SpanContext{}

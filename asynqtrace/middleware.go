@@ -20,8 +20,8 @@ import (
 // one. If a wrapper retries by calling the middleware again after a failure, each try has a
 // span, and messaging.client.consumed.messages counts one delivery.
 //
-// The handler's error is recorded on the span and returned unchanged. A panic ends
-// the span and goes on up to asynq.
+// The handler's error is recorded on the span and returned unchanged. A panic ends the span
+// and propagates to asynq.
 func Middleware(opts ...Option) asynq.MiddlewareFunc {
 	return NewWorker(opts...).Middleware()
 }

@@ -81,21 +81,21 @@ func WithPropagators(propagators propagation.TextMapPropagator) Option {
 	})
 }
 
-// WithAttributes adds attributes to every span, in addition to those of earlier
-// uses of the option. Metrics do not get them. By default, spans have the attributes
-// of the semantic conventions and of the task only.
+// WithAttributes adds attributes to every span, in addition to those of earlier uses of the
+// option. Metrics do not get them. By default, spans have only the attributes of the
+// semantic conventions and of the task.
 func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return optionFunc(func(c *config) {
 		c.shared.Attributes = append(c.shared.Attributes, attributes...)
 	})
 }
 
-// WithMessageAttributes adds the attributes that attributesOf returns for a task to the
-// spans of its enqueue and of its attempts, and to its link in the span of a group: for
-// instance the tenant that a header names. It is called before the span starts, so that
-// samplers see them, for every task and from many goroutines. If it panics, the attributes
-// are missing, and OpenTelemetry's error handler is called once. A nil function is ignored.
-// By default, spans have no attributes from headers.
+// WithMessageAttributes adds the attributes that attributesOf returns for a task, such as
+// the tenant that a header names, to the spans of its enqueue and of its attempts, and to
+// its link in the span of a group. attributesOf is called before the span starts, so that
+// samplers see the attributes, for every task and from many goroutines. If it panics, the
+// attributes are missing, and OpenTelemetry's error handler is called once. A nil function
+// is ignored. By default, spans have no attributes from headers.
 func WithMessageAttributes(attributesOf func(Message) []attribute.KeyValue) Option {
 	return optionFunc(func(c *config) {
 		if attributesOf != nil {
@@ -130,8 +130,8 @@ type Exception struct {
 // have no exception events: the conventions record exceptions as logs. The option takes a
 // function rather than a LoggerProvider because that would add OpenTelemetry's log module
 // to every program that imports this one; docs/operating.md shows how to connect the two.
-// It must not block, and a panic in it is ignored. A nil function is ignored. By default,
-// nothing is called.
+// record must not block, and a panic in it is ignored. A nil function is ignored. By
+// default, nothing is called.
 func WithExceptions(record func(context.Context, Exception)) Option {
 	return optionFunc(func(c *config) {
 		if record != nil {

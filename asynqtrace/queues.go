@@ -29,7 +29,7 @@ import (
 // requests for each queue.
 //
 // A collection waits for Redis for two seconds at most, or until its context is done. If it
-// fails, these two metrics are missing from the collection, all others are not, and
+// fails, these two metrics are incomplete or missing, other metrics are not affected, and
 // OpenTelemetry's error handler gets the error. The inspector must not be closed before the
 // registration is unregistered. Of the options, [WithMeterProvider], [WithServer] and
 // [WithRedis] matter.
@@ -69,8 +69,8 @@ type queues struct {
 	reading   atomic.Bool
 }
 
-// queuesTimeout is how long a collection waits for Redis, shorter than go-redis, which
-// retries: meanwhile the SDK cannot create instruments.
+// queuesTimeout is how long a collection waits for Redis. go-redis, which retries, would
+// wait longer, and the SDK cannot create instruments meanwhile.
 const queuesTimeout = 2 * time.Second
 
 var errStillReading = errors.New("asynqtrace: Redis has not answered the last collection yet")
@@ -128,7 +128,7 @@ func (q *queues) read(ctx context.Context) ([]*asynq.QueueInfo, error) {
 	}
 }
 
-// ask returns the results so far and the error that prevented more.
+// ask returns what it got from Redis and the error that prevented more.
 func (q *queues) ask(ctx context.Context) ([]*asynq.QueueInfo, error) {
 	names, err := q.inspector.Queues()
 	if err != nil {
@@ -137,7 +137,7 @@ func (q *queues) ask(ctx context.Context) ([]*asynq.QueueInfo, error) {
 	var infos []*asynq.QueueInfo
 	for _, name := range names {
 		if ctx.Err() != nil {
-			break // nothing waits for it
+			break // nothing waits for the results
 		}
 		info, err := q.inspector.GetQueueInfo(name)
 		if err == nil {

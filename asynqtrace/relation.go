@@ -7,7 +7,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
-// Message describes a message to a filter, a [Relation] or the function of
+// Message describes a task to a filter, a [Relation] or the function of
 // [WithMessageAttributes].
 type Message struct {
 	// Queue is the task's queue. It is empty if it cannot be known: in a handler that is
@@ -40,12 +40,12 @@ type Message struct {
 // is called for every attempt and from many goroutines, and must not panic.
 type Relation func(Message) bool
 
-// ContinueTrace is the [Relation] of one trace from end to end.
+// ContinueTrace is the [Relation] that always continues the trace.
 func ContinueTrace(Message) bool { return true }
 
-// NewTrace is the [Relation] of a trace for each attempt, linked to its task's. Use it
-// together with an empty [WithBaggageKeys] for tasks of untrusted programs: they then
-// decide neither the trace nor its sampling, and put nothing into the context.
+// NewTrace is the [Relation] that starts a new trace for each attempt, linked to its
+// task's. Use it together with an empty [WithBaggageKeys] for tasks of untrusted programs:
+// they then decide neither the trace nor its sampling, and put nothing into the context.
 func NewTrace(Message) bool { return false }
 
 // ContinueWithin is the [Relation] that continues the trace of tasks up to the given age

@@ -13,10 +13,10 @@ import (
 //
 //	sch := asynq.NewScheduler(redis, asynqtrace.SchedulerOpts(&asynq.SchedulerOpts{…}))
 //
-// asynq enqueues one task value at each tick. So the task carries the context of a tick
-// only while it is being enqueued. A tick that begins before an earlier one of the same
-// task value has ended, because entries share the task or Redis is slow, does not wait: its
-// task carries the context of the earlier tick. Its own span has
+// asynq enqueues the same task value at each tick, so the task carries the context of a
+// tick only while it is being enqueued. A tick that begins before an earlier one of the
+// same task value has ended, because entries share the task or Redis is slow, does not
+// wait: its task carries the context of the earlier tick. Its own span has
 // asynq.scheduler.overlapping and links to the earlier tick's span.
 //
 // Two schedulers, or a scheduler and a [Client], must not share a task, since they do not
@@ -43,7 +43,7 @@ type schedule struct {
 	ticks ticks
 }
 
-// before is called with the very task that will be enqueued.
+// before is called with the task that will be enqueued, not a copy.
 func (s *schedule) before(task *asynq.Task, opts []asynq.Option) {
 	own := s.ticks.own(task)
 	if s.host.PreEnqueueFunc != nil {
@@ -73,8 +73,8 @@ func (s *schedule) after(info *asynq.TaskInfo, err error) {
 	}
 }
 
-// failed is called after after. The tick ends after the call of the user's handler, so that
-// the task does not change while the handler uses it.
+// asynq calls failed once after has returned. The tick ends after the call of the user's
+// handler, so that the task does not change while the handler uses it.
 func (s *schedule) failed(task *asynq.Task, opts []asynq.Option, err error) {
 	t := s.ticks.failed(task, opts)
 	if t != nil {

@@ -19,8 +19,7 @@ const (
 	maxRetryKey   = attribute.Key("asynq.task.max_retry")
 	outcomeKey    = attribute.Key("asynq.task.outcome")
 
-	// taskStateKey is the state of the tasks that a queue is observed to have, as asynq
-	// writes it.
+	// taskStateKey is the state of the observed tasks of a queue, as asynq writes it.
 	taskStateKey = attribute.Key("asynq.task.state")
 
 	// enqueueOutcomeKey is on the span of an enqueue that asynq refused at the caller's
@@ -36,8 +35,8 @@ const (
 	// earlier tick, which is linked.
 	overlappingKey = attribute.Key("asynq.scheduler.overlapping")
 
-	// groupKey is the group of an aggregate. unlinkedKey counts the tasks of the
-	// group whose contexts were too many to be linked.
+	// groupKey is the group of an aggregate. unlinkedKey counts the tasks of the group
+	// whose contexts are not linked, since there are too many.
 	groupKey    = attribute.Key("asynq.group")
 	unlinkedKey = attribute.Key("asynq.group.unlinked")
 )
@@ -48,7 +47,7 @@ const (
 	queueOldestAgeName = "mqtrace.asynq.queue.oldest_age"
 )
 
-// dueTime is in whole seconds, to which asynq cuts it too.
+// dueTime is in whole seconds, to which asynq truncates it too.
 func dueTime(at time.Time) attribute.KeyValue {
 	return dueTimeKey.String(at.UTC().Format(time.RFC3339))
 }

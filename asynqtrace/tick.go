@@ -24,7 +24,7 @@ type tick struct {
 type carrying struct {
 	ticks   int
 	own     map[string]string // the task's original headers, restored afterwards
-	headers map[string]string // its current headers, those of first
+	headers map[string]string // its current headers, made for first
 	first   *tick
 }
 
@@ -54,8 +54,8 @@ func (t *ticks) own(task *asynq.Task) *asynq.Task {
 	return l.withHeaders(task, headers)
 }
 
-// add makes the task carry the context of the tick, or that of an earlier tick that is
-// still enqueueing it.
+// add makes the task carry the context of the tick, unless an earlier tick, whose context
+// it carries, is still enqueueing it.
 func (t *ticks) add(tick *tick) {
 	if first := t.carry(tick); first != tick && tick.span != nil {
 		tick.span.SetAttributes(overlappingKey.Bool(true))
@@ -88,7 +88,7 @@ func (t *ticks) carry(tick *tick) (first *tick) {
 	return c.first
 }
 
-// remove gives the task its own headers back if the tick is the last one of it.
+// remove ends the tick. If it is the last of its task, the task gets its own headers back.
 func (t *ticks) remove(tick *tick) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,10 +108,10 @@ func (t *ticks) remove(tick *tick) {
 	}
 }
 
-// enqueued returns the tick that asynq answers with info, nil if there is none. asynq's
-// answer contains the same map of headers that the task carries. Several ticks of a task
-// differ only by queue and identifier. If these are equal too, the oldest is returned: then
-// the results of two ticks of the same task may be swapped.
+// enqueued returns the tick that info is the result of, or nil. info contains the same map
+// of headers that the task carries. Several ticks of a task differ only by queue and
+// identifier. If these are equal too, the oldest is returned: then the results of two ticks
+// of the same task may be swapped.
 func (t *ticks) enqueued(info *asynq.TaskInfo) *tick {
 	carries := func(tick *tick) bool { return tick.carrying != nil && sameMap(tick.carrying.headers, info.Headers) }
 	like := func(tick *tick) int {
@@ -125,8 +125,8 @@ func (t *ticks) enqueued(info *asynq.TaskInfo) *tick {
 	return t.answer(func(*tick) bool { return true }, like)
 }
 
-// failed returns the tick whose enqueue failed, nil if there is none. Ticks with the same
-// task and options belong to one entry.
+// failed returns the tick whose enqueue failed, or nil. Ticks with the same task and
+// options belong to one entry.
 func (t *ticks) failed(task *asynq.Task, opts []asynq.Option) *tick {
 	t.mu.Lock()
 	defer t.mu.Unlock()

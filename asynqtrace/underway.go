@@ -44,12 +44,12 @@ func attemptIn(ctx context.Context) (*underWay, *holder) {
 	}
 }
 
-// isOf reports whether the attempt is at the task: at the same one, or at one of the same
-// type, as from a wrapper that has decrypted its payload. A handler that calls another one
-// with a task of another type starts a new attempt.
+// isOf reports whether the attempt is at the task, which need only have the same type: a
+// wrapper may have decrypted its payload. A handler that calls another one with a task of
+// another type starts a new attempt.
 func (u *underWay) isOf(task *asynq.Task) bool { return u != nil && u.taskType == task.Type() }
 
-// one returns a slice of the attribute without allocating it.
+// one returns a slice with the attribute, without allocating it.
 func (u *underWay) one(a attribute.KeyValue) []attribute.KeyValue {
 	u.room[0] = a
 	return u.room[:]

@@ -2,7 +2,7 @@ package asynqtrace
 
 import "github.com/mqtrace/mqtrace/internal/messaging"
 
-// A Worker traces an asynq server: it has a middleware and a config with the same options.
+// A Worker traces an asynq server, with a middleware and a config that share their options.
 // It is safe for concurrent use. Create one with [NewWorker].
 type Worker struct {
 	config
@@ -13,8 +13,8 @@ type Worker struct {
 	failures        messaging.Retries[delivery]
 }
 
-// NewWorker returns a worker, in place of [Middleware] and [Config] with the same options
-// each:
+// NewWorker returns a worker, which replaces [Middleware] and [Config] called with the same
+// options:
 //
 //	worker := asynqtrace.NewWorker(asynqtrace.WithQueueTime())
 //	srv := asynq.NewServer(redis, worker.Config(asynq.Config{…}))

@@ -68,8 +68,8 @@ func serverHandler(h asynq.Handler) asynq.Handler {
 	})
 }
 
-// schedulerOpts is called with the options of each scheduler, including that of a periodic
-// task manager.
+// schedulerOpts is called with the options of each scheduler, including the one of a
+// PeriodicTaskManager.
 //
 //go:linkname schedulerOpts
 func schedulerOpts(opts *asynq.SchedulerOpts) *asynq.SchedulerOpts {

@@ -176,9 +176,9 @@ type Function struct {
 	before     *node
 }
 
-// Enter is called by woven code at the start of a function that has a delivery and, where ctx
-// is not nil, a context as parameters. It returns the context with the message's span, in
-// which the function works until Leave is called.
+// Enter is called by woven code at the start of a function with a delivery and, if ctx is
+// not nil, a context as parameters. It returns the context with the message's span, which
+// is also the goroutine's until Leave is called.
 func Enter(ctx context.Context, d *amqp.Delivery) (context.Context, *Function) {
 	f := new(Function)
 	if off() || d == nil {
@@ -238,8 +238,9 @@ func (a *attempt) leave(p *amqptrace.Processing, err error, panicking bool) {
 	}
 }
 
-// isPanicking reports whether its caller's caller was called by a deferred function while
-// the goroutine panics or exits. It does not use recover, which would stop the panic.
+// isPanicking reports whether its caller was called by a deferred function that runs
+// because the goroutine panics or exits. It does not use recover, which would stop the
+// panic.
 func isPanicking() bool {
 	var pcs [6]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])

@@ -105,8 +105,7 @@ func (s *scope) end(before *node) {
 	set(before)
 }
 
-// note records what a goroutine has done, for as long as the goroutine runs or until that
-// has ended.
+// note records what the goroutine has done, until the goroutine ends or that is over.
 func note(n *node) {
 	before := top()
 	for before != nil && (before.got != nil || before.consumer != nil &&
@@ -152,7 +151,7 @@ func (n *node) context() context.Context {
 		case n.reads:
 			return n.consumer.only()
 		case consumer != nil:
-			return nil // of which one?
+			return nil // ambiguous
 		default:
 			consumer = n.consumer
 		}

@@ -62,8 +62,8 @@ func byHand() func() {
 	return func() { leave(before) }
 }
 
-// started holds the traceparent of each message that a program is sending by
-// Publisher.StartPublish: the call that sends it makes no further span.
+// started holds the traceparent of each message between Publisher.StartPublish and
+// Sent.End: the call that sends it makes no further span.
 var started sync.Map // of *amqptrace.Sent to string, and of string to nothing
 
 const traceparent = "traceparent"

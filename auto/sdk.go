@@ -32,8 +32,7 @@ type sdk struct {
 
 var installed atomic.Pointer[sdk]
 
-// installing is true while calls to package otel are our own and not the program setting it
-// up.
+// installing is true while we set up package otel ourselves, and not the program.
 var installing atomic.Bool
 
 // Start is called by woven code at the start of main, and the function that it returns at
@@ -169,8 +168,8 @@ func (s *sdk) drop() {
 	})
 }
 
-// ending are the signals that end a program that does not handle them: main does not return
-// then.
+// ending are the signals that end a program that does not handle them, without returning
+// from main.
 var ending = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 var (
@@ -183,7 +182,7 @@ func notify(c chan os.Signal) {
 	defer notifying.Store(false)
 	// Signals that the program was started to ignore, as by nohup, stay ignored.
 	heeded := slices.DeleteFunc(slices.Clone(ending), signal.Ignored)
-	if len(heeded) > 0 { // none would stand for all
+	if len(heeded) > 0 { // Notify without signals means all of them
 		signal.Notify(c, heeded...)
 	}
 }

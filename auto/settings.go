@@ -37,9 +37,8 @@ type options struct {
 	http, sdk bool
 }
 
-// disabled is true if the environment is invalid. A program whose operator asked for
-// something that does not exist runs without traces rather than with other traces than
-// asked for.
+// disabled is true if the environment is invalid. The program then runs without traces
+// rather than with other traces than its operator asked for.
 var disabled atomic.Bool
 
 func off() bool {
@@ -50,7 +49,7 @@ func off() bool {
 var settings = sync.OnceValue(func() options {
 	o, err := read(os.Getenv)
 	if !isWoven() {
-		err = errors.Join(err, errors.New("the tool has not woven what keeps the contexts of goroutines"))
+		err = errors.Join(err, errors.New("the build tool has not woven in the contexts of goroutines"))
 	}
 	if err != nil {
 		disabled.Store(true)
@@ -171,7 +170,7 @@ func baggageKeys(text string) ([]string, error) {
 	for key := range strings.SplitSeq(text, ",") {
 		key = strings.TrimSpace(key)
 		if key == "" || strings.ContainsAny(key, " \t;=\"") {
-			return nil, fmt.Errorf("%q is not the name of a baggage member; want names with commas between, or none", key)
+			return nil, fmt.Errorf("%q is not the name of a baggage member; want comma-separated names, or none", key)
 		}
 		keys = append(keys, key)
 	}
@@ -186,7 +185,7 @@ func queues(text string) (func(name string) bool, error) {
 	for i, p := range patterns {
 		patterns[i] = strings.TrimSpace(p)
 		if _, err := path.Match(strings.TrimPrefix(patterns[i], string(excluded)), ""); err != nil || patterns[i] == "" {
-			return nil, fmt.Errorf("%q is not a pattern; want names or patterns with commas between, as in orders,mail.* or -health.*", p)
+			return nil, fmt.Errorf("%q is not a pattern; want comma-separated names or patterns, as in orders,mail.* or -health.*", p)
 		}
 	}
 	return func(name string) bool {

@@ -21,8 +21,8 @@ func (h Headers) Inject(ctx context.Context, propagator propagation.TextMapPropa
 	return out
 }
 
-// Replace is [Headers.Inject] and reports whether h had any of the propagator's fields, as
-// a message has that was sent before or that a program gave a context.
+// Replace is like [Headers.Inject] and also reports whether h had any of the propagator's
+// fields: from an earlier send, or set by the program.
 func (h Headers) Replace(ctx context.Context, propagator propagation.TextMapPropagator) (out Headers, replaced bool) {
 	return inject(ctx, h, propagator)
 }

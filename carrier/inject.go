@@ -46,9 +46,9 @@ func orDefaults(
 	return ctx, p
 }
 
-// isField reports whether key is one of fields, in any letter case, directly or in the form
-// that RabbitMQ gives to an AMQP 1.0 annotation, which would be translated back for an AMQP
-// 1.0 consumer and mislead it.
+// isField reports whether key is one of fields, in any letter case, with or without the
+// prefix of an AMQP 1.0 annotation. RabbitMQ would translate a stale annotation back and so
+// mislead an AMQP 1.0 consumer.
 func isField(key string, fields []string) bool {
 	for _, f := range fields {
 		switch len(key) {

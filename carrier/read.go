@@ -34,8 +34,8 @@ func extract[V any](ctx context.Context, m map[string]V, p propagation.TextMapPr
 const maxPlain = 32
 
 // isPlain reports whether the W3C fields that m has, if any, are written as their
-// specifications say, in lower case and as text that needs no trimming and no cutting. In
-// nearly every message they are, and no reader has to be allocated.
+// specifications say, in lower case and as text that needs no trimming and no cutting. They
+// nearly always are, which saves allocating a reader.
 func isPlain[V any](m map[string]V) bool {
 	for k, v := range m {
 		switch len(k) {
@@ -218,10 +218,9 @@ func indexedKeys[V any](m map[string]V, fields map[string]*field) []string {
 	return out
 }
 
-// field collects the values of the keys that are one field in different letter
-// case.
+// field collects the values of keys that differ only in letter case.
 type field struct {
-	value    string // empty where there is none
+	value    string // empty if there is none
 	conflict bool
 }
 

@@ -24,8 +24,8 @@ func (t Table) Inject(ctx context.Context, propagator propagation.TextMapPropaga
 	return out
 }
 
-// Replace is [Table.Inject] and reports whether t had any of the propagator's fields, as a
-// message has that was sent before or that a program gave a context.
+// Replace is like [Table.Inject] and also reports whether t had any of the propagator's
+// fields: from an earlier send, or set by the program.
 func (t Table) Replace(ctx context.Context, propagator propagation.TextMapPropagator) (out Table, replaced bool) {
 	return inject(ctx, t, propagator)
 }

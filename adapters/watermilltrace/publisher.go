@@ -1,5 +1,5 @@
 // Package watermilltrace traces publishers and routers of watermill on RabbitMQ
-// (github.com/ThreeDotsLabs/watermill-amqp/v3), a line each:
+// (github.com/ThreeDotsLabs/watermill-amqp/v3), with a line for each:
 //
 //	pub = watermilltrace.Publisher(pub, config)
 //	router.AddMiddleware(watermilltrace.Middleware(config)) // before all others

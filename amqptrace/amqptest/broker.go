@@ -16,8 +16,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Broker is a running broker. Its methods may be called from any goroutine, except that
-// those that can fail the test must be called from the test's own.
+// Broker is a running broker. Its methods may be called from any goroutine, but those that
+// can fail the test only from the test's own.
 type Broker struct {
 	t      TB
 	broker *amqpbroker.Broker
@@ -33,8 +33,8 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// WithStoppedClock stops the broker's clock except for [Broker.Advance], so that no message
-// expires because the machine was busy. By default, the clock runs.
+// WithStoppedClock makes the broker's clock move only with [Broker.Advance], so that no
+// message expires because the machine was busy. By default, the clock runs.
 func WithStoppedClock() Option {
 	return optionFunc(func(c *config) { c.stopped = true })
 }
@@ -126,9 +126,10 @@ func (b *Broker) BindQueue(queue, key, exchange string) {
 // again.
 func (b *Broker) CutConnections() { b.broker.CutConnections() }
 
-// BlockPublishers raises a resource alarm: a connection that publishes gets connection.blocked
-// with the reason, and is not read from until [Broker.UnblockPublishers].
-// The message that meets the alarm still goes through, as in RabbitMQ.
+// BlockPublishers raises a resource alarm: a connection that publishes gets
+// connection.blocked with the reason, and is not read from until
+// [Broker.UnblockPublishers]. As in RabbitMQ, the message that it has published still goes
+// through.
 func (b *Broker) BlockPublishers(reason string) { b.broker.BlockPublishers(reason) }
 
 // UnblockPublishers ends the alarm.

@@ -22,9 +22,9 @@ func (s Span) Attr(key string) any {
 	return nil
 }
 
-// Outcome returns what became of the message: of a publish span mqtrace.publish.outcome,
-// such as "acked", of a process span mqtrace.settlement, such as "requeue", of an asynq
-// task's asynq.task.outcome, such as "retry". It returns "" if the span has none.
+// Outcome returns what became of the message: mqtrace.publish.outcome of a publish span,
+// such as "acked", mqtrace.settlement of a process span, such as "requeue", or
+// asynq.task.outcome of a task's span, such as "retry". It returns "" if the span has none.
 func (s Span) Outcome() string {
 	for _, key := range []string{"mqtrace.publish.outcome", "mqtrace.settlement", "asynq.task.outcome"} {
 		if outcome, ok := s.Attr(key).(string); ok {
@@ -65,8 +65,8 @@ func (s Span) LinksTo(other Span) bool {
 	})
 }
 
-// Describe writes one line per span, as [Span.String] does. If a span is in another trace
-// than the first, it adds "(linked)" if the span links to an earlier one, else "(apart)".
+// Describe writes one line per span, as [Span.String] does. To a span in another trace than
+// the first, it adds "(linked)" if the span links to an earlier one, else "(apart)".
 func Describe(spans []Span) []string {
 	lines := make([]string, len(spans))
 	for i, s := range spans {

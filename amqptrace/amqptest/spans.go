@@ -64,7 +64,7 @@ func (r *Recorder) Start(ctx context.Context, name string) (context.Context, tra
 // Spans returns the spans that have ended, in the order in which they started.
 func (r *Recorder) Spans() []Span { return r.all(func(Span) bool { return true }) }
 
-// Message returns the spans of the message with the given id: those of its publish, of each
+// Message returns the spans of the message with the given id: of its publish, of each
 // attempt to process it and so on.
 func (r *Recorder) Message(id string) []Span {
 	return r.all(func(s Span) bool { return s.Attr("messaging.message.id") == id })
@@ -88,7 +88,7 @@ func (r *Recorder) all(wanted func(Span) bool) []Span {
 }
 
 // WantMessage waits until as many spans of the message with the given id have ended as
-// there are lines, and fails the test if they differ from the lines. The format is that of
+// there are lines, and fails the test if they differ from the lines, which are as in
 // [Describe], for instance
 //
 //	publish orders acked
@@ -102,8 +102,8 @@ func (r *Recorder) WantMessage(id string, lines ...string) {
 	r.want("the message "+id, lines, func() []Span { return r.Message(id) })
 }
 
-// WantTrace is [Recorder.WantMessage] for all spans of the trace that ctx is in, such as
-// those of messages without an id. The caller's span must have ended.
+// WantTrace is [Recorder.WantMessage] for all spans of the trace that ctx is in, for
+// instance of messages without an id. The caller's span must have ended.
 func (r *Recorder) WantTrace(ctx context.Context, lines ...string) {
 	r.t.Helper()
 	r.want("the trace", lines, func() []Span { return r.Trace(ctx) })

@@ -1,6 +1,6 @@
-// Package otelc has what package auto weaves in the form of otelc, OpenTelemetry's tool for
-// instrumentation at compile time. A program is built with it that has a blank import of this
-// package in otel.instrumentation.go:
+// Package otelc contains the rules of package auto in the format of otelc, OpenTelemetry's
+// tool for compile-time instrumentation. To use them, import this package in the program's
+// otel.instrumentation.go:
 //
 //	//go:build tools
 //
@@ -8,8 +8,9 @@
 //
 //	import _ "github.com/mqtrace/mqtrace/auto/otelc"
 //
-// The rules are in otelc.yaml. They call the same functions of package auto as those in
-// orchestrion.yml, with the same code, so that there is one implementation for both tools. The
-// other files of this directory are not compiled as part of it: otelc adds each to the package
-// that it is named after. See README.md for what was tried, and for what otelc cannot do.
+// The rules are in otelc.yaml. They weave the same code as orchestrion.yml, which calls the
+// same functions of package auto, so that there is one implementation for both tools. The
+// other files of this directory are not compiled as part of it: otelc adds each to the
+// package that it is named after. See README.md for what was tried, and for what otelc
+// cannot do.
 package otelc

@@ -9,11 +9,11 @@ import (
 	"unsafe"
 )
 
-// The names are those that package runtime/context of orchestrion v1.15.0 links to: package auto
-// keeps the states of goroutines there. Where otelc weaves a program, this file and the rules
+// Package auto keeps the states of goroutines in package runtime/context of orchestrion
+// v1.15.0, which links to these names. In a program woven by otelc, this file and the rules
 // for package runtime do what orchestrion does for that package.
 
-// The function that makes the state of a new goroutine of that of the one that starts it.
+// The function that derives the state of a new goroutine from the state of its parent.
 var __dd_orchestrion_ctx_go atomic.Pointer[byte]
 
 //go:linkname __dd_orchestrion_ctx_get __dd_orchestrion_ctx_get
@@ -25,9 +25,9 @@ var __dd_orchestrion_ctx_set = func(state any) { getg().m.curg.__mqtrace_state =
 //go:linkname __dd_orchestrion_ctx_set_go __dd_orchestrion_ctx_set_go
 var __dd_orchestrion_ctx_set_go = func(hook unsafe.Pointer) { __dd_orchestrion_ctx_go.Store((*byte)(hook)) }
 
-// mqtracePrepare makes the state of a goroutine that gp is about to start, and reports whether
-// it has. It runs code of the program, so that it has to be on a goroutine of the program, with
-// no lock of the runtime.
+// mqtracePrepare makes the state of a goroutine that gp is about to start, and reports
+// whether it did. It runs code of the program, so it must be on one of the program's
+// goroutines, without a lock of the runtime.
 func mqtracePrepare(gp *g) bool {
 	if gp != gp.m.curg || gp.m.locks != 0 || gp.m.mallocing != 0 {
 		return false
@@ -42,7 +42,8 @@ func mqtracePrepare(gp *g) bool {
 
 func mqtraceStarted(gp *g) { gp.__mqtrace_next = nil }
 
-// mqtraceAttach gives that state to the new goroutine, unless that is one of the runtime's own.
+// mqtraceAttach gives that state to the new goroutine, unless it is one of the runtime's
+// own.
 func mqtraceAttach(newg *g) {
 	parent := getg().m.curg
 	if parent != nil && newg != nil && parent.__mqtrace_next != nil && !isSystemGoroutine(newg, false) {
@@ -50,7 +51,7 @@ func mqtraceAttach(newg *g) {
 	}
 }
 
-// mqtraceClear forgets the states of a goroutine that ends, of which the g is used again.
+// mqtraceClear forgets the states of a goroutine that ends, since its g is reused.
 func mqtraceClear(gp *g) {
 	gp.__mqtrace_state = nil
 	gp.__mqtrace_next = nil

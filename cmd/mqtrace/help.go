@@ -105,8 +105,8 @@ func helpOf(app *cli.Command, args []string) string {
 	return strings.Join(path, " ") + " -h"
 }
 
-// showCommandHelp shows a command's own help where its arguments come before -h. The
-// library takes the first of them for a command.
+// showCommandHelp shows a command's own help if arguments precede -h. The library would
+// take the first of them for a command.
 func showCommandHelp(ctx context.Context, c *cli.Command, name string) error {
 	if lineage := c.Lineage(); len(c.VisibleCommands()) == 0 && len(lineage) > 1 {
 		c, name = lineage[1], c.Name

@@ -38,8 +38,8 @@ func main() {
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 
-// endings are the signals that end a command gracefully. A terminal that is closed and a
-// lost ssh session send SIGHUP, which nohup has ignored.
+// endings are the signals that end a command gracefully. A closed terminal and a lost ssh
+// session send SIGHUP, which must stay ignored under nohup.
 func endings() []os.Signal {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -62,13 +62,13 @@ type discard struct{}
 
 func (discard) Printf(context.Context, string, ...any) {}
 
-// setZero sets the zero value, which of a logr.Logger discards everything.
+// setZero sets the zero value. A zero logr.Logger discards everything.
 func setZero[T any](set func(T)) {
 	var zero T
 	set(zero)
 }
 
-// errUsage marks an error in how the command was called. run puts the command into it.
+// errUsage marks an error in how the command was called. run adds the command to its text.
 var errUsage = errors.New("see mqtrace -h")
 
 // errDamaged is the error of a probe whose context did not survive.
@@ -110,7 +110,7 @@ func newApp(stdout, stderr io.Writer) *cli.Command {
 		Writer:                stdout,
 		ErrWriter:             stderr,
 		EnableShellCompletion: true,
-		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run does it
+		ExitErrHandler:        func(context.Context, *cli.Command, error) {}, // run prints errors
 		Commands: []*cli.Command{
 			peekCommand(),
 			sendCommand(),
@@ -143,7 +143,7 @@ func showHelp(_ context.Context, c *cli.Command) error {
 	return cli.ShowSubcommandHelp(c)
 }
 
-// setUsageErrors marks the errors of a command's flags, and of those below it.
+// setUsageErrors marks errors in the flags of a command and its subcommands.
 func setUsageErrors(c *cli.Command) {
 	c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error {
 		return fmt.Errorf("%w, %w", err, errUsage)

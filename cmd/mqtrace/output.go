@@ -42,12 +42,12 @@ func printJSON(c *cli.Command, document any) error {
 	return encoder.Encode(document)
 }
 
-// jsonOut is where JSON goes.
+// jsonOut returns the output for JSON, which must not control the terminal.
 func jsonOut(c *cli.Command) io.Writer { return escape.NewWriter(c.Root().Writer) }
 
 func isJSON(c *cli.Command) bool { return c.String("o") == outputJSON }
 
-// treeOptions suit the output: colour is used on a terminal only.
+// treeOptions returns the options that suit the output: colour is used on a terminal only.
 func treeOptions(c *cli.Command) terminal.Options {
 	if f, ok := c.Root().Writer.(*os.File); ok {
 		return terminal.OptionsFor(f)
@@ -55,7 +55,7 @@ func treeOptions(c *cli.Command) terminal.Options {
 	return terminal.Options{Width: plainWidth}
 }
 
-// stdin is what a command reads where - stands for a file.
+// stdin returns what a command reads if its file is -.
 func stdin(c *cli.Command) io.Reader {
 	if r := c.Root().Reader; r != nil {
 		return r

@@ -21,8 +21,8 @@ import (
 
 func peekCommand() *cli.Command {
 	return groupCommand("peek", "show the messages of a queue with their traces, without consuming them",
-		`Shows for each message which trace it belongs to, its age, its attempts and its
-dead-letter history, and of all of them how many carry no or bad context.
+		`Shows the trace, age, attempts and dead-letter history of each message, and how many
+messages carry no trace context or a bad one.
 The beginning of each body is shown only with -body.
 
 Examples:

@@ -17,7 +17,7 @@ const defaultProbeTimeout = 10 * time.Second
 func probeCommand() *cli.Command {
 	return groupCommand("probe", "send a marked message and see whether its trace context arrives",
 		`Sends traceparent, tracestate and baggage with valid values that careless intermediaries
-break, and reports for each what arrived: unchanged, continued by a service on the way,
+break, and reports how each arrived: unchanged, continued by a service on the way,
 changed, of another AMQP type, or lost. Exits 0 only if all survived, 3 if not,
 and 1 if the probe could not be sent.
 

@@ -9,9 +9,8 @@ import (
 	"os"
 )
 
-// redisTLS holds the certificate parameters of a rediss:// URL, which are those of an
-// amqps:// URL. Redis's own clients have none, and Redis requests a client certificate by
-// default.
+// redisTLS holds the certificate parameters of a rediss:// URL, named as in an amqps://
+// URL. Redis's own clients have none, and Redis requests a client certificate by default.
 type redisTLS struct{ ca, cert, key, name string }
 
 // cutRedisTLS returns the URL without these parameters, which the parser does not know.
@@ -33,7 +32,7 @@ func cutRedisTLS(rawURL string) (string, redisTLS) {
 	return u.String(), found
 }
 
-// apply adds the certificates to those of config.
+// apply adds the certificates to config.
 func (r redisTLS) apply(config *tls.Config) error {
 	if r.name != "" {
 		config.ServerName = r.name

@@ -64,11 +64,11 @@ type sent struct {
 	State     string `json:"state,omitempty"`
 	ID        string `json:"message_id,omitempty"`
 
-	// Of the trace, absent where there is none.
+	// Absent if the message has no trace.
 	TraceID   string `json:"trace_id,omitempty"`
 	SpanID    string `json:"span_id,omitempty"`
 	Sampled   bool   `json:"sampled"`
-	Continued bool   `json:"continued"` // it is that of TRACEPARENT
+	Continued bool   `json:"continued"` // the trace is TRACEPARENT's
 	Link      string `json:"link,omitempty"`
 }
 

@@ -21,8 +21,8 @@ import (
 // dialTimeout is as long as RabbitMQ's handshake timeout, and applies to Redis too.
 const dialTimeout = 10 * time.Second
 
-// amqpFlag and redisFlag are the addresses of the servers. Their environment variables are
-// those of the examples. A URL contains a password, so none is ever printed.
+// amqpFlag and redisFlag are the addresses of the servers. The examples use the same
+// environment variables. A URL contains a password, so none is ever printed.
 func amqpFlag() cli.Flag {
 	return &cli.StringFlag{ //nolint:gosec // the password is the broker's own default
 		Name: "amqp", Value: "amqp://guest:guest@localhost:5672/", HideDefault: true,
@@ -64,7 +64,7 @@ func managementFlag() cli.Flag {
 	}
 }
 
-// managementURL reads managementFlag. If it has no user, that of -amqp is used.
+// managementURL reads managementFlag. If it has no user, it gets the one of -amqp.
 func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
 	u, err := url.Parse(c.String("management"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -77,8 +77,8 @@ func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
 	return u, nil
 }
 
-// needsEscaping reports whether a URL has an @ after its host: then a password that
-// contains /, ? or # ends too early, and its rest is taken for a host, a port or a path.
+// needsEscaping reports whether a URL has an @ after its host. A password then contains an
+// unescaped /, ? or #, and the URL would be misread.
 func needsEscaping(rawURL string) bool {
 	_, rest, ok := strings.Cut(rawURL, "://")
 	if !ok {
@@ -138,7 +138,7 @@ type prompt struct{ conn *amqp.Connection }
 func (p prompt) Close() error { return p.conn.CloseDeadline(time.Now().Add(time.Second)) }
 
 // closeAfter closes a connection some time after ctx has ended, for a command that returns
-// messages then. The returned function closes it earlier.
+// messages before it stops. The returned function closes it earlier.
 func closeAfter(ctx context.Context, grace time.Duration, conn io.Closer) func() {
 	stop := context.AfterFunc(ctx, func() {
 		time.AfterFunc(grace, func() { _ = conn.Close() })

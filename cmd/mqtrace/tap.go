@@ -120,7 +120,7 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 	return &stats, errors.Join(err, off())
 }
 
-// runFor runs a tap for a time that begins here, since rabbitmqctl takes a second or two
+// runFor runs a tap for d, counted from here: rabbitmqctl may have taken a second or two
 // before.
 func runFor(ctx context.Context, t *tap.Tap, d time.Duration) error {
 	if d == 0 {

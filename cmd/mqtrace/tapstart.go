@@ -39,7 +39,7 @@ func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap
 		vhost = uri.Vhost
 	}
 	if firehose == nil {
-		warnf(c, "the firehose of virtual host %q is off, and nothing comes until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
+		warnf(c, "the firehose of virtual host %q is off, and nothing arrives until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
 		return off, nil
 	}
 	// Join only after checking the firehose: whoever turned it on joined before.
@@ -93,7 +93,7 @@ func leave(p *tap.Presence) (others int) {
 // nothing was turned on.
 func turnOn(ctx context.Context, c *cli.Command, vhost string, t *tap.Tap, firehose tap.Switch, off func() error) (func() error, error) {
 	fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: turning on the firehose of virtual host %s: "+
-		"RabbitMQ copies each message once more when it is published and at each delivery\n", printable(strconv.Quote(vhost)))
+		"RabbitMQ publishes a copy of each message when it is published and at each delivery\n", printable(strconv.Quote(vhost)))
 	setting, cancel := context.WithTimeout(ctx, switchTimeout)
 	defer cancel()
 	if err := firehose.Set(setting, true); err != nil {

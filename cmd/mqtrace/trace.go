@@ -28,10 +28,9 @@ func traceCommand() *cli.Command {
 		ArgsUsage: "FILE|URL|ID",
 		Description: `Draws the spans of a trace as a tree, with the time that messages waited in queues.
 FILE contains traces as OTLP JSON, in one document or several, or as exported by
-Jaeger's UI or Tempo; - is standard input. URL is that of a running mqtrace view, of a
-trace's page there or in Jaeger's UI, or of Jaeger's or Tempo's query API. ID is that of
-a trace in the view at -view, for which its first 8 digits are enough, or in the Tempo at
--tempo.
+Jaeger's UI or Tempo; - is standard input. URL is a running mqtrace view, a trace's page
+there or in Jaeger's UI, or Jaeger's or Tempo's query API. ID is a trace in the view at
+-view, where its first 8 digits are enough, or in the Tempo at -tempo.
 
 Examples:
    mqtrace trace 4bf92f3577b34da6a3ce929d0e0e4736
@@ -94,8 +93,8 @@ func showTraces(ctx context.Context, c *cli.Command) error {
 	return writeTraces(c, traces, elsewhere)
 }
 
-// whereElse returns what other traces say about the messages of a trace: those of a view,
-// else those that were read.
+// whereElse returns what other traces show about the messages of a trace: all of a view's,
+// else the ones that were read.
 func whereElse(ctx context.Context, remote *tracesource.Remote, traces []spans.Trace) func(trace.TraceID) tree.Elsewhere {
 	known := tree.ElsewhereIn(traces)
 	return func(id trace.TraceID) tree.Elsewhere {
@@ -135,7 +134,7 @@ func readTraces(
 		}
 		traces, err = remote.Prefixed(ctx, source)
 		if errors.Is(err, tracesource.ErrNotFound) {
-			err = fmt.Errorf("%s has no trace whose id begins with %s, or several, and there is no such file", remote, source)
+			err = fmt.Errorf("%s has no trace whose id begins with %s, or more than one, and there is no such file", remote, source)
 		}
 		return traces, len(traces), remote, err
 	default:

@@ -17,7 +17,7 @@ const (
 	taken         verdict = "taken"
 	misconfigured verdict = "no queue is bound: trying again does not help"
 	later         verdict = "refused: the message is not there, try again later"
-	unknown       verdict = "unknown: it may be there, and again would be twice"
+	unknown       verdict = "unknown: it may be there, and sending it again may duplicate it"
 )
 
 // publish publishes one message and waits for the broker's confirm. The span covers the

@@ -15,8 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// An operation is a parsed request. It is parsed before the span starts, which is named
-// after it.
+// An operation is a parsed request. It is parsed before the span starts, because the span
+// is named after it.
 type operation struct {
 	Query         string         `json:"query"`
 	OperationName string         `json:"operationName"`
@@ -27,8 +27,8 @@ type operation struct {
 
 type operationKey struct{}
 
-// read parses the request. A request that is not GraphQL is named so, and is left to the
-// schema to reject.
+// read parses the request. A request that cannot be parsed is named graphql; the schema
+// rejects it.
 func read(w http.ResponseWriter, r *http.Request) *operation {
 	o := &operation{name: "graphql"}
 	if json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(o) != nil {

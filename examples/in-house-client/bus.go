@@ -74,8 +74,7 @@ func (b *bus) process(
 	ctx context.Context, queue string, d amqp.Delivery, handle func(ctx context.Context, body []byte) error,
 ) (err error) {
 	// Extract from a context without a span: if a message has no trace context, Extract
-	// returns the context that it was given, and a span in it would be taken for the
-	// sender's.
+	// returns its context unchanged, and a span in it would be taken for the sender's.
 	ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	ctx = carrier.Table(d.Headers).Extract(ctx, otel.GetTextMapPropagator())
 	opts := []trace.SpanStartOption{

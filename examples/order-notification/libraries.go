@@ -12,8 +12,8 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// adoptLibraryLogs redirects what libraries print by themselves to the log. It would
-// otherwise be plain text between JSON lines.
+// adoptLibraryLogs redirects what libraries print to the log. Otherwise it would be plain
+// text between JSON lines.
 func adoptLibraryLogs() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: telemetry.LogLevel()}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {

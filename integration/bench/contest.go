@@ -44,7 +44,7 @@ type contender struct {
 type kind int
 
 const (
-	baseline kind = iota // the base of the ratios, or without a limit
+	baseline kind = iota // what the ratios compare with, and other contenders without a limit
 	ours
 	peer // for docs/peers.md only
 )

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// operations are those without a server, so that only the tracing is measured.
+// operations are contests without a server, so that only the tracing is measured.
 var operations = []contest{
 	{operation: "publish", contenders: []contender{
 		{name: byHand, start: handPublish},
@@ -39,8 +39,8 @@ var operations = []contest{
 // each with the limit on the ratio to spans by hand.
 var samplings = []contest{{sampling: "sampled", limit: 1.25}, {sampling: "unsampled", limit: 1.5}, {sampling: "noop", limit: 1.75}}
 
-// servers are those that messages really go through, if a variable has the address.
-// Messages are not traced if tp is nil.
+// servers are contests through a real server, if the variable has its address. Messages are
+// not traced if tp is nil.
 var servers = []struct {
 	operation, variable string
 	start               func(addr, queue string, tp trace.TracerProvider) (work, error)
@@ -77,8 +77,8 @@ func endToEnd() (all []contest) {
 	return all
 }
 
-// production returns a provider as in production, with a batch processor, whose exporter
-// drops everything here, and a sampler.
+// production returns a provider as in production, with a sampler and a batch processor,
+// except that its exporter drops everything.
 func production(i int) trace.TracerProvider {
 	if i == 0 {
 		return nil

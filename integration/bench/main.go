@@ -20,7 +20,7 @@ func main() {
 	turns := flag.Int("turns", 1000, "turns of each contender; a fiftieth of them where messages go through a server")
 	count := flag.Bool("instructions", false, "count instructions too, which takes a few minutes")
 	dir := flag.String("peers", "", "measure what peers do too, and write peers.md and peers.svg to this `directory`")
-	n := flag.Int("n", 1, "with operation, sampling and contender as arguments: do that so often and nothing else")
+	n := flag.Int("n", 1, "with operation, sampling and contender as arguments: do that this many times and nothing else")
 	flag.Parse()
 	var err error
 	if flag.NArg() == 3 {

@@ -153,10 +153,10 @@ func Listen(addr string, opts ...Option) (*Broker, error) {
 	return b, nil
 }
 
-// Addr is the address the broker listens on, host:port.
+// Addr returns the address that the broker listens on, host:port.
 func (b *Broker) Addr() string { return b.listener.Addr().String() }
 
-// URL is where clients connect to.
+// URL returns the URL that clients connect to.
 func (b *Broker) URL() string {
 	u := url.URL{Scheme: "amqp", User: url.UserPassword(b.cfg.user, b.cfg.password), Host: b.Addr(), Path: "/"}
 	return u.String()

@@ -117,8 +117,8 @@ func (ch *channel) carryOut(id methodID, d *decoder) error {
 // errUndecodable is returned by an operation whose arguments are malformed.
 var errUndecodable = errors.New("amqpbroker: malformed arguments")
 
-// resolve closes the channel if err is a channel exception. It returns any other error,
-// which is for the connection to handle.
+// resolve closes the channel if err is a channel exception. It returns any other error, for
+// the connection to handle.
 func (ch *channel) resolve(err error, id methodID) error {
 	var e *exception
 	if !errors.As(blame(err, id), &e) || e.hard() {

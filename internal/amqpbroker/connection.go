@@ -59,8 +59,8 @@ func newConnection(b *Broker, sock net.Conn) *connection {
 	return c
 }
 
-// socketReader is the connection's reader: before it waits for the peer, it sends the
-// pending confirms, so that they are batched but never late.
+// socketReader sends the pending confirms before it waits for the peer, so that they are
+// batched but never late.
 type socketReader struct{ c *connection }
 
 func (r socketReader) Read(p []byte) (int, error) {

@@ -58,7 +58,7 @@ func (c *consumer) cancel() {
 	}
 }
 
-// add makes c a consumer of q, after those of the same or a higher priority.
+// add makes c a consumer of q, behind others of the same or a higher priority.
 func (q *queue) add(c *consumer) {
 	i := slices.IndexFunc(q.consumers, func(o *consumer) bool { return o.priority < c.priority })
 	if i < 0 {

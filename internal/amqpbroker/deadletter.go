@@ -24,8 +24,8 @@ type death struct {
 	expiration    string // "" for none
 }
 
-// deadLetter publishes messages that leave q to its dead-letter exchange, if it has one and
-// that exists.
+// deadLetter publishes a message that leaves q to the dead-letter exchange, if q has one
+// and it exists.
 func (q *queue) deadLetter(e *entry, reason string, now time.Time) {
 	if q.deleted || q.deadExchange == nil {
 		return

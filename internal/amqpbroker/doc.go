@@ -65,17 +65,17 @@
 //
 // A connection (connection.go) begins with a handshake (handshake.go) and has a goroutine
 // that reads (reader.go) and one that writes (writer.go). A channel (channel.go) carries
-// out methods: those of the classes queue (queuemethods.go) and exchange
-// (exchangemethods.go), and of class basic publishing with its confirms (publish.go),
-// consuming and fetching (consume.go) and settling (settle.go), at once or in a transaction
-// (transaction.go). An exchange (exchange.go, topic.go) routes messages (message.go) to
-// queues, or to a channel that waits for a direct reply (reply.go). A queue (queue.go,
-// ttl.go, deque.go) gets its traits (traits.go) from the arguments that it was declared
-// with (arguments.go, equivalence.go). It keeps messages as entries (entry.go) for its
-// consumers (consumer.go), and what leaves it unconsumed may become a dead letter
-// (deadletter.go). Encoding and decoding are in wire.go, table.go and method.go, exceptions
-// in errors.go, timers in clock.go, and the firehose in firehose.go. knobs.go, testclock.go
-// and inspect.go are for tests.
+// out methods of the classes queue (queuemethods.go) and exchange (exchangemethods.go), and
+// of class basic: publishing with its confirms (publish.go), consuming and fetching
+// (consume.go) and settling (settle.go), at once or in a transaction (transaction.go). An
+// exchange (exchange.go, topic.go) routes messages (message.go) to queues, or to a channel
+// that waits for a direct reply (reply.go). A queue (queue.go, ttl.go, deque.go) gets its
+// traits (traits.go) from the arguments that it was declared with (arguments.go,
+// equivalence.go). It keeps messages as entries (entry.go) for its consumers (consumer.go),
+// and what leaves it unconsumed may become a dead letter (deadletter.go). Encoding and
+// decoding are in wire.go, table.go and method.go, exceptions in errors.go, timers in
+// clock.go, and the firehose in firehose.go. knobs.go, testclock.go and inspect.go are for
+// tests.
 //
 // One mutex, Broker.mu, guards all state that connections share. Nothing that may take long
 // happens under it: output for a peer is appended to the peer's outbox, and a consumer

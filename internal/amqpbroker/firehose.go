@@ -37,7 +37,7 @@ func (ch *channel) traceIn(m *message, routed []*queue) {
 	ch.trace("publish."+m.exchange, m, stringsField("routed_queues", names))
 }
 
-// traceOut publishes a record of a message that goes out to a consumer, or was fetched.
+// traceOut publishes a record of a message that is delivered or fetched.
 func (ch *channel) traceOut(queue string, m *message, redelivered bool) {
 	if !ch.broker.knobs.tracing {
 		return

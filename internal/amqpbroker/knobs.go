@@ -10,7 +10,7 @@ import (
 // broker's mutex.
 type knobs struct {
 	blockReason   string
-	unblocked     chan struct{} // closed to let publishers go on, nil where none is blocked
+	unblocked     chan struct{} // closed to let publishers go on, nil if there is no alarm
 	refuseConfirm bool
 	delayConfirm  time.Duration
 	tracing       bool // the firehose is on

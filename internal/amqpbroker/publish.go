@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxContentSize is the size at which RabbitMQ reports a framing error instead of a message
+// maxContentSize is the size beyond which RabbitMQ reports a framing error, not a message
 // that is too large.
 const maxContentSize = 512 << 20
 
@@ -192,7 +192,7 @@ func (c *connection) flushConfirms() {
 	}
 }
 
-// sendConfirms answers runs of equal answers with one basic.ack or basic.nack: messages are
+// sendConfirms sends one basic.ack or basic.nack for a run of equal answers: messages are
 // answered in order, so all earlier ones have been answered already.
 func (ch *channel) sendConfirms(now time.Time) {
 	c := ch.confirms

@@ -199,7 +199,7 @@ func (q *queue) purge() int {
 	return n
 }
 
-// lostConsumer is called after consumers have gone.
+// lostConsumer is called after the queue has lost a consumer.
 func (q *queue) lostConsumer() {
 	if q.deleted {
 		return

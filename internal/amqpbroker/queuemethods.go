@@ -20,7 +20,7 @@ func locked(queue string) error {
 	return fail(resourceLocked, "cannot obtain exclusive access to locked %s. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration.", queueNamed(queue))
 }
 
-// queueName replaces an empty name with that of the queue declared last on the channel
+// queueName replaces an empty name with the name of the queue declared last on the channel
 // (AMQP 0-9-1, queue.bind and others).
 func (ch *channel) queueName(name string) (string, error) {
 	if name != "" {

@@ -49,8 +49,8 @@ func (ch *channel) endReplies() {
 // waits.
 func (b *Broker) madeReply(name string) bool { return strings.HasPrefix(name, b.ownReplies) }
 
-// declareReply answers a declaration of a direct reply-to name by whether a consumer still
-// waits.
+// declareReply answers a declaration of a direct reply-to name. For a generated name, it
+// succeeds if a consumer still waits.
 func (ch *channel) declareReply(name string, noWait bool) error {
 	if name != replyQueue {
 		if !ch.broker.madeReply(name) {

@@ -78,7 +78,7 @@ func (injectsNothing) Inject(context.Context, propagation.TextMapCarrier) {}
 const newTraceOfNServiceBus = "NServiceBus.OpenTelemetry.StartNewTrace"
 
 // AsksForNewTrace reports whether the producer of a message asks for a new trace, with the
-// [NewTraceHeader] or that of NServiceBus. [carrier.Table] and [carrier.Headers] have Get.
+// [NewTraceHeader] or NServiceBus's header. [carrier.Table] and [carrier.Headers] have Get.
 func AsksForNewTrace(headers interface{ Get(key string) string }) bool {
 	return NewTraceAsked(headers.Get(NewTraceHeader)) ||
 		strings.EqualFold(headers.Get(newTraceOfNServiceBus), "true")

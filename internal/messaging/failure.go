@@ -14,9 +14,9 @@ import (
 // ErrorTypePanic is the error type of an operation whose handler did not return.
 const ErrorTypePanic = "panic"
 
-// Fail marks span as failed. The status of a span that is not failed stays unset,
-// and no exception event is recorded: the conventions have an error's details in a
-// log record that is correlated with the span.
+// Fail marks span as failed. The status of a span that is not failed stays unset, and no
+// exception event is recorded: by the conventions, the details of an error are in a log
+// record that is correlated with the span.
 // https://opentelemetry.io/docs/specs/semconv/general/recording-errors/
 func Fail(span trace.Span, errorType, description string) {
 	if span.IsRecording() {
@@ -26,8 +26,8 @@ func Fail(span trace.Span, errorType, description string) {
 }
 
 // FailDidNotReturn marks span as failed because its handler panicked or ended its
-// goroutine. Only recover could distinguish the two, and to recover and
-// panic again would cost the panic its place in the program.
+// goroutine. Only recover could distinguish the two, and panicking again would lose the
+// place of the panic.
 func FailDidNotReturn(span trace.Span) {
 	Fail(span, ErrorTypePanic, didNotReturn)
 }

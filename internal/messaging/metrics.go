@@ -63,7 +63,7 @@ func (d Destination) attribute() attribute.KeyValue {
 	return DestinationName(d.Name)
 }
 
-// A Point has the attributes of a metric point beyond those of the operation.
+// A Point has the attributes of a metric point that its operation does not determine.
 type Point struct {
 	Destination
 
@@ -124,7 +124,7 @@ func (o *Operation) WithoutContext(ctx context.Context, p Point, n int64) {
 	}
 }
 
-// Settled counts settled messages. The labels of p have the settlement.
+// Settled counts settled messages. The settlement is one of the labels of p.
 func (o *Operation) Settled(ctx context.Context, p Point, n int64) {
 	if c := o.instrumentation.instruments.settled; c.Enabled(ctx) {
 		c.Add(ctx, n, o.measurement(p).add...)

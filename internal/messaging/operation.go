@@ -15,13 +15,13 @@ import (
 // it. It holds what those spans and measurements have in common, so that it is computed
 // once and not for each message.
 type Operation struct {
-	// Attributes are those of all the operation's spans. They must not be changed.
+	// Attributes are on all spans of the operation. They must not be changed.
 	Attributes []attribute.KeyValue
 
 	instrumentation *Instrumentation
 	name            string
-	durationType    []attribute.KeyValue // of the operation, where its duration has it
-	sends, adopts   bool                 // it is a send, or a process operation
+	durationType    []attribute.KeyValue // the operation type, if the duration metric has it
+	sends, adopts   bool                 // a send or a process operation
 	exception       exceptionEvent
 	spanKind        trace.SpanStartOption
 	duration        metric.Float64Histogram
@@ -70,14 +70,14 @@ func (o *Operation) SpanName(destination string) string {
 // because samplers see nothing that comes later.
 type SpanStart struct {
 	Name string
-	// Shared are attributes that the span has in common with others, those of the
-	// operation among them. They are not changed.
+	// Shared are attributes that the span has in common with others, including the
+	// operation's. They are not changed.
 	Shared  []attribute.KeyValue
 	Links   []trace.Link
 	NewRoot bool
-	// At is the time of the start, zero for the present.
+	// At is the start time, or zero for now.
 	At time.Time
-	// NotCarried says that the message cannot carry the span's context.
+	// NotCarried reports whether the message goes out without the span's context.
 	NotCarried bool
 }
 
@@ -101,8 +101,8 @@ func (o *Operation) StartProducer(
 }
 
 // LinkReplaced links the span of sending a message to the creation context that the message
-// had before and that the span's own has replaced: it is published again, or an application
-// gave it a context of its own. That of the caller's span is the parent already.
+// had before: it is published again, or the program has set a context itself. The context
+// of the caller's span is not linked, since that span is the parent.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#producer-spans
 func (o *Operation) LinkReplaced(caller context.Context, span trace.Span, message Extractor) {
 	if !span.IsRecording() {
@@ -114,8 +114,8 @@ func (o *Operation) LinkReplaced(caller context.Context, span trace.Span, messag
 	}
 }
 
-// StartConsumer starts the span of an operation on messages of an origin, with parent and
-// links by the rule of the package.
+// StartConsumer starts the span of an operation on consumed messages. Its parent and links
+// follow from their origin and continueTrace, see correlate.
 func (o *Operation) StartConsumer(
 	from *Origin, continueTrace bool, s SpanStart, own ...attribute.KeyValue,
 ) (context.Context, trace.Span) {
@@ -128,8 +128,8 @@ func (o *Operation) StartConsumer(
 	return o.start(ctx, s, g, links, own)
 }
 
-// given is what a tracer is given. Behind its interface all of it has to be allocated,
-// which is done at once as far as it fits.
+// given holds the arguments of a call to Tracer.Start. They escape to the heap, since
+// Tracer is an interface, so they are allocated together as far as they fit.
 type given struct {
 	attributes [10]attribute.KeyValue
 	links      [1]trace.Link

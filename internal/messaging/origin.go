@@ -14,15 +14,15 @@ type Extractor interface {
 	Extract(ctx context.Context, propagator propagation.TextMapPropagator) context.Context
 }
 
-// An Origin is where a consumed message comes from, as far as traces know: the context
-// that it was created in and the span in whose context it is consumed.
+// An Origin is where a consumed message comes from: the context that it was created in and
+// the span in whose context it is consumed.
 type Origin struct {
 	// Created is the message's creation context. It is invalid if the message carries
 	// none that can be used.
 	Created trace.SpanContext
 
 	consumer context.Context // the consumer's own
-	ctx      context.Context // the same with what the message carries: as current span, Created
+	ctx      context.Context // consumer plus what the message carries, with Created as span
 	ambient  trace.Span      // nil if there is none
 }
 
@@ -42,8 +42,8 @@ func (o *Origin) ReadBatch(ctx context.Context) {
 	o.consumer, o.ctx = ctx, ctx
 	if ambient := trace.SpanFromContext(ctx); ambient.SpanContext().IsValid() {
 		o.ambient = ambient
-		// A propagator that finds nothing returns the context that it was given. Without
-		// this, the ambient span would be mistaken for the message's own.
+		// A propagator that finds nothing returns its context unchanged. Without this, the
+		// ambient span would be mistaken for the message's own.
 		o.ctx = trace.ContextWithSpan(ctx, nil)
 	}
 }
@@ -53,17 +53,17 @@ func (o *Origin) ReadBatch(ctx context.Context) {
 // The message's creation context is always linked; the parent is the ambient span
 // if there is one, else the creation context.
 //
-// An ambient span that has ended is linked instead: a span that was left in a context is
-// no part of what goes on. A message whose trace is not to be continued gets a new root
-// instead of a parent, and the ambient span is linked too. The link and the baggage stay
-// in every case.
+// An ambient span that has ended is linked instead: it was left in the context, and the
+// processing is not part of it. A message whose trace is not to be continued gets a new
+// root instead of a parent, and the ambient span is linked too. The link and the baggage
+// stay in every case.
 //
-// Links are the conventions' default and the creation context as parent is what
-// they allow for the processing of a single message.
+// By the conventions, links are the default, and the creation context may be the parent if
+// a single message is processed.
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#consumer-spans
 //
-// It returns the context whose current span is the parent, and links with those of the
-// rule appended.
+// correlate returns the context whose current span is the parent, and appends the links of
+// the rule to links.
 func (o *Origin) correlate(continueTrace bool, links []trace.Link) (context.Context, []trace.Link) {
 	if o.Created.IsValid() {
 		links = append(links, trace.Link{SpanContext: o.Created})
@@ -75,8 +75,8 @@ func (o *Origin) correlate(continueTrace bool, links []trace.Link) (context.Cont
 	switch {
 	case !continueTrace:
 		// A propagator may have put more into the context than a span and baggage, such as
-		// B3's debug flag, which would go out with later messages. The span is for tracers
-		// that know no roots, such as the no-op one.
+		// B3's debug flag, which would go out with later messages. The nil span is for
+		// tracers that ignore WithNewRoot, such as the no-op one.
 		ctx := baggage.ContextWithBaggage(o.consumer, baggage.FromContext(o.ctx))
 		return trace.ContextWithSpan(ctx, nil), links
 	case adopts:
@@ -86,8 +86,8 @@ func (o *Origin) correlate(continueTrace bool, links []trace.Link) (context.Cont
 	}
 }
 
-// hasEnded reports whether a span has ended. Unsampled spans, and spans of other processes,
-// of which only the context is known, never record.
+// hasEnded reports whether a span has ended. It is false for unsampled spans and spans of
+// other processes, which never record.
 func hasEnded(s trace.Span) bool {
 	sc := s.SpanContext()
 	return sc.IsSampled() && !sc.IsRemote() && !s.IsRecording()

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// maxRetries bounds [Retries]. A message that is retried at once is retried while few
-// others fail.
+// maxRetries bounds [Retries]. Few other deliveries fail between a failure and its
+// immediate retry.
 const maxRetries = 32
 
 // Retries remembers the deliveries whose processing failed most recently, so that one that
@@ -15,7 +15,7 @@ const maxRetries = 32
 // counted as another delivery. Successes cost nothing. K identifies a delivery. The zero
 // value is ready for use. It is safe for concurrent use.
 type Retries[K comparable] struct {
-	n      atomic.Int32 // of failed
+	n      atomic.Int32 // len(failed)
 	mu     sync.Mutex
 	failed []K // oldest first
 }

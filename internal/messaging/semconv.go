@@ -20,7 +20,7 @@ const SchemaURL = semconv.SchemaURL
 type OperationKind struct {
 	operationType   attribute.KeyValue
 	spanKind        trace.SpanKind
-	durationHasType bool // the metric of its duration has the type of the operation
+	durationHasType bool // the duration metric has the operation's type
 	exception       exceptionEvent
 }
 
@@ -59,7 +59,7 @@ var (
 	}
 )
 
-// durationType is the type of the operation, where the metric of its duration has it.
+// durationType returns the operation's type, if the duration metric has it.
 func (k OperationKind) durationType() []attribute.KeyValue {
 	if k.durationHasType {
 		return []attribute.KeyValue{k.operationType}

@@ -43,8 +43,8 @@ const (
 	Stamp
 )
 
-// coarse is the age from which on a clock of whole seconds is good for a measurement: it is
-// then off by a fifth at most.
+// coarse is the lowest age that a clock of whole seconds may measure: the result is off by
+// a fifth at most.
 const coarse = 5 * time.Second
 
 // Measures reports whether an age is a measurement of the time that a message has waited.

@@ -21,8 +21,8 @@ func StartedAt(ctx context.Context, at time.Time) context.Context {
 	return &started{ctx, at}
 }
 
-// StartTime returns the context that was given to [StartedAt], and the time, zero if ctx is
-// another one. It does not look at the parents of ctx.
+// StartTime undoes [StartedAt]: it returns the context and the time passed to it, or ctx
+// and the zero time if ctx is not its result. It does not look at the parents of ctx.
 func StartTime(ctx context.Context) (context.Context, time.Time) {
 	if s, ok := ctx.(*started); ok {
 		return s.Context, s.at

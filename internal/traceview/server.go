@@ -104,8 +104,8 @@ func Listen(addr string, store *Store, opts ...ListenOption) (*Server, error) {
 }
 
 // URL returns the URL of the server, for instance "http://127.0.0.1:4318". OTLP/HTTP
-// exporters accept it as their endpoint. If the server listens on all interfaces, it is
-// that of the loopback interface.
+// exporters accept it as their endpoint. If the server listens on all interfaces, its host
+// is 127.0.0.1.
 func (s *Server) URL() string {
 	host, port, err := net.SplitHostPort(s.addr.String())
 	if ip, errIP := netip.ParseAddr(host); err == nil && errIP == nil && ip.IsUnspecified() {

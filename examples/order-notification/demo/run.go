@@ -30,8 +30,8 @@ func Run(ctx context.Context, cfg config.Config, opts Options) (err error) {
 		return errSampling
 	}
 	started := time.Now()
-	// Before anything slow, so that a user who has waited for the first build sees that it
-	// has begun.
+	// Before anything slow, so that a user who has waited for the first build sees a sign
+	// of life.
 	fmt.Fprintf(opts.Stdout, "Four services on %s, and five things that happen to them.\n", backend.Describe(cfg))
 	// Nobody calls the API from outside, so no fixed port needs to be free.
 	cfg.HTTPAddr = ""

@@ -90,7 +90,7 @@ func asynqConfig(cfg Config, log *slog.Logger) asynq.Config {
 	return out
 }
 
-// URL is the base URL of the health check.
+// URL returns the base URL of the health check.
 func (w *Worker) URL() string { return w.server.URL() }
 
 // Run works until ctx ends.

@@ -47,7 +47,7 @@ func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, er
 	}, nil
 }
 
-// URL is the server's base URL as seen from this machine.
+// URL returns the server's base URL as seen from this machine.
 func (s *Server) URL() string { return BaseURL(s.listener.Addr().String()) }
 
 // BaseURL turns a listen address such as ":8080" into a URL to reach it.

@@ -96,12 +96,12 @@ func New(ctx context.Context, cfg Config, t *telemetry.Telemetry) (_ *Service, e
 	return s, nil
 }
 
-// URL is the base URL of the health check.
+// URL returns the base URL of the health check.
 func (s *Service) URL() string { return s.server.URL() }
 
 // Run consumes until ctx ends or the broker is gone for good.
 func (s *Service) Run(ctx context.Context) error {
-	// Values such as a span in ctx would become the parent of every message.
+	// A span in ctx would become the parent of every message.
 	// https://pkg.go.dev/github.com/mqtrace/mqtrace/amqptrace
 	ctx = trace.ContextWithSpan(ctx, nil)
 	ctx, stop := context.WithCancelCause(ctx)

@@ -65,7 +65,7 @@ func (s *Service) handler(t *telemetry.Telemetry) http.Handler {
 	return httpserver.NewHandler(mux, t)
 }
 
-// URL is the base URL of the API.
+// URL returns the base URL of the API.
 func (s *Service) URL() string { return s.server.URL() }
 
 // Run accepts orders until ctx is done or the broker is gone for good.

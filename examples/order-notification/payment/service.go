@@ -1,5 +1,5 @@
-// Package payment is a stand-in for a payment provider: an HTTP service whose
-// answer depends on the token it is given.
+// Package payment is a stand-in for a payment provider: an HTTP service whose answer
+// depends on the payment token.
 package payment
 
 import (
@@ -51,7 +51,7 @@ func New(ctx context.Context, addr string, t *telemetry.Telemetry) (*Service, er
 	return s, nil
 }
 
-// URL is the base URL of the service.
+// URL returns the base URL of the service.
 func (s *Service) URL() string { return s.server.URL() }
 
 // Run accepts payments until ctx is done.

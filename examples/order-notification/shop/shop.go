@@ -53,7 +53,7 @@ type Config struct {
 	EmailRetryDelay, EmailPollInterval time.Duration
 }
 
-// Shop is running services.
+// Shop is a set of running services.
 type Shop struct {
 	cfg      Config
 	units    []*unit // in the order in which they started
@@ -103,7 +103,7 @@ func Start(ctx context.Context, cfg Config, parts ...Part) (*Shop, error) {
 	return s, nil
 }
 
-// OrderURL is the base URL of the order API.
+// OrderURL returns the base URL of the order API.
 func (s *Shop) OrderURL() string { return s.orderURL }
 
 // Run waits until ctx ends or a service fails, and then stops all of them: the last one

@@ -25,8 +25,8 @@ type OrderConfirmation struct {
 	Total   int    `json:"total"` // in cents
 }
 
-// QueueName is the asynq queue of email tasks. The prefix is empty in production and unique
-// if Redis is shared with others.
+// QueueName returns the asynq queue of email tasks. The prefix is empty in production and
+// unique if Redis is shared with others.
 func QueueName(prefix string) string { return prefix + "emails" }
 
 // NewOrderConfirmation returns the task. Its id comes from the order, so that

@@ -71,9 +71,9 @@ func (e *metricExporter) Export(ctx context.Context, metrics *metricdata.Resourc
 
 var lent sync.Once
 
-// lendToSDK makes a provider the global one if the SDK is to count the spans that it
-// exports and loses, because the SDK uses only that. The first service of a process sets
-// its own, for all. https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
+// lendToSDK makes meters the global provider, the only one that the SDK uses, if the SDK is
+// to count the spans that it exports and loses. The first service of a process sets its
+// own, for all. https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 func lendToSDK(meters *sdkmetric.MeterProvider) {
 	if strings.EqualFold(os.Getenv("OTEL_GO_X_OBSERVABILITY"), "true") {
 		lent.Do(func() { otel.SetMeterProvider(meters) })

@@ -19,8 +19,8 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
-// flushTimeout bounds how long a stopping service waits for its last spans,
-// metrics and log records to leave, so that a Collector which hangs cannot hold up a deployment.
+// flushTimeout bounds how long a stopping service waits for its last spans, metrics and log
+// records to leave, so that a Collector that hangs cannot hold up a deployment.
 const flushTimeout = 3 * time.Second
 
 // Config has the service's name and where its spans and logs go. The standard OTEL_*

@@ -29,9 +29,9 @@ func (c *Client) Emit(ctx context.Context, event, id string, body []byte) error 
 }
 
 // Subscribe calls handle for the events of a queue until ch is closed. It must not be the
-// channel that publishes: amqp091-go does not keep the frames of basic.consume and those of a
-// message apart. An event that fails is tried once more. Handlers take a body and return an error: the span is
-// around the call, and the client reports how it settled the message.
+// channel that publishes: amqp091-go may interleave the frames of basic.consume with those
+// of a message. An event that fails is tried once more. Handlers take a body and return an
+// error: the span is around the call, and the client reports how it settled the message.
 func (c *Client) Subscribe(ch *amqp.Channel, queue string, handle func(context.Context, []byte) error) error {
 	deliveries, err := ch.Consume(queue, "", false, false, false, false, nil)
 	if err != nil {

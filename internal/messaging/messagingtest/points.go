@@ -11,16 +11,17 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// What every histogram of the packages has: the buckets of the semantic conventions,
-// and, in a test, no more seconds than this.
+// Every histogram of the packages has the buckets of the semantic conventions and, in a
+// test, at most this sum of seconds.
 const (
 	bounds     = 14
 	maxSeconds = 60
 )
 
-// Points are the metric points, each as often as it was counted, written as name,
-// operation, destination, error type and what the packages add. They must be of the scope and the system, in
-// seconds where they are durations, and in the buckets of the conventions.
+// Points returns the metric points as text, each as often as it was counted: name,
+// operation, destination, error type and what the packages add. The test fails if a point
+// is of another scope or system, or a duration is not in seconds and in the buckets of the
+// conventions.
 func Points(tb testing.TB, reader *sdkmetric.ManualReader, scopeName, system string) []string {
 	tb.Helper()
 	var data metricdata.ResourceMetrics

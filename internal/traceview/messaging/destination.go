@@ -16,8 +16,7 @@ type Destination struct {
 	Queue, Exchange, Key string
 }
 
-// String returns what a person calls the destination: the queue or, if there is none, the
-// exchange.
+// String returns the queue or, if there is none, the exchange.
 func (d Destination) String() string { return cmp.Or(d.Queue, d.Exchange) }
 
 // DestinationOf returns the span's destination.
@@ -179,7 +178,7 @@ func fold(name string) string {
 
 // fromName returns the destination in a span name of the form that the conventions define,
 // "{operation} {destination}", or used to define, "{destination} {operation}". The
-// operation is that of the span's attributes or, without one, any that fits its kind.
+// operation is the one in the span's attributes or, without one, any that fits its kind.
 func fromName(s *spans.Span) string {
 	words := []string{
 		s.Attributes.Text(keyOperationName), s.Attributes.Text(keyOperationBefore), s.Attributes.Text(keyOperationType),
@@ -203,8 +202,8 @@ func fromName(s *spans.Span) string {
 			rest, ok = strings.CutSuffix(s.Name, " "+word)
 		}
 
-		// If an attribute has the destination, a name of several words was chosen by a
-		// person.
+		// If an attribute has the destination, a name of several words is a person's
+		// choice.
 		if ok && !isDefault(rest) && (RawDestination(s) == "" || !strings.Contains(rest, " ")) {
 			return rest
 		}

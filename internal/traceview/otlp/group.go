@@ -64,8 +64,8 @@ func groupByResource(all []spans.Span) []*resourceGroup {
 	return out
 }
 
-// attributeTexts caches attributes as text: all spans of a request share those of their
-// resource and scope.
+// attributeTexts caches attributes as text: all spans of a request share the attributes of
+// their resource and scope.
 type attributeTexts map[*spans.Attribute]string
 
 func (t attributeTexts) of(a spans.Attributes) string {

@@ -47,7 +47,7 @@ type JSONDecoder struct {
 	json   *json.Decoder
 	reader reader
 
-	// bounded: the document is a request, in which very many spans are not legitimate.
+	// bounded limits the number of spans: a request with very many is not legitimate.
 	bounded bool
 	count   int
 }

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// jsonCleaner copies a JSON value that is known to be valid into a form of which the
-// Collector's reader accepts every part: only known members, each of its kind. It counts
-// the values that it leaves out and the parts that decoding the rest will create.
+// jsonCleaner copies a valid JSON value into a form that the Collector's reader accepts as
+// a whole: only known members, each of its kind. It counts the values that it leaves out
+// and the parts that decoding the rest will create.
 type jsonCleaner struct {
 	data    []byte
 	at      int
@@ -34,7 +34,7 @@ func (c *jsonCleaner) space() {
 	}
 }
 
-// next returns the next value unchanged, and skips it.
+// next returns the next value unchanged and moves past it.
 func (c *jsonCleaner) next() []byte {
 	c.space()
 
@@ -218,7 +218,7 @@ func (c *jsonCleaner) object(of *message, depth int) (bool, error) {
 	return true, err
 }
 
-// list copies the list that should begin here, without elements that do not belong in it.
+// list copies the list that should begin here, except elements that do not belong in it.
 func (c *jsonCleaner) list(of *message, depth int) (bool, error) {
 	if c.data[c.at] != '[' {
 		c.next()

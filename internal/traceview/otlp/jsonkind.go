@@ -125,7 +125,7 @@ func cleanDouble(out []byte, text string) ([]byte, bool) {
 }
 
 // cleanID accepts hexadecimal digits, and base64, which protobuf's own JSON mapping uses
-// for ids. Anything else is left out, and if it is a trace or a span id, its span is too.
+// for ids. Anything else is left out, and without a trace or span id, so is the span.
 func cleanID(out []byte, text string, k kind) ([]byte, bool) {
 	if text == "" {
 		return append(out, `""`...), true

@@ -5,7 +5,7 @@ import "encoding/json"
 // maxHeld bounds the bytes of spans that wait for their resource or scope.
 const maxHeld = 8 << 20
 
-// jsonHead is what a document says about spans outside their list. Members of a JSON object
+// jsonHead is what a document has about spans outside their list. Members of a JSON object
 // may be in any order, and a schema's URL usually comes after the spans.
 type jsonHead struct {
 	raw       []byte // the resource or scope, cleaned
@@ -86,7 +86,7 @@ func (d *JSONDecoder) resourceSpans() error {
 		}
 	})
 
-	// If the document breaks off, the complete part of it is read.
+	// If the document is cut off, its complete part is read.
 	if released := r.release(); released != nil {
 		return released
 	}
@@ -133,7 +133,7 @@ func (r *resourceReader) add(s *heldScope, raw []byte) error {
 	return r.release()
 }
 
-// set makes scope the current one, for the spans that are read next.
+// set makes s the scope of the spans that are read next.
 func (r *resourceReader) set(s *heldScope) {
 	if r.scope != s {
 		r.scope = s

@@ -9,8 +9,8 @@ import (
 )
 
 // A few bytes of payload can become a span of a few hundred bytes, so a limit on the
-// payload alone does not bound the memory that reading takes. Therefore a payload is read
-// in pieces, each of which is passed on before the next is read.
+// payload alone does not bound the memory that reading takes. So a payload is read in
+// pieces, and each is passed on before the next is read.
 const (
 	pieceSpans = 512
 	pieceBytes = 1 << 20

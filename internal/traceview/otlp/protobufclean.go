@@ -10,7 +10,7 @@ import (
 var errOdd = errors.New("odd")
 
 // protobufCleaner copies messages without the values that do not belong in them. It counts
-// those, and the parts that decoding the rest will create.
+// these values, and the parts that decoding the rest will create.
 type protobufCleaner struct {
 	out     []byte
 	parts   int
@@ -41,7 +41,7 @@ func (c *protobufCleaner) nested(number protowire.Number, data []byte, m *messag
 	return nil
 }
 
-// putVarint fills the room with a number that may need fewer bytes.
+// putVarint writes n into all of room, even if n needs fewer bytes.
 func putVarint(room []byte, n int) {
 	for i := range room {
 		room[i] = byte(n)&0x7f | 0x80

@@ -3,8 +3,8 @@ package otlp
 
 import "google.golang.org/protobuf/encoding/protowire"
 
-// message describes one of OTLP's messages, for both encodings: it serves to find and leave
-// out beforehand the values for which pdata would refuse a whole request.
+// message describes one of OTLP's messages, for both encodings, to leave out the values for
+// which pdata would refuse a whole request.
 // https://github.com/open-telemetry/opentelemetry-proto/blob/v1.11.0/opentelemetry/proto/trace/v1/trace.proto
 type message struct {
 	fields []field

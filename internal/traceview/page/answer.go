@@ -30,8 +30,8 @@ const (
 
 func newAnswers() *answers { return &answers{busy: make(chan struct{}, maxAnswers)} }
 
-// limited lets only a few answers be made at once; others wait their turn. An answer gives
-// up its turn before it is written.
+// limited lets only a few answers be made at once; others wait. Writing an answer does not
+// count.
 func (a *answers) limited(answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {

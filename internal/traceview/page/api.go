@@ -18,14 +18,14 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// TracesAPI is the path of the list of traces, as JSON, newest first: an object
-// whose "traces" are of type [tree.Summary]. Its parameters are text, service, queue,
-// attribute ("key=value"), errors ("true") and limit; text and attribute may be
-// repeated; q is a search as [search.Parse] reads it, and sort names a column. Below it, TracesAPI/{id} is a trace as OTLP/JSON, as [otlp.EncodeJSON]
-// writes it, or 404 with {"error": "..."}.
+// TracesAPI is the path of the list of traces, as JSON, newest first: an object whose
+// "traces" are of type [tree.Summary]. Its parameters are text, service, queue, attribute
+// ("key=value"), errors ("true") and limit; text and attribute may be repeated; q is a
+// search as [search.Parse] reads it, and sort names a column. Below it, TracesAPI/{id} is a
+// trace as OTLP/JSON, as [otlp.EncodeJSON] writes it, or 404 with {"error": "..."}.
 const TracesAPI = "/api/traces"
 
-// The default number of traces in a list.
+// defaultListed is the default number of traces in a list.
 const defaultListed = 200
 
 // api answers the requests of the page and the command line.
@@ -38,8 +38,8 @@ type api struct {
 	// began distinguishes this run of the program from an earlier one, whose revisions a
 	// page may still have.
 	began int64
-	// waiting: an answer contained a message that nothing has consumed, with the time that
-	// it has waited or until it is due. Such answers change by themselves.
+	// waiting is true once an answer has contained the time that a message has waited or
+	// until it is due. Such answers change even if the store does not.
 	waiting atomic.Bool
 }
 
@@ -163,7 +163,7 @@ func (a *api) trace(w http.ResponseWriter, r *http.Request) (spans.Trace, bool) 
 
 	tr, ok := a.store.Trace(id)
 	if !ok {
-		WriteError(w, http.StatusNotFound, "trace "+id.String()+" is not here: it was not received, or has been given up for newer ones")
+		WriteError(w, http.StatusNotFound, "trace "+id.String()+" is not here: it was not received, or was dropped to make room for newer ones")
 	}
 
 	return tr, ok
@@ -176,7 +176,7 @@ func (a *api) otlp(w http.ResponseWriter, r *http.Request) {
 	}
 
 	w.Header().Set("Content-Type", jsonType)
-	// It is written while it is encoded, so that it is never in memory as a whole.
+	// The answer is written while it is encoded, so that it is never in memory as a whole.
 	_ = otlp.EncodeJSON(pieces{w}, tr.Spans) // The client is gone: there is no one to report to.
 }
 

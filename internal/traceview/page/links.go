@@ -13,11 +13,11 @@ import (
 
 // spanLink is a link as the page shows it, from the side of one of its ends.
 type spanLink struct {
-	// In reports whether the link leads here, from the span at the other end.
+	// In reports whether the link leads to this span, from the span at the other end.
 	In    bool   `json:"in,omitempty"`
 	Trace string `json:"trace"`
 	Span  string `json:"span"`
-	// Name and Service are those of the span at the other end, if it is here.
+	// Name and Service describe the span at the other end, if it is here.
 	Name    string `json:"name,omitempty"`
 	Service string `json:"service,omitempty"`
 	Here    bool   `json:"here"`

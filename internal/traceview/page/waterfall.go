@@ -48,7 +48,7 @@ type waterfallRow struct {
 type waterfallWait struct {
 	Start    time.Duration `json:"start"`
 	Duration time.Duration `json:"duration"`
-	// Took is the duration as text, which indicates if it is not exact.
+	// Took is the duration as text, which shows whether it is exact.
 	Took string `json:"took"`
 	Text string `json:"text"`
 }

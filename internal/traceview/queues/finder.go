@@ -10,8 +10,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
 )
 
-// FindIn returns the overview of the traces of a file. What happened after it was written
-// is not known.
+// FindIn returns the overview of the traces of a file, which does not show what happened
+// after it was written.
 func FindIn(traces []spans.Trace, now time.Time) Overview {
 	return Find(traces, lastEnd(traces, now, Minutes*time.Minute))
 }

@@ -36,7 +36,7 @@ type Queue struct {
 	Tenants []string `json:"tenants"`
 	Traces  []string `json:"traces"`
 
-	// Times are in nanoseconds; waits are those of messages that were processed.
+	// Times are in nanoseconds. Waits are of messages that were processed.
 	WaitP50       time.Duration `json:"waitP50"`
 	WaitP95       time.Duration `json:"waitP95"`
 	WaitLongest   time.Duration `json:"waitLongest"`
@@ -60,8 +60,8 @@ type Edge struct {
 
 // Overview has all queues of the traces, by name.
 type Overview struct {
-	// At is the time of the overview or, if all traces are at least a day old, the end of
-	// the last of them.
+	// At is the time of the overview or, if all traces ended long before, the end of the
+	// last: a day before or, for FindIn, 15 minutes.
 	At     time.Time `json:"at"`
 	Queues []Queue   `json:"queues"`
 	Edges  []Edge    `json:"edges"`

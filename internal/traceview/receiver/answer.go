@@ -87,7 +87,7 @@ func (e encoding) writeError(w http.ResponseWriter, status int, message string) 
 	e.write(w, status, body) // Only invalid UTF-8 could fail, and its strings have none.
 }
 
-// writeResult answers a request that was received, reporting what was left out of it.
+// writeResult answers a request that was received, and reports what was left out of it.
 func (e encoding) writeResult(w http.ResponseWriter, result store.AddResult) {
 	var reasons []string
 	if result.Invalid > 0 {

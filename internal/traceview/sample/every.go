@@ -9,7 +9,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// Every returns a request with every OTLP field set.
+// Every returns a span with every OTLP field set.
 func Every() spans.Span {
 	every := spans.Attributes{
 		{Key: "string", Value: "<b>\"\\ \u2028 ü"},

@@ -7,12 +7,12 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// Parts is in how many parts ordinary work is done: what grows with the square of its size
-// is as much faster so.
+// Parts is the number of parts in which tests do ordinary work. Work that takes quadratic
+// time would be that many times faster in parts.
 const Parts = 100
 
-// Soon fails if work takes long, and far longer than the same amount of ordinary work on
-// the same machine, which is measured only then.
+// Soon fails the test if work takes long, and far longer than the same amount of ordinary
+// work on the same machine, which is measured only then.
 func Soon(t *testing.T, ordinary, work func()) {
 	t.Helper()
 

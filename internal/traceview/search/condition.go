@@ -30,7 +30,7 @@ func condition(word string) (func(*tree.Tree) bool, error) {
 
 	if compare[0] == '<' || compare[0] == '>' {
 		if !strings.Contains(key, ".") {
-			return nil, fmt.Errorf("%s: %s is not a number of a trace; these are: %s", word, key, strings.Join(measureNames(), ", "))
+			return nil, fmt.Errorf("%s: %s is not a numeric key; these are: %s", word, key, strings.Join(measureNames(), ", "))
 		}
 
 		return numberAttribute(key, word, compare, value)
@@ -67,7 +67,7 @@ func likeAttribute(a spans.Attributes, key, value string) bool {
 
 func contains(text, part string) bool { return strings.Contains(strings.ToLower(text), part) }
 
-// anywhere finds text in whatever a person sees of a trace.
+// anywhere finds text in names, services and error texts, and at the start of ids.
 func anywhere(word string) func(*tree.Tree) bool {
 	part := strings.ToLower(word)
 
@@ -79,7 +79,7 @@ func anywhere(word string) func(*tree.Tree) bool {
 	}
 }
 
-// texts are the keys whose values are compared in any letter case, as a person would.
+// texts are the keys whose values are compared in any letter case.
 var texts = map[string]func(string) func(*tree.Tree) bool{
 	"queue": func(value string) func(*tree.Tree) bool {
 		return anySpanHolds(func(s *spans.Span) bool { return hasFold(s, value) })
@@ -136,11 +136,11 @@ func state(word, value string) (func(*tree.Tree) bool, error) {
 	case "dead":
 		return anySpanHolds(func(s *spans.Span) bool { count, _, _ := messaging.DeadLetters(s); return count > 0 }), nil
 	default:
-		return nil, fmt.Errorf("%s: is: goes with waiting, scheduled, error, retry or dead", word)
+		return nil, fmt.Errorf("%s: is: accepts waiting, scheduled, error, retry or dead", word)
 	}
 }
 
-// since is about when a trace began, not when it was received.
+// since compares when a trace began, not when it was received.
 func since(word, value string) (func(*tree.Tree) bool, error) {
 	if d, err := time.ParseDuration(value); err == nil {
 		from := time.Now().Add(-d)
@@ -154,5 +154,5 @@ func since(word, value string) (func(*tree.Tree) bool, error) {
 		}
 	}
 
-	return nil, fmt.Errorf("%s: since: goes with a duration such as 10m, or a time such as 2026-03-01T09:30", word)
+	return nil, fmt.Errorf("%s: since: accepts a duration such as 10m, or a time such as 2026-03-01T09:30", word)
 }

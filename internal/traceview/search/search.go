@@ -78,7 +78,7 @@ func split(text string) ([]string, error) {
 	}
 
 	if quoted {
-		return nil, errors.New(`a " has no second one`)
+		return nil, errors.New(`a " is not closed`)
 	}
 
 	return words, nil

@@ -58,7 +58,7 @@ func TestSearch(t *testing.T) {
 		"attempt>x":    "not a number",
 		"is:nonsense":  "waiting, scheduled",
 		"since:monday": "a duration such as 10m",
-		`"open`:        "no second one",
+		`"open`:        "not closed",
 	} {
 		if _, err := search.Parse(text); err == nil || !strings.Contains(err.Error(), hint) {
 			t.Errorf("%s: %v", text, err)

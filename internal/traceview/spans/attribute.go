@@ -39,8 +39,8 @@ func (a Attributes) Text(key string) string {
 	return s
 }
 
-// List returns the strings under key: those of an array, those of an array encoded as JSON,
-// as Jaeger writes them, or a single string.
+// List returns the strings under key: an array, an array encoded as JSON, as Jaeger writes
+// them, or a single string.
 func (a Attributes) List(key string) []string {
 	v, _ := a.Get(key)
 

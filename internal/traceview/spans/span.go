@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Span is a finished span as it was received. Its fields are those of OTLP's Span, with the
-// types of OpenTelemetry's API in place of protobuf's, and with the resource and the scope
+// Span is a finished span as it was received. It has the fields of OTLP's Span, with the
+// types of OpenTelemetry's API in place of protobuf's, and the resource and the scope that
 // it came with.
 //
 // A stored span is shared by all readers of its trace: do not modify it.
@@ -43,7 +43,7 @@ type Span struct {
 	// read or do not belong in OTLP.
 	LeftOut uint32
 
-	// What the sender reports to have left out. DroppedLinks also counts links that were
+	// What the sender reports as left out. DroppedLinks also counts links that were
 	// received with an invalid trace or span id.
 	DroppedAttributes, DroppedEvents, DroppedLinks uint32
 }

@@ -21,8 +21,8 @@ type entry struct {
 	seen    bool // a snapshot shares the spans
 }
 
-// entrySize is the memory of a trace without its spans, and indexSize that of a span in the
-// trace's index, both rounded up.
+// entrySize is the memory of a trace without its spans, and indexSize the memory of a span
+// in the trace's index, both rounded up.
 const (
 	entrySize = 512
 	indexSize = 32

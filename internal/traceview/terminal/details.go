@@ -62,8 +62,8 @@ func (b *rowBuilder) addDetails(n *tree.Node, prefix string) {
 	}
 }
 
-// attributeText returns the few attributes that add something to the tree for a reader on
-// call, and those asked for.
+// attributeText returns the few attributes that help a reader on call, and the requested
+// ones.
 func (b *rowBuilder) attributeText(s *spans.Span) string {
 	var parts []string
 
@@ -100,7 +100,7 @@ func worthShowing(s *spans.Span, a *spans.Attribute) bool {
 	}
 }
 
-// linkTexts describes those of the span's links that add something.
+// linkTexts describes the span's links, except those that add nothing.
 func (b *rowBuilder) linkTexts(n *tree.Node) []string {
 	var texts []string
 

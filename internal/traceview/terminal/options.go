@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 
 // OptionsFor returns the options that suit a file, usually os.Stdout. On a terminal the
 // width is the terminal's, and there is colour, unless NO_COLOR is set
-// (https://no-color.org) or TERM is dumb. Elsewhere the width is that in COLUMNS, if any,
+// (https://no-color.org) or TERM is dumb. For other files, the width is COLUMNS, if set,
 // and there is no colour.
 func OptionsFor(f *os.File) Options {
 	var opts Options

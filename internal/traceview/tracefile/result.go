@@ -22,24 +22,24 @@ type Result struct {
 	unknown int  // documents of unknown kinds
 }
 
-// Warnings returns what a reader should know about what was left out.
+// Warnings returns a text about each kind of thing that was left out.
 func (r Result) Warnings() []string {
 	var out []string
 
 	if r.CutOff {
-		out = append(out, "its end is missing: what is whole was read")
+		out = append(out, "its end is missing: the complete part was read")
 	}
 
 	if r.Invalid > 0 {
-		out = append(out, fmt.Sprintf("spans left out: %d, without valid ids or of too many parts", r.Invalid))
+		out = append(out, fmt.Sprintf("spans left out: %d, without valid ids or with too many parts", r.Invalid))
 	}
 
 	if r.Damaged > 0 {
-		out = append(out, textfmt.Count(r.Damaged, "place")+" passed over: not JSON in a form that is known")
+		out = append(out, textfmt.Count(r.Damaged, "place")+" skipped: not JSON of a known form")
 	}
 
 	if r.known && r.unknown > 0 {
-		out = append(out, textfmt.Count(r.unknown, "document")+" passed over: no traces")
+		out = append(out, textfmt.Count(r.unknown, "document")+" skipped: no traces")
 	}
 
 	return out

@@ -21,8 +21,8 @@ func deliveryOf(producer, n *Node) delivery {
 	return d
 }
 
-// number numbers the attempts at one message. An attempt without a number gets that of its
-// position.
+// number numbers the attempts at one message. An attempt without a number gets the number
+// of its position.
 func (t *Tree) number(attempts []*Node) {
 	n := attempts[len(attempts)-1]
 	if len(attempts) == 1 {

@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// Notes are warnings about what a reader should not take at face value.
+// Notes returns warnings about what a reader should not take at face value.
 func (n *Node) Notes() []string {
 	s := n.Span
 
@@ -37,7 +37,7 @@ func (n *Node) Notes() []string {
 	}
 
 	if s.LeftOut > 0 {
-		notes = append(notes, textfmt.Count(int(s.LeftOut), "value")+" of it left out: not what OTLP has there")
+		notes = append(notes, textfmt.Count(int(s.LeftOut), "value")+" left out: not allowed there by OTLP")
 	}
 
 	return notes

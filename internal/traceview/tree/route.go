@@ -9,8 +9,8 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
-// Routes knows to which queues an exchange routes a message, from where others with the
-// same exchange and routing key arrived. A nil Routes knows none.
+// Routes knows to which queues an exchange routes a message, learned from where others with
+// the same exchange and routing key arrived. A nil Routes knows none.
 type Routes struct {
 	known map[route][]branch
 }

@@ -11,7 +11,7 @@ import (
 // Summary is the line for a trace in a list.
 type Summary struct {
 	ID string `json:"id"`
-	// Service and Name are those of the first span: the root, if it has arrived.
+	// Service and Name are from the first span: the root, if it has arrived.
 	Service string `json:"service"`
 	Name    string `json:"name"`
 	// Start is zero if no span has one. Durations are in nanoseconds.

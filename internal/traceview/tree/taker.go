@@ -43,7 +43,7 @@ func TakersIn(traces []spans.Trace) Takers {
 }
 
 // Takes returns the spans whose messages this one has received or processed: its parent and
-// those that it links to. A task made of several tasks has taken those.
+// the spans that it links to. An aggregate has taken the tasks that it combines.
 func Takes(s *spans.Span) []SpanRef {
 	parent := s.ParentID.IsValid()
 

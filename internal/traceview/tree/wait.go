@@ -14,8 +14,7 @@ import (
 // processed.
 type Wait struct {
 	From, To time.Time
-	// UpTo: the message was in the queue at From at the earliest, and may have arrived
-	// later.
+	// UpTo: the message may have arrived in the queue later than From.
 	UpTo bool
 	// Whole: the time is only known to the second.
 	Whole bool
@@ -23,7 +22,7 @@ type Wait struct {
 	Due bool
 	// Retry: the message had been processed before, and failed.
 	Retry bool
-	// Producer sent the message; nil where it is not in this trace.
+	// Producer sent the message. It is nil if it is not in this trace.
 	Producer *Node
 	// DeadLetter: why the message was dead-lettered from its previous queue, if it was.
 	DeadLetter string
@@ -182,8 +181,8 @@ func sentWait(producer, n *Node) *Wait {
 	return w
 }
 
-// lastEndBefore returns when the last of the other nodes ended that ended before n started.
-// A trace may have as many of them as it has spans.
+// lastEndBefore returns the latest end of another node before n started. It does not scan
+// the nodes: there may be as many as spans in the trace.
 func lastEndBefore(n *Node, byEnd []*Node) time.Time {
 	i, _ := slices.BinarySearchFunc(byEnd, n.Span.Start, func(c *Node, start time.Time) int {
 		if c.Span.End.After(start) {

@@ -18,14 +18,14 @@ type Waiting struct {
 	// Due is set.
 	Since time.Time
 	Due   bool
-	// For is how long ago that is; it is negative if it is in the future.
+	// For is the time since then, negative if Since is in the future.
 	For time.Duration
 	// In are the queues in which nothing has consumed it, inferred from other messages.
 	In []string
 }
 
-// WaitingSince returns since when the message that the span sent has waited, and whether
-// that is when it was due.
+// WaitingSince returns when the wait of the span's message began, and whether that is when
+// it was due.
 func WaitingSince(s *spans.Span) (since time.Time, due bool) {
 	if at := messaging.DueTime(s); at.After(s.End) {
 		return at, true

@@ -94,11 +94,11 @@ func (v *vhost) server(tb testing.TB, server string) Server {
 	tb.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
-		tb.Fatal("MQTRACE_AMQP_URL is no URL")
+		tb.Fatal("MQTRACE_AMQP_URL is not a URL")
 	}
 	if v.name == "" {
 		name := fmt.Sprintf("mqtrace-test-%d", os.Getpid())
-		// In one call, which adds to what there is.
+		// One call imports both, in addition to what there is.
 		definitions := fmt.Sprintf(`{"vhosts": [{"name": %q}], "permissions": [
 			{"vhost": %[1]q, "user": %q, "configure": ".*", "write": ".*", "read": ".*"}]}`, name, cmp.Or(u.User.Username(), "guest"))
 		// From a file: rabbitmqctl of RabbitMQ 4.3 does not read it from a pipe.
@@ -145,7 +145,8 @@ func (v *vhost) remove() error {
 		return err
 	}
 	defer unlock()
-	// RabbitMQ remembers it by name, beyond the end of the virtual host.
+	// RabbitMQ remembers by name that the firehose is on, even after the virtual host is
+	// gone.
 	return errors.Join(v.trace(false), control("delete_vhost", v.name))
 }
 

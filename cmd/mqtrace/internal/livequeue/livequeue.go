@@ -18,7 +18,7 @@ import (
 type State struct {
 	// Depth counts the messages in the queue, including those being processed.
 	Depth int `json:"depth"`
-	// Consumers is -1 where the broker does not know.
+	// Consumers counts the queue's consumers or, for asynq, the servers that process it.
 	Consumers int `json:"consumers"`
 }
 

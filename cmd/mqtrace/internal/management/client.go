@@ -28,8 +28,8 @@ type Client struct {
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 1 << 20
 
-// QueueType returns the type of a queue: classic, quorum, stream or that of a plugin. It
-// takes the tag management and access to the virtual host.
+// QueueType returns the type of a queue: classic, quorum, stream or one of a plugin. It
+// requires the tag management and access to the virtual host.
 func (c Client) QueueType(ctx context.Context, vhost, queue string) (string, error) {
 	answer, err := c.Do(ctx, http.MethodGet, nil, "queues", vhost, queue)
 	if err != nil {
@@ -61,7 +61,7 @@ func (c Client) Do(ctx context.Context, method string, body []byte, path ...stri
 	password, _ := c.URL.User.Password()
 	request.SetBasicAuth(c.URL.User.Username(), password)
 	request.Header.Set("Content-Type", "application/json")
-	// The password is for this server alone.
+	// Redirects could send the password to another server.
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)

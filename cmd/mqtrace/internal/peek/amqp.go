@@ -66,14 +66,15 @@ func OpenAMQP(conn *amqp.Connection, queue string, anyKind bool, opts Options) (
 	return &AMQP{conn: conn, queue: queue, kind: k, opts: opts, messages: q.Messages, consumers: q.Consumers}, nil
 }
 
-// Total counts the messages that are ready for consumers. Unsettled ones are not included.
+// Total returns the number of messages that are ready for consumers, without unsettled
+// ones.
 func (q *AMQP) Total() int { return q.messages }
 
-// Consumers is how many consumers the queue has.
+// Consumers returns the number of the queue's consumers.
 func (q *AMQP) Consumers() int { return q.consumers }
 
-// Messages gets messages without settling them, on a separate channel. When that is closed,
-// all return to their places.
+// Messages gets messages without settling them, on a separate channel. When the channel is
+// closed, all return to their places.
 func (q *AMQP) Messages(limit int) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		stopped := false
@@ -81,7 +82,7 @@ func (q *AMQP) Messages(limit int) iter.Seq2[Message, error] {
 			stopped = !yield(m, nil)
 			return !stopped
 		})
-		if err != nil && !stopped { // who has stopped must not be told
+		if err != nil && !stopped { // yield must not be called again after it has returned false
 			yield(Message{}, err)
 		}
 	}
@@ -165,9 +166,9 @@ func (q *AMQP) consume(ch *amqp.Channel, limit int, yield func(Message) bool) er
 }
 
 // giveBack returns the messages to a quorum queue of RabbitMQ 4.3 or newer by basic.nack,
-// which leaves them in their order and does not count against the delivery limit, as the
-// end of a channel does. Older releases count both, and 3.10 would put the messages behind
-// the others.
+// which leaves them in their order and, unlike the end of a channel, does not count against
+// the delivery limit. Older releases count both, and 3.10 would put the messages behind the
+// others.
 func (q *AMQP) giveBack(ch *amqp.Channel, last *amqp.Delivery) {
 	if q.kind != quorum || last == nil || !isAtLeast(q.conn, 4, 3) {
 		return
@@ -206,7 +207,7 @@ func (q *AMQP) message(position int, d *amqp.Delivery) Message {
 	return m
 }
 
-// destination stands for a producer without a name: all that publish to the same
+// destination stands for producers without a name: all that publish to the same
 // destination.
 func destination(exchange, key string) string {
 	switch {

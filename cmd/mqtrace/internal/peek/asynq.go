@@ -20,7 +20,7 @@ const pageSize = 10
 // ErrNoQueue means that asynq has no such queue.
 var ErrNoQueue = errors.New("there is no such queue")
 
-// States are the states of a task that can be listed.
+// States returns the states of tasks that can be listed.
 func States() []string {
 	return []string{"pending", "active", "scheduled", "retry", "archived", "completed", "aggregating"}
 }
@@ -60,11 +60,11 @@ func OpenAsynq(inspector *asynq.Inspector, queue string, states []string, opts O
 	return q, nil
 }
 
-// Total counts the tasks in the requested states.
+// Total returns the number of tasks in the requested states.
 func (q *Asynq) Total() int { return q.total }
 
-// Messages reads the tasks page by page. Tasks that move on meanwhile may be missed
-// or come twice.
+// Messages reads the tasks page by page. Tasks that change state meanwhile may be missed or
+// come twice.
 func (q *Asynq) Messages(limit int) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		position := 0
@@ -173,7 +173,7 @@ func (q *Asynq) message(position int, info *asynq.TaskInfo) Message {
 	return m
 }
 
-// attempts counts the runs that failed. A task that is archived because it has no
+// attempts returns the number of failed runs. A task that is archived because it has no
 // retries left failed once more than it was retried.
 func attempts(info *asynq.TaskInfo) int {
 	if info.State == asynq.TaskStateArchived && info.LastErr != "" {

@@ -27,7 +27,7 @@ func (m *Message) setBody(body []byte, show bool) {
 	}
 }
 
-// beginning is at most MaxBody bytes, and does not end within a character.
+// beginning returns at most MaxBody bytes, which do not end within a character.
 func beginning(body []byte) []byte {
 	if len(body) <= MaxBody {
 		return body
@@ -43,7 +43,7 @@ func beginning(body []byte) []byte {
 // maxBodyLines is how many lines of the terminal a body may take.
 const maxBodyLines = 16
 
-// bodyText is a body for the terminal. Bytes that are not UTF-8 are shown as U+FFFD.
+// bodyText returns a body for the terminal. Bytes that are not UTF-8 are shown as U+FFFD.
 func bodyText(m *Message) string {
 	shown := m.Body + string(m.BodyBase64)
 	if shown == "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
-// details are the lines below a message. Times are relative to now.
+// details returns the lines below a message. Times are relative to now.
 func details(m *Message, withProducer bool, now time.Time) []string {
 	var lines []string
 	if m.ContextError != "" {

@@ -43,7 +43,7 @@ func kindOf(conn *amqp.Connection, queue string) (kind, error) {
 		}
 		switch name, current := difference.name, difference.current; name {
 		case "x-queue-type":
-			if current == nil { // before RabbitMQ 4.0, of a queue that was declared without
+			if current == nil { // a queue declared without a type, before RabbitMQ 4.0
 				return classic, nil
 			}
 			k, _ := current.(string)
@@ -62,8 +62,8 @@ func kindOf(conn *amqp.Connection, queue string) (kind, error) {
 	return "", fmt.Errorf("%w: it has too many arguments", ErrKind)
 }
 
-// kindElsewhere gets the type from another source if RabbitMQ does not report it over AMQP,
-// for the reason why.
+// kindElsewhere gets the type from another source. why is the reason that RabbitMQ did not
+// report it over AMQP.
 func kindElsewhere(queueType func() (string, error), why error) (kind, error) {
 	k, err := queueType()
 	if err != nil {
@@ -163,7 +163,7 @@ func quoted(text string) (any, bool) {
 	return text[1 : len(text)-1], true
 }
 
-// isAtLeast reports whether the broker is RabbitMQ of at least a release.
+// isAtLeast reports whether the broker is RabbitMQ of the given release or a later one.
 func isAtLeast(conn *amqp.Connection, major, minor int) bool {
 	version, _ := conn.Properties["version"].(string)
 	parts := strings.SplitN(version, ".", 3)

@@ -16,10 +16,10 @@ import (
 
 // Source is a queue to read from.
 type Source interface {
-	// Messages reads at most limit messages, of each state where a queue has
-	// several. It ends after an error.
+	// Messages reads at most limit messages, or limit of each state if a queue has several.
+	// It ends after an error.
 	Messages(limit int) iter.Seq2[Message, error]
-	// Total is how many messages there were when the source was opened.
+	// Total returns the number of messages when the source was opened.
 	Total() int
 }
 
@@ -28,8 +28,8 @@ type Source interface {
 type Message struct {
 	Position int `json:"position"`
 
-	// The context that the message carries. The trace's fields are absent where the
-	// context is not "ok".
+	// The context that the message carries. The trace's fields are absent if the context is
+	// not "ok".
 	Context      tracecontext.State `json:"context"`
 	ContextError string             `json:"context_error,omitempty"`
 	TraceID      string             `json:"trace_id,omitempty"`
@@ -48,8 +48,8 @@ type Message struct {
 	ID        string `json:"message_id,omitempty"`
 	Type      string `json:"type,omitempty"`
 	BodyBytes int    `json:"body_bytes"`
-	// Body is the beginning of the body if requested and UTF-8, BodyBase64 that of any
-	// other.
+	// Body is the beginning of the body, if requested. If that is not UTF-8, it is in
+	// BodyBase64 instead.
 	Body          string `json:"body,omitempty"`
 	BodyBase64    []byte `json:"body_base64,omitempty"`
 	BodyTruncated bool   `json:"body_truncated,omitempty"`
@@ -152,7 +152,7 @@ const (
 	maxAhead = 24 * time.Hour
 )
 
-// setAge leaves an age that is impossible unknown.
+// setAge sets the age, unless it is unknown or impossible.
 func (m *Message) setAge(sentAt string, at, now time.Time) {
 	age, by := messaging.Age(sentAt, at, now)
 	later, _ := messaging.Age(sentAt, at, now.Add(maxAhead))

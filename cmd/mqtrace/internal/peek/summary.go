@@ -19,7 +19,7 @@ type Summary struct {
 	WithoutContext int `json:"without_context"`
 	BadContext     int `json:"bad_context"`
 
-	// Oldest is the greatest age, nil where no age is known.
+	// Oldest is the greatest age, nil if no age is known.
 	Oldest     *float64 `json:"oldest_age_seconds"`
 	UnknownAge int      `json:"unknown_age"`
 	// Producers has the most frequent producer first.

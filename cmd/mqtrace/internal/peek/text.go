@@ -154,7 +154,7 @@ func sampled(m *Message) string {
 	}
 }
 
-// age is the age of a message, "unknown" or, if that is too long, "?".
+// age returns the age of a message, or "?" if it is unknown.
 func age(seconds *float64) string {
 	if seconds == nil {
 		return "?"

@@ -27,8 +27,8 @@ func (b Binding) String() string {
 // Route is the route that a probe of RabbitMQ takes.
 type Route struct {
 	From Binding
-	// Queue is the destination of the message. If it is empty, that is a temporary queue
-	// with the binding From.
+	// Queue is the destination of the message. If it is empty, the destination is a
+	// temporary queue with the binding From.
 	Queue string
 	// Via are bindings of further temporary queues along the route.
 	Via []Binding
@@ -53,7 +53,7 @@ const grace = 10 * time.Second
 // The message expires soon after the timeout, so that it disappears by itself from
 // other queues that the exchange leads to.
 //
-// An error means that there is no result. Trouble with the message is a result.
+// An error means that there is no result: a message that is lost or damaged is a result.
 func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, error) {
 	ch, err := conn.Channel()
 	if err != nil {
@@ -98,8 +98,8 @@ func (p *amqpProbe) notes() []string {
 	if p.route.Queue != "" || !p.arrived() {
 		return nil
 	}
-	return []string{fmt.Sprintf("every other queue that the exchange leads to with this key was given the message %s as well, for its "+
-		"consumers to take; where nobody does, it expires %v after it was sent. rabbitmqctl list_bindings names these queues",
+	return []string{fmt.Sprintf("every other queue that the exchange leads to with this key got the message %s as well; unless a "+
+		"consumer takes it, it expires there %v after it was sent. rabbitmqctl list_bindings names these queues",
 		p.mark.ID, p.route.Timeout+grace)}
 }
 
@@ -112,7 +112,7 @@ type amqpProbe struct {
 	result *Result
 }
 
-// temporary are the bindings of the temporary queues.
+// temporary returns the bindings of the temporary queues.
 func (p *amqpProbe) temporary() []Binding {
 	if p.route.Queue != "" {
 		return p.route.Via
@@ -175,7 +175,7 @@ func (p *amqpProbe) publish(ctx context.Context) error {
 		p.result.Reason = "RabbitMQ has not confirmed the message; does it block publishers?"
 		p.result.Outcome = NotArrived
 	case p.ch.IsClosed():
-		if reason := <-closed; reason != nil { // nil where the connection was closed in order
+		if reason := <-closed; reason != nil { // nil if the connection was closed in order
 			return reason
 		}
 		return amqp.ErrClosed

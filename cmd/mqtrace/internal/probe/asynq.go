@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// asynqDelay is how far ahead the probe's task is scheduled: no server is given it
-// before it is deleted.
+// asynqDelay is how far ahead the probe's task is scheduled: no server gets it before it is
+// deleted.
 const asynqDelay = 24 * time.Hour
 
 // taskType has no handler.
@@ -52,8 +52,8 @@ func Asynq(ctx context.Context, client redis.UniversalClient, queue string, live
 	place := Place{Name: fmt.Sprintf("queue %q, scheduled", queue)}
 	place.arrive(took, fields, nil)
 	result = &Result{ID: mark.ID, From: "asynq's client", Places: []Place{place}}
-	result.Notes = []string{"a worker with asynq before v0.26 drops a task's headers when it retries the task: " +
-		count(servers, "server") + " on this queue, whose version cannot be told from here"}
+	result.Notes = []string{"a worker with asynq before v0.26 drops a task's headers when it retries the task; " +
+		"this queue has " + count(servers, "server") + ", of unknown version"}
 	result.conclude()
 	return result, nil
 }

@@ -115,7 +115,7 @@ func TestAsynqBusy(t *testing.T) {
 		}
 		r, err := probe.Asynq(t.Context(), s.redis, s.queue, true)
 		ok(t, err)
-		if r.Outcome != probe.Survived || !strings.Contains(r.Notes[0], "1 server on this queue") {
+		if r.Outcome != probe.Survived || !strings.Contains(r.Notes[0], "this queue has 1 server,") {
 			t.Errorf("result %+v", r)
 		}
 		if len(handled) > 0 {

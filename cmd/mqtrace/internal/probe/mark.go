@@ -49,7 +49,7 @@ func randomHex(octets int) string {
 	return hex.EncodeToString(b)
 }
 
-// headers are the headers of the probe's message.
+// headers returns the headers of the probe's message.
 func (m Mark) headers() map[string]string {
 	h := map[string]string{idHeader: m.ID}
 	maps.Copy(h, m.fields)

@@ -33,7 +33,7 @@ type Result struct {
 	From   string `json:"from"`
 	// Places are where the probe waited for the message, the destination last.
 	Places []Place `json:"places"`
-	// Damage says of each damaged field where it happened.
+	// Damage has each damaged field and where it was damaged.
 	Damage []Damage `json:"damage,omitempty"`
 	// Notes are further remarks.
 	Notes []string `json:"notes,omitempty"`

@@ -70,7 +70,7 @@ func (w *watch) open(conn *amqp.Connection, mark Mark, place int, b Binding) err
 				seen = true
 				w.sightings <- sighting{place, time.Now(), d} // has room for one per place
 			}
-			_ = d.Ack(false) // the channel has been closed, and the queue is gone with it
+			_ = d.Ack(false) // fails only if the channel is closed, and the queue is gone then
 		}
 	})
 	return nil

@@ -18,13 +18,13 @@ type Message struct {
 	Exchange, Key string
 	// Mandatory makes it an error if no queue takes the message, which requires Confirm.
 	Mandatory bool
-	// Confirm waits for the broker to have the message.
+	// Confirm waits until the broker has the message.
 	Confirm    bool
 	Publishing amqp.Publishing
 }
 
-// AMQP publishes the message on a channel of its own. The span context is that of the
-// message, once it was handed to the broker, whatever became of it there.
+// AMQP publishes the message on a channel of its own. It returns the message's span context
+// if the message was handed to the broker, whatever became of it there.
 //
 // A broker that blocks publishers answers nothing, not even the closing of the channel, so
 // the connection is closed if ctx ends first.
@@ -33,7 +33,7 @@ func AMQP(
 ) (_ trace.SpanContext, err error) {
 	defer context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })()
 	defer func() {
-		// The closed connection is then not the cause.
+		// An error after the end of ctx is only its consequence: the connection was closed.
 		if cause := ctx.Err(); err != nil && cause != nil && !errors.Is(err, cause) {
 			err = errors.Join(cause, err)
 		}
@@ -54,7 +54,8 @@ func AMQP(
 		}
 		err = publisher.PublishConfirmed(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing)
 	} else if err = publisher.PublishWithContext(ctx, m.Exchange, m.Key, m.Mandatory, false, m.Publishing); err == nil {
-		// Its answer comes after a refusal, which closing the channel may not wait for.
+		// A refusal comes before the answer to Qos. Closing the channel might not wait for
+		// it.
 		err = errors.Join(ch.Qos(1, 0, false), ch.Close())
 	}
 	if errors.Is(err, amqp.ErrClosed) {

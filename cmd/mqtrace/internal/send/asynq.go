@@ -11,7 +11,7 @@ import (
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracecontext"
 )
 
-// Asynq enqueues the task. The span context is that of the task.
+// Asynq enqueues the task and returns its span context.
 func Asynq(
 	ctx context.Context, redis redis.UniversalClient, provider trace.TracerProvider, task *asynq.Task,
 ) (*asynq.TaskInfo, trace.SpanContext, error) {

@@ -55,7 +55,7 @@ func (p *Processor) OnEnd(s sdktrace.ReadOnlySpan) {
 	}
 }
 
-// Count adds the outcomes of the spans to s.
+// Count returns s with the outcomes of the spans.
 func (p *Processor) Count(s Stats) Stats {
 	s.Exported, s.Dropped, s.Failed = p.exported.Load(), p.dropped.Load(), p.failed.Load()
 	return s

@@ -32,7 +32,8 @@ func Join(conn *amqp.Connection) (*Presence, error) {
 }
 
 func (p *Presence) join() error {
-	// The type, since quorum queues, the default of some virtual hosts, are never auto-delete.
+	// The type is given because some virtual hosts default to quorum queues, which are
+	// never auto-delete.
 	_, err := p.ch.QueueDeclare(presenceQueue, true, true, false, false, amqp.Table{"x-queue-type": "classic"})
 	if err != nil {
 		return err
@@ -44,13 +45,13 @@ func (p *Presence) join() error {
 	return err
 }
 
-// Others is how many other taps there are.
+// Others returns the number of other taps.
 func (p *Presence) Others() (int, error) {
 	n, err := p.count()
 	return max(0, n-1), err
 }
 
-// Leave unregisters the tap, and returns how many others there are.
+// Leave unregisters the tap and returns the number of others.
 func (p *Presence) Leave() (others int, err error) {
 	defer func() { _ = p.ch.Close() }()
 	if err := p.ch.Cancel(presenceTag, false); err != nil {

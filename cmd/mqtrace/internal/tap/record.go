@@ -15,9 +15,9 @@ const traceExchange = "amq.rabbitmq.trace"
 // to a queue. https://www.rabbitmq.com/docs/direct-reply-to
 const replyPrefix = "amq.rabbitmq.reply-to."
 
-// record is what the firehose reports of one message.
+// record is what the firehose reports about one message.
 type record struct {
-	delivered   bool   // or published
+	delivered   bool   // else published
 	queue       string // it was delivered from
 	exchange    string
 	key         string

@@ -63,7 +63,7 @@ func (r *record) spanName() string {
 	return r.operation() + " " + messaging.ValidText(cmp.Or(name, defaultExchange))
 }
 
-// destination is OpenTelemetry's name for where a message goes.
+// destination returns OpenTelemetry's name for where a message goes.
 // https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/
 func (r *record) destination() string {
 	parts := []string{r.exchange, r.key}
@@ -125,7 +125,7 @@ func (r *record) deliveryAttributes() []attribute.KeyValue {
 	return append(attrs, deadLetterCountKey.Int64(h.Count), deadLetterQueuesKey.StringSlice(queues), deadLetterReasonsKey.StringSlice(reasons))
 }
 
-// serverAttributes are those of the broker, the same on every span.
+// serverAttributes returns the broker's attributes, the same on every span.
 func serverAttributes(address string, port int) []attribute.KeyValue {
 	if address == "" {
 		return nil

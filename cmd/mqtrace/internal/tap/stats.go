@@ -56,7 +56,7 @@ func (s Stats) String() string {
 		}
 	}
 	if s.Backlog >= s.BacklogMax {
-		b.WriteString(": it drops what is older")
+		b.WriteString(": it drops the oldest")
 	}
 	return b.String()
 }

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// What may wait: in RabbitMQ, the oldest goes when more comes; and here, before it is
-// acknowledged. Each record is as large as its message.
+// Bounds on the records that wait: in RabbitMQ, which drops the oldest beyond them, and
+// here, before they are acknowledged. Each record is as large as its message.
 const (
 	queueMaxLength = 10_000
 	queueMaxBytes  = 32 << 20
@@ -151,7 +151,7 @@ func (t *Tap) ack() error {
 	return t.ch.Ack(tag, true)
 }
 
-// lost says why the deliveries have ended.
+// lost returns the reason why the deliveries have ended.
 func (t *Tap) lost() error {
 	if err := <-t.closed; err != nil {
 		return fmt.Errorf("%w: %w", ErrLost, err)

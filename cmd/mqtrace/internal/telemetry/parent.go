@@ -12,8 +12,8 @@ import (
 )
 
 // FromEnvironment returns ctx with the trace and baggage from TRACEPARENT, TRACESTATE and
-// BAGGAGE, and reports whether there is a trace. The error means that there is an invalid
-// one; ctx is usable either way.
+// BAGGAGE, and reports whether there is a trace. The error means that the trace is invalid;
+// ctx is usable either way.
 // https://opentelemetry.io/docs/specs/otel/context/env-carriers/
 func FromEnvironment(ctx context.Context) (context.Context, bool, error) {
 	headers := make(map[string]string)

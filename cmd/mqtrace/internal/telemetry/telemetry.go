@@ -32,11 +32,10 @@ type Telemetry struct {
 	exporter *exporter
 }
 
-// New reads OpenTelemetry's environment variables: OTEL_SDK_DISABLED, then there are no
-// spans; OTEL_EXPORTER_OTLP_ENDPOINT and its kind, without which, or with
-// OTEL_TRACES_EXPORTER=none, spans are made and not sent; OTEL_TRACES_SAMPLER;
-// OTEL_SERVICE_NAME, which is mqtrace by default. It never fails: [Telemetry.Shutdown]
-// reports what is wrong with them.
+// New follows OpenTelemetry's environment variables. With OTEL_SDK_DISABLED there are no
+// spans. Without an OTLP endpoint, or with OTEL_TRACES_EXPORTER=none, spans are made and
+// not sent. OTEL_TRACES_SAMPLER and OTEL_SERVICE_NAME apply; the default name is mqtrace.
+// New never fails: [Telemetry.Shutdown] reports errors in the variables.
 func New(ctx context.Context, version string) *Telemetry {
 	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
 		return &Telemetry{TracerProvider: noop.NewTracerProvider()}
@@ -93,7 +92,7 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 
 // exporter keeps the first error, which the SDK would print on its own.
 type exporter struct {
-	otlp sdktrace.SpanExporter // nil where it could not be made
+	otlp sdktrace.SpanExporter // nil if it could not be made
 
 	mu  sync.Mutex
 	err error

@@ -6,8 +6,8 @@ import (
 
 const traceparent = "traceparent"
 
-// traceparents are the values under the header's name in any letter case, or if there is
-// none, under that of RabbitMQ 4's annotation.
+// traceparents returns the values under the header's name in any letter case or, if there
+// is none, under the name of RabbitMQ 4's annotation.
 func traceparents(headers map[string]any) []any {
 	for _, name := range []string{traceparent, "x-opt-" + traceparent} {
 		var values []any
@@ -52,7 +52,7 @@ func problemOf(text string) string {
 	case text == "":
 		return "traceparent is empty"
 	case len(parts) < 4:
-		return "traceparent has not the four fields version-traceid-parentid-flags"
+		return "traceparent does not have the four fields version-traceid-parentid-flags"
 	case !isHex(parts[0], 2):
 		return "the version in traceparent is not two lower-case hexadecimal digits"
 	case parts[0] == "ff":

@@ -26,7 +26,7 @@ import (
 var ErrNotFound = errors.New("trace not found")
 
 // pageOf finds the id in the address of a trace's page: /trace/ID in Jaeger's UI,
-// #/trace/ID in that of mqtrace view.
+// #/trace/ID in mqtrace view.
 var pageOf = regexp.MustCompile(`^(.*)/trace/([0-9A-Fa-f]{1,32})(?:/.*)?$`)
 
 // MaxBytes is the largest answer that is read.
@@ -91,7 +91,7 @@ func NewRemote(address string) (*Remote, error) {
 // ID returns the id of the trace in the address, if there is one.
 func (r *Remote) ID() trace.TraceID { return r.id }
 
-// IsAnswer reports whether the address is that of an API's answer.
+// IsAnswer reports whether the address is an API's answer.
 func (r *Remote) IsAnswer() bool { return r.direct }
 
 // Warnings returns what was left out of the answers.
@@ -158,7 +158,7 @@ func (r *Remote) All(ctx context.Context, limit int) (traces []spans.Trace, foun
 		}
 		one, err := r.get(ctx, "/api/traces/"+id.String())
 		if errors.Is(err, ErrNotFound) {
-			continue // given up since it was listed
+			continue // dropped since it was listed
 		}
 		if err != nil {
 			return nil, 0, err
@@ -189,7 +189,7 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 }
 
 // Waiting gets the waiting messages of a trace from a view, which considers all of its
-// traces. It is nil if the server is not a view.
+// traces. It returns nil if the server is not a view.
 func (r *Remote) Waiting(ctx context.Context, id trace.TraceID) func(trace.SpanID) (in []string, waits bool) {
 	if r.direct {
 		return nil
@@ -237,7 +237,7 @@ func (r *Remote) get(ctx context.Context, path string) ([]spans.Trace, error) {
 	return traces, nil
 }
 
-// fetch returns the body of a good answer.
+// fetch returns the body of an answer with status 200.
 func (r *Remote) fetch(ctx context.Context, u url.URL) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
 	if err != nil {

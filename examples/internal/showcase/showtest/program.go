@@ -16,7 +16,7 @@ import (
 // programVariable makes the test binary the program that it tests.
 const programVariable = "SHOWTEST_PROGRAM"
 
-// Main runs the tests of an example and is all that its TestMain does. In the processes
+// Main runs the tests of an example and is all that its TestMain calls. In the processes
 // that [Run] starts it calls the example's main function instead, so that the program need
 // not be built separately.
 func Main(m *testing.M, program func()) {
