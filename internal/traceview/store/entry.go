@@ -37,7 +37,8 @@ func (e *entry) sizeWith(span *spans.Span) int {
 	}
 
 	for i := range span.Links {
-		if span.Links[i].TraceID != span.TraceID {
+		target := span.Links[i].TraceID
+		if _, known := e.targets[target]; !known && target != span.TraceID {
 			size += linkIndexSize
 		}
 	}
@@ -62,16 +63,7 @@ func (e *entry) shares(a spans.Attributes) bool {
 func (e *entry) append(span *spans.Span, size int) {
 	e.spans = append(e.spans, *span)
 	e.known[span.SpanID] = append(e.known[span.SpanID], len(e.spans)-1)
-	e.bytes += size
-	e.version++
-
-	e.link(span)
-
-	for _, a := range []spans.Attributes{span.Resource.Attributes, span.Scope.Attributes} {
-		if len(a) > 0 {
-			e.shared[&a[0]] = struct{}{}
-		}
-	}
+	e.note(span, size)
 }
 
 // earlier finds the span that another span with the same id repeats or completes, and
@@ -93,12 +85,20 @@ func (e *entry) replace(at int, span *spans.Span, grown int) {
 	}
 
 	e.spans[at] = *span
-	e.bytes += grown
-	e.version++
-	e.link(span)
+	e.note(span, grown)
 }
 
-func (e *entry) link(span *spans.Span) {
+// note records by how much a span made the entry grow, and what it shares with later spans.
+func (e *entry) note(span *spans.Span, grown int) {
+	e.bytes += grown
+	e.version++
+
+	for _, a := range []spans.Attributes{span.Resource.Attributes, span.Scope.Attributes} {
+		if len(a) > 0 {
+			e.shared[&a[0]] = struct{}{}
+		}
+	}
+
 	for i := range span.Links {
 		if target := span.Links[i].TraceID; target != e.id {
 			if e.targets == nil {

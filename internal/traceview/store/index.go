@@ -51,16 +51,14 @@ func (x *index) add(s *spans.Span) {
 	}
 }
 
-// remove forgets the links of a trace that is dropped.
+// remove forgets the links of a trace that is dropped, also those of spans that were
+// replaced.
 func (x *index) remove(e *entry) {
-	for i := range e.spans {
-		for j := range e.spans[i].Links {
-			target := e.spans[i].Links[j].TraceID
-			delete(x.linking[target], e.id)
+	for target := range e.targets {
+		delete(x.linking[target], e.id)
 
-			if len(x.linking[target]) == 0 {
-				delete(x.linking, target)
-			}
+		if len(x.linking[target]) == 0 {
+			delete(x.linking, target)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -94,5 +95,20 @@ func TestStoreRemembersNames(t *testing.T) {
 
 	if got := kept.Services(); len(got) != 1000 {
 		t.Errorf("services: %d", len(got))
+	}
+}
+
+// The finished version of a span may lack a link of the earlier one.
+func TestStoreForgetsLinksOfReplacedSpans(t *testing.T) {
+	kept := store.New(store.Limits{Traces: 1})
+	started := sample.Linked(sample.SpanOf(2, 1), spans.Link{TraceID: sample.TraceID(1), SpanID: sample.SpanID(1)})
+	finished := sample.SpanOf(2, 1)
+	started.End = time.Time{}
+	kept.Add(started, finished)
+	kept.Add(sample.SpanOf(3, 1)) // 2 is dropped
+	kept.Add(sample.SpanOf(2, 1))
+
+	if got := linkingIDs(kept, sample.TraceID(1)); len(got) != 0 {
+		t.Errorf("%v links to a trace that it has no link to", got)
 	}
 }
