@@ -63,8 +63,13 @@ func byHand() func() {
 }
 
 // started holds the traceparent of each message between Publisher.StartPublish and
-// Sent.End: the call that sends it makes no further span.
-var started sync.Map // of *amqptrace.Sent to string, and of string to nothing
+// Sent.End: the call that sends it makes no further span. Messages that are not traced have
+// their caller's, so that several can have the same one.
+var started = struct {
+	mu           sync.Mutex
+	traceparents map[*amqptrace.Sent]string
+	messages     map[string]int // by traceparent
+}{traceparents: make(map[*amqptrace.Sent]string), messages: make(map[string]int)}
 
 const traceparent = "traceparent"
 
@@ -74,15 +79,24 @@ func publishStarted(sent *amqptrace.Sent, msg *amqp.Publishing) {
 		return
 	}
 	if id, ok := msg.Headers[traceparent].(string); ok {
-		started.Store(sent, id)
-		started.Store(id, nil)
+		started.mu.Lock()
+		defer started.mu.Unlock()
+		started.traceparents[sent] = id
+		started.messages[id]++
 	}
 }
 
 //go:linkname publishEnded
 func publishEnded(sent *amqptrace.Sent) {
-	if id, ok := started.LoadAndDelete(sent); ok {
-		started.Delete(id)
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	id, ok := started.traceparents[sent]
+	if !ok {
+		return
+	}
+	delete(started.traceparents, sent)
+	if started.messages[id]--; started.messages[id] == 0 {
+		delete(started.messages, id)
 	}
 }
 
@@ -91,6 +105,7 @@ func hasStarted(headers amqp.Table) bool {
 	if !ok {
 		return false
 	}
-	_, ok = started.Load(id)
-	return ok
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	return started.messages[id] > 0
 }

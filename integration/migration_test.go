@@ -2,13 +2,17 @@ package integration_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 
+	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 	"github.com/mqtrace/mqtrace/amqptrace/amqptest"
+	"github.com/mqtrace/mqtrace/asynqtrace"
 )
 
 // headerCarrier is what programs write to inject by hand.
@@ -23,6 +27,50 @@ func (c headerCarrier) Keys() (keys []string) {
 		keys = append(keys, key)
 	}
 	return keys
+}
+
+// An asynq worker that has moved keeps tasks in their traces whose context is in the payload.
+func TestMigrationOfAsynq(t *testing.T) {
+	type envelope struct{ Trace propagation.MapCarrier }
+	spans := amqptest.Record(t)
+	spans.SetGlobal()
+	mux := asynq.NewServeMux()
+	mux.Use(func(next asynq.Handler) asynq.Handler {
+		return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+			var old envelope
+			if json.Unmarshal(t.Payload(), &old) == nil && old.Trace != nil {
+				ctx = otel.GetTextMapPropagator().Extract(ctx, old.Trace)
+			}
+			return next.ProcessTask(ctx, t)
+		})
+	}, asynqtrace.Middleware())
+	mux.HandleFunc("order:bill", func(context.Context, *asynq.Task) error { return nil })
+
+	ctx, request := spans.Start(t.Context(), "POST /orders")
+	old := envelope{Trace: propagation.MapCarrier{}}
+	otel.GetTextMapPropagator().Inject(ctx, old.Trace)
+	payload, err := json.Marshal(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range []*asynq.Task{
+		asynq.NewTask("order:bill", payload),
+		asynqtrace.Inject(ctx, asynq.NewTask("order:bill", []byte(`"an order"`))),
+	} {
+		if err := mux.ProcessTask(context.Background(), task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request.End()
+	recorded := spans.Spans()
+	if len(recorded) != 3 {
+		t.Fatalf("the spans are %q", amqptest.Describe(recorded))
+	}
+	for _, span := range recorded {
+		if span.SpanContext().TraceID() != request.SpanContext().TraceID() {
+			t.Errorf("%s is in another trace", span)
+		}
+	}
 }
 
 // Services can move to amqptrace one at a time: a message stays in its trace between one

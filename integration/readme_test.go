@@ -24,6 +24,7 @@ var surroundings = map[string]string{
 	"byhandconsume": "var (tracer trace.Tracer; deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery) error); _ = tracer\n%sreturn nil",
 	"byhandasynq": "var (ctx = context.Background(); client *asynq.Client; traced *asynqtrace.Client; order string); _, _ = client, traced\n" +
 		"type envelope struct { Trace propagation.MapCarrier; Order string }\n%sreturn err",
+	"byhandworker":       "var mux = asynq.NewServeMux(); _ = mux\ntype envelope struct { Trace propagation.MapCarrier; Order string }\n%sreturn nil",
 	"amqp091otel":        "var (ctx = context.Background(); raw *amqp.Channel; conn *amqp.Connection; url string; msg amqp.Publishing); _, _ = conn, url\n%sreturn err",
 	"amqp091otelconsume": "var (raw *amqp.Channel; ch *amqp091otel.Channel; handle func(context.Context, amqp.Delivery)); _, _ = raw, ch\n%sreturn nil",
 }

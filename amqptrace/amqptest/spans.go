@@ -113,7 +113,11 @@ func (r *Recorder) want(what string, lines []string, read func() []Span) {
 	r.t.Helper()
 	var got []string
 	until(func() bool { got = Describe(read()); return len(got) >= len(lines) })
-	if !slices.Equal(got, lines) {
+	switch {
+	case slices.Equal(got, lines):
+	case len(r.spans.Ended()) == 0:
+		r.t.Errorf("no span has ended: publishers and consumers need the recorder's Options, or SetGlobal before they are made")
+	default:
 		r.t.Errorf("%s has the spans\n\t%s\nwant\n\t%s", what, strings.Join(got, "\n\t"), strings.Join(lines, "\n\t"))
 	}
 }

@@ -76,6 +76,16 @@ func TestWantMessageFails(t *testing.T) {
 	}
 }
 
+// A program that does not use the recorder is told so.
+func TestWantMessageWithoutSpans(t *testing.T) {
+	amqptest.SetPatience(t, 0)
+	o := &observer{T: t}
+	amqptest.Record(o).WantMessage("m", "publish x acked")
+	if len(o.failures) != 1 || !strings.Contains(o.failures[0], "SetGlobal") {
+		t.Errorf("%q", o.failures)
+	}
+}
+
 // A consumer that does not continue the trace fails the assertion.
 func TestApart(t *testing.T) {
 	r := amqptest.Record(t)

@@ -52,13 +52,16 @@ func NewClient(opt asynq.RedisClientOpt) *redis.Client {
 	})
 }
 
+// literally escapes the special characters of Redis's patterns.
+var literally = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
 // DeleteQueue deletes a queue and what asynq's Inspector leaves behind: its statistics,
 // which asynq keeps for 90 days, and its locks.
 func DeleteQueue(ctx context.Context, opt asynq.RedisClientOpt, queue string) error {
 	client := NewClient(opt)
 	defer client.Close()
 	const pageSize = 1000
-	keys := client.Scan(ctx, 0, "asynq:{"+queue+"}*", pageSize).Iterator()
+	keys := client.Scan(ctx, 0, "asynq:{"+literally.Replace(queue)+"}*", pageSize).Iterator()
 	for keys.Next(ctx) {
 		if err := client.Del(ctx, keys.Val()).Err(); err != nil {
 			return fmt.Errorf("delete queue %s: %w", queue, err)

@@ -19,8 +19,9 @@ import (
 
 // A receiver records the paths of trace requests, and the service of the last.
 type receiver struct {
-	paths   []string
-	service string
+	paths      []string
+	service    string
+	tracesOnly bool
 }
 
 func newReceiver(t *testing.T) (r *receiver, url string) {
@@ -28,6 +29,9 @@ func newReceiver(t *testing.T) (r *receiver, url string) {
 	r = new(receiver)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if !strings.HasSuffix(request.URL.Path, "/v1/traces") {
+			if r.tracesOnly {
+				http.NotFound(w, request)
+			}
 			return
 		}
 		r.paths = append(r.paths, request.URL.Path)
@@ -58,18 +62,31 @@ func newReceiver(t *testing.T) (r *receiver, url string) {
 func record(t *testing.T) (reported string) {
 	t.Helper()
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")
+	reported, err := recordAll(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reported
+}
+
+// recordAll is record with metrics. It returns the error of the shutdown too.
+func recordAll(t *testing.T) (reported string, err error) {
+	t.Helper()
 	t.Setenv("OTEL_BSP_EXPORT_TIMEOUT", "500")
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { reported += err.Error() + "\n" }))
 	shutdown, err := telemetry.SetUp(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, span := otel.Tracer("test").Start(t.Context(), "a span")
-	span.End()
-	if err := shutdown(t.Context()); err != nil {
+	ctx, span := otel.Tracer("test").Start(t.Context(), "a span")
+	counter, err := otel.Meter("test").Int64Counter("a.counter")
+	if err != nil {
 		t.Fatal(err)
 	}
-	return reported
+	counter.Add(ctx, 1)
+	span.End()
+	err = shutdown(t.Context())
+	return reported, err
 }
 
 func TestEndpointWithTheSignalsPath(t *testing.T) {
@@ -88,6 +105,38 @@ func TestEndpointOfTracesAlone(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url+"/v1/traces")
 	if got := record(t); got != "" || len(r.paths) != 1 {
 		t.Errorf("requested: %q, reported: %s", r.paths, got)
+	}
+}
+
+// The receiver takes traces only, as mqtrace view does.
+func TestMetricsAreRefused(t *testing.T) {
+	r, url := newReceiver(t)
+	r.tracesOnly = true
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+	reported, err := recordAll(t)
+	if reported != "" || len(r.paths) != 1 || err == nil || !strings.Contains(err.Error(), "/v1/metrics: 404 Not Found") {
+		t.Errorf("requested: %q, reported: %s, shutdown: %v", r.paths, reported, err)
+	}
+}
+
+func TestEndpointWithoutAScheme(t *testing.T) {
+	r, url := newReceiver(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", strings.Replace(strings.TrimPrefix(url, "http://"), "127.0.0.1", "localhost", 1))
+	if got := record(t); !strings.Contains(got, "no Host in request URL") || len(r.paths) != 0 {
+		t.Errorf("requested: %q, reported: %s", r.paths, got)
+	}
+}
+
+func TestEndpointOfTracesWithoutAPath(t *testing.T) {
+	var path string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path = r.URL.Path
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}))
+	defer server.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", server.URL)
+	if got := record(t); !strings.Contains(got, "405 Method Not Allowed") || path != "/" {
+		t.Errorf("requested: %s, reported: %s", path, got)
 	}
 }
 

@@ -89,6 +89,24 @@ func TestConsumerWithoutAPropagator(t *testing.T) {
 	}
 }
 
+func TestOnlyTheConsumerHasNoPropagator(t *testing.T) {
+	errs := reported(t)
+	s := newScene(t)
+	s.publish(t.Context(), "m")
+	s.consume(t.Context(), 1, func(ctx context.Context, d amqp.Delivery) error {
+		if d.Headers["traceparent"] == nil {
+			t.Error("the message has no traceparent")
+		}
+		return ack(ctx, d)
+	}, amqptrace.WithPropagators(propagation.NewCompositeTextMapPropagator()))
+	if held := amqptest.Describe(s.spans.Spans()); !contains(held, "(apart)") {
+		t.Errorf("the spans are %q", held)
+	}
+	if len(*errs) != 0 {
+		t.Errorf("reported: %q", *errs)
+	}
+}
+
 func TestPublishedPastTheWrapper(t *testing.T) {
 	s := newScene(t)
 	if err := s.ch.PublishWithContext(t.Context(), "", "billing", false, false, amqp.Publishing{MessageId: "m"}); err != nil {

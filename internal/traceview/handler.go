@@ -43,19 +43,23 @@ func newGuard(s *Store, hosts func(string) bool) *guard {
 }
 
 // exact passes requests to [TracesPath] to the receiver, even if the path has an extra
-// slash: the mux would answer with a redirect, which exporters do not follow.
+// slash: the mux would answer with a redirect, which exporters do not follow. Exporters of
+// other signals log the answer that they get.
 func exact(mux, traces http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isTracesPath(r.URL.Path) {
+		switch trimmed(r.URL.Path) {
+		case TracesPath:
 			traces.ServeHTTP(w, r)
-
-			return
+		case "/v1/metrics":
+			http.Error(w, "only traces are received here: set OTEL_METRICS_EXPORTER=none", http.StatusNotFound)
+		case "/v1/logs":
+			http.Error(w, "only traces are received here: set OTEL_LOGS_EXPORTER=none", http.StatusNotFound)
+		default:
+			mux.ServeHTTP(w, r)
 		}
-
-		mux.ServeHTTP(w, r)
 	})
 }
 
-func isTracesPath(path string) bool {
-	return "/"+strings.Trim(path, "/") == TracesPath
-}
+func isTracesPath(path string) bool { return trimmed(path) == TracesPath }
+
+func trimmed(path string) string { return "/" + strings.Trim(path, "/") }

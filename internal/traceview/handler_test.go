@@ -127,13 +127,18 @@ func TestHandlerRefuses(t *testing.T) {
 	}
 }
 
+// Exporters of metrics and logs say why they fail.
 func TestHandlerServesNothingElse(t *testing.T) {
-	r := httptest.NewRequest(http.MethodPost, "/v1/metrics", http.NoBody)
-	w := httptest.NewRecorder()
-	traceview.NewHandler(traceview.NewStore(traceview.Limits{})).ServeHTTP(w, r)
+	for path, variable := range map[string]string{
+		"/v1/metrics": "OTEL_METRICS_EXPORTER=none", "/v1/logs": "OTEL_LOGS_EXPORTER=none", "/v1/profiles": "",
+	} {
+		r := httptest.NewRequest(http.MethodPost, path, http.NoBody)
+		w := httptest.NewRecorder()
+		traceview.NewHandler(traceview.NewStore(traceview.Limits{})).ServeHTTP(w, r)
 
-	if w.Code != http.StatusNotFound {
-		t.Errorf("got %d", w.Code)
+		if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), variable) {
+			t.Errorf("%s: %d, %s", path, w.Code, w.Body)
+		}
 	}
 }
 

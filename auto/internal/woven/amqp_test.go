@@ -408,6 +408,24 @@ func TestByHand(t *testing.T) {
 	}
 }
 
+// Messages that a filter excludes have the traceparent of their caller, and so the same one.
+func TestExcludedByHand(t *testing.T) {
+	s := play(t)
+	pub := amqptrace.NewPublisher(s.ch, amqptrace.WithFilter(func(amqptrace.Message) bool { return false }))
+	ctx, span := otel.Tracer("test").Start(context.Background(), "caller")
+	var first, second amqp.Publishing
+	_, one := pub.StartPublish(ctx, "", s.queue, &first)
+	_, two := pub.StartPublish(ctx, "", s.queue, &second)
+	s.ok(one.Result(s.ch.PublishWithContext(ctx, "", s.queue, false, false, first)))
+	one.End()
+	s.ok(two.Result(s.ch.PublishWithContext(ctx, "", s.queue, false, false, second)))
+	two.End()
+	span.End()
+	s.want(`
+		caller
+	`)
+}
+
 // A function that gets a delivery and calls amqptrace itself has one span as well.
 func TestByHandWithinAFunction(t *testing.T) {
 	s := play(t)
