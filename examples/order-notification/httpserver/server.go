@@ -33,7 +33,7 @@ func Listen(ctx context.Context, addr string, handler http.Handler) (*Server, er
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("start the HTTP server: %w", err)
+		return nil, fmt.Errorf("start the HTTP server at HTTP_ADDR: %w", err)
 	}
 	return &Server{
 		listener: listener,
