@@ -16,6 +16,7 @@ import (
 var byOrchestrion = map[string]bool{
 	"amqp.function.value":   true,
 	"amqp.function.pointer": true,
+	"gorabbitmq.function":   true,
 }
 
 // TestSameCode compares what the two tools weave.
