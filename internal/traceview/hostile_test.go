@@ -35,6 +35,15 @@ func hostileTraces() map[string]spans.Trace {
 		"each its own parent": func(i uint64) spans.Span {
 			return sample.Span(i+2, i+2, "a", "self", sample.Internal, 0, 0)
 		},
+		"all have one id": func(i uint64) spans.Span {
+			return sample.Linked(sample.Span(2, 2, "a", "process", sample.Consumer, float64(i), float64(i)), sample.LinkTo(2))
+		},
+		"all have one id, and are senders": func(i uint64) spans.Span {
+			return sample.Linked(sample.Span(2, 1, "a", "publish", trace.SpanKindProducer, float64(i), float64(i)), sample.LinkTo(2))
+		},
+		"all have one id, and no kind": func(i uint64) spans.Span {
+			return sample.Span(2, 2, "a", "step", sample.Internal, float64(i), float64(i))
+		},
 		"parents that are not here": func(i uint64) spans.Span {
 			return sample.Span(i+2, i+30_000, "a", "orphan", sample.Internal, 0, 0)
 		},

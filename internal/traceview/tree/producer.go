@@ -25,9 +25,14 @@ func (t *Tree) ProducerOf(n *Node) *Node {
 		return nil
 	}
 
-	for _, target := range t.nodes[links[0].SpanID] {
-		if target != n && messaging.OperationOf(target.Span) == messaging.Send {
-			return target
+	same := t.nodes[links[0].SpanID]
+	if same == nil {
+		return nil
+	}
+
+	for _, sender := range same.senders {
+		if sender != n {
+			return sender
 		}
 	}
 
