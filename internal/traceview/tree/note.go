@@ -24,6 +24,10 @@ func (n *Node) Notes() []string {
 		notes = append(notes, "starts "+textfmt.FormatDuration(p.Span.Start.Sub(s.Start))+" before its parent: clocks differ")
 	}
 
+	if w := n.Wait; w != nil && w.Producer != nil && w.Producer != n.Parent && s.Start.Before(w.Producer.Span.Start) {
+		notes = append(notes, "starts "+textfmt.FormatDuration(w.Producer.Span.Start.Sub(s.Start))+" before its message was sent: clocks differ")
+	}
+
 	if !s.Start.IsZero() && !s.End.IsZero() && s.End.Before(s.Start) {
 		notes = append(notes, "ends "+textfmt.FormatDuration(s.Start.Sub(s.End))+" before it starts")
 	}

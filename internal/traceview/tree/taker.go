@@ -91,8 +91,9 @@ func notTaken(queues []string, takers []*spans.Span) []string {
 
 // Sent reports whether the span sent a message that somebody should consume. A span that
 // failed, has not ended, or whose message was refused did not; neither did a reply, which
-// goes directly to the client that waits for it.
+// goes directly to the client that waits for it. A client's span is not in its messages:
+// either they do not say who sent them, or each has a span of its own.
 func Sent(s *spans.Span) bool {
-	return messaging.OperationOf(s) == messaging.Send && !s.End.IsZero() && s.Status.Code != codes.Error &&
+	return messaging.OperationOf(s) == messaging.Send && s.Kind != trace.SpanKindClient && !s.End.IsZero() && s.Status.Code != codes.Error &&
 		!messaging.Refused(s) && !strings.Contains(messaging.RawDestination(s), "amq.rabbitmq.reply-to")
 }

@@ -29,6 +29,10 @@ type Node struct {
 	Attempt int
 	// Attempts is how many spans of the trace were attempts at the same message.
 	Attempts int
+	// ShownBy is the node that shows the same delivery of the same message, and counts
+	// instead of this one, if there is one. Views are the nodes of which that is true.
+	ShownBy *Node
+	Views   []*Node
 	// Waiting is set by MarkWaiting if nothing has consumed the span's message.
 	Waiting *Waiting
 
@@ -36,6 +40,9 @@ type Node struct {
 	loop bool
 	// last caches the result of LastEnd.
 	last time.Time
+	// producer caches the result of ProducerOf, if traced.
+	producer *Node
+	traced   bool
 }
 
 // Tree is a trace laid out by parents, in the order of start times.

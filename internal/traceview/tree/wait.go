@@ -91,10 +91,17 @@ func (t *Tree) Waited() (sum time.Duration, upTo bool) {
 // attempt it was.
 func (t *Tree) assignWaits() {
 	attempts := make(map[delivery][]*Node)
+	seen := make(map[delivery]*views)
 	consumers, byEnd := t.consumers()
 
 	for _, n := range consumers { // by start time, so that attempts are in order
 		n.Attempt = messaging.Attempt(n.Span)
+
+		if p := t.around(n); p != nil {
+			n.isView(p)
+
+			continue
+		}
 
 		producer := t.ProducerOf(n)
 		if producer == nil {
@@ -116,16 +123,39 @@ func (t *Tree) assignWaits() {
 		attempts[key] = append(before, n)
 
 		t.number(attempts[key])
+
+		if other := t.shown(producer, n, seen); other != nil {
+			n.isView(other)
+			n.Wait = nil
+		}
 	}
+}
+
+// ended returns when an attempt ended: when the last of the spans that show it did.
+func (n *Node) ended() time.Time {
+	end := n.Span.End
+
+	for _, view := range n.Views {
+		if view.Span.End.After(end) {
+			end = view.Span.End
+		}
+	}
+
+	return end
+}
+
+func (n *Node) isView(of *Node) {
+	n.ShownBy = of
+	of.Views = append(of.Views, n)
 }
 
 // waitAfter measures the wait of n: from the end of the previous attempt, else from the end
 // of the processing that dead-lettered the message, else from when it was sent.
 func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
 	if len(attempts) > 0 {
-		if last := attempts[len(attempts)-1].Span; !last.End.IsZero() && !last.End.After(n.Span.Start) {
+		if end := attempts[len(attempts)-1].ended(); !end.IsZero() && !end.After(n.Span.Start) {
 			return &Wait{
-				From: last.End, To: n.Span.Start, Retry: true,
+				From: end, To: n.Span.Start, Retry: true,
 				Producer: producer, Queue: messaging.DestinationOf(n.Span).Queue,
 			}
 		}
