@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,6 +166,10 @@ func TestFieldKinds(t *testing.T) {
 		utf16 = append(utf16, c, 0)
 	}
 
+	half := append(append([]byte{}, utf16...), '\n') // a line end of another program
+	at := bytes.Index(half, []byte("r\x00o\x00o\x00t\x00"))
+	half = slices.Insert(half, at, 0x3d, 0xd8) // half a pair
+
 	cut := document(`,"attributes":[]`)
 	for name, text := range map[string]string{
 		"a number in a name":           document(`,"name":17`),
@@ -182,6 +187,14 @@ func TestFieldKinds(t *testing.T) {
 		"bytes that are no text":       document(",\"attributes\":[{\"key\":\"note\",\"value\":{\"stringValue\":\"a\xff\xfeb\"}}]"),
 		"a byte order mark":            "\ufeff" + document(""),
 		"UTF-16":                       string(utf16),
+		"UTF-16 with half a pair":      string(half),
+		"numbers that are none":        document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}},{"key":"m","value":{"doubleValue": -Infinity}}]`),
+		"the same, in many lines":      strings.ReplaceAll(document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}}]`), ",", ",\n"),
+		"control characters in text":   document(",\"attributes\":[{\"key\":\"note\",\"value\":{\"stringValue\":\"a\tb\x1b[31m\\\t\"}}]"),
+		"zeros of a crash":             "\x00\x00\x00" + document("") + "\n\x00\x00",
+		"several byte order marks":     "\ufeff" + `{"resourceLogs":[]}` + "\n\ufeff" + document(""),
+		"written on after a crash":     document("")[:200] + document(""),
+		"the same, in a name":          `{"resourceMetrics":[{"scopeMet` + document("") + "\n",
 		"in a list":                    "[" + document("") + "]",
 		"a resource behind its spans":  strings.Replace(strings.Replace(document(""), `"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},`, "", 1), `}]}]}]}`, `}]}],"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]}}]}`, 1),
 		"a broken line in the middle":  "{\"resourceSpans\":[{\"reso\n" + document("") + "\n",
@@ -200,6 +213,25 @@ func TestFieldKinds(t *testing.T) {
 				t.Errorf("drawn:\n%s", got)
 			}
 		})
+	}
+
+	for name, tt := range map[string]struct{ text, want string }{
+		"a number that is none": {document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}},{"key":"note","value":{"doubleValue":-Infinity}}]`), "n=NaN  note=-Inf"},
+		"a broken line":         {document("") + "\n" + `{"resourceSpans":[{"scope` + "\n" + document("") + "\n{]\n", "2 places passed over, the first in line 2: not JSON"},
+		"a broken value":        {document("") + "\n\n\n" + `{"a":b}`, "1 place passed over, in line 4: not JSON"},
+		"no JSON at all":        {"\n<html>", "'<' looking for beginning of value, in line 2"},
+		"no list":               {`{"resourceSpans":{}}`, "traceview: malformed JSON: resourceSpans is not a list, in line 1"},
+		"no whole span":         {document("")[:200], "it breaks off in line 1"},
+		"Zipkin":                {`[{"traceId":"5b8aa5a2d2c872e8321cf37308d69df2","id":"00000000000000a1"}]`, "neither OTLP JSON nor"},
+		"gzip":                  {"\x1f\x8b\x08\x00", "it is compressed"},
+		"zstd":                  {"\x28\xb5\x2f\xfd\x04", "it is compressed"},
+		"a part of a trace":     {`{"trace":` + document("") + `,"status":"PARTIAL","message":"trace exceeds max size"}`, "a part of the trace is missing, says the server: trace exceeds max size"},
+		"Jaeger, no times":      {`{"spans":[{"traceID":"a","spanID":"a1","startTime":0,"duration":0},{"traceID":"a","spanID":"b2"},{"traceID":"a","spanID":"c3","startTime":1700000000000000,"duration":5000}]}`, "3 spans · 5.00ms"},
+		"Jaeger, odd times":     {`{"spans":[{"traceID":"a","spanID":"a1","startTime":1700000000000000,"duration":9223372036854775807},{"traceID":"a","spanID":"b2","startTime":9223372036854775807},{"traceID":"a","spanID":"c3","startTime":-5,"duration":1}]}`, ">999d"},
+	} {
+		if got := drawn(t, []byte(tt.text)); !strings.Contains(got, tt.want) || strings.Contains(got, "before it starts") {
+			t.Errorf("%s: no %q in\n%s", name, tt.want, got)
+		}
 	}
 
 	for name, text := range map[string]string{"nothing": "", "no traces": "{}", "text": "hello", "another document": `{"a":1}`, "an empty list": `{"resourceSpans":[]}`} {
