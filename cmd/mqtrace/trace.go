@@ -198,15 +198,11 @@ func fetchTrace(
 }
 
 func readFile(c *cli.Command, name string) ([]spans.Trace, error) {
-	in := stdin(c)
-	if name != "-" {
-		f, err := os.Open(name) //nolint:gosec // the file that the user names
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	in, err := open(c, name)
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close()
 	traces, result, err := tracefile.Traces(in)
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", name, err)

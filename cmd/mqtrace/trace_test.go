@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
@@ -41,6 +42,22 @@ func TestTraceFile(t *testing.T) {
 		t.Errorf("from the standard input: %v: %s", err, out)
 	}
 }
+
+// A command whose output could not be written has failed.
+func TestOutputThatFails(t *testing.T) {
+	for _, args := range [][]string{{"trace", sample("order.json")}, {"queues", sample("order.json")}, {"-version"}} {
+		var stderr strings.Builder
+		code := run(t.Context(), append([]string{"mqtrace"}, args...), full{}, &stderr)
+		if code != exitFailed || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%q: exit code %d: %s", args, code, stderr.String())
+		}
+	}
+}
+
+// full is a disk.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
 // A saved trace can be drawn again.
 func TestTraceRoundTrip(t *testing.T) {
