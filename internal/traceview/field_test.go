@@ -240,3 +240,34 @@ func TestFieldKinds(t *testing.T) {
 		}
 	}
 }
+
+// A span that was exported before its end, without its kind, is the one that ended.
+func TestFieldOfASpanThatGetsItsKind(t *testing.T) {
+	open := field(t, "05-open.json")
+	ended := bytes.Replace(field(t, "05-ended.json"), []byte(`"name":"nightly job"`), []byte(`"name":"nightly job","kind":5`), 1)
+
+	for name, files := range map[string][][]byte{"in order": {open, ended, open}, "the other way round": {ended, open, ended}} {
+		if got := opened(t, files...).Traces()[0].Spans; len(got) != 1 || got[0].Status.Message != "disk full" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Why a span failed may be in other places than its status.
+func TestFieldOfErrors(t *testing.T) {
+	for name, tt := range map[string]struct{ span, want string }{
+		"a type alone":      {`"events":[{"name":"exception","attributes":[{"key":"exception.type","value":{"stringValue":"ValueError"}},{"key":"exception.message","value":{"stringValue":""}}]}]`, "ValueError"},
+		"OpenTracing's log": {`"events":[{"name":"error","attributes":[{"key":"message","value":{"stringValue":"disk full"}}]}]`, "disk full"},
+		"an older status":   {`"attributes":[{"key":"http.status_code","value":{"intValue":"503"}},{"key":"error.type","value":{"stringValue":"503"}}]`, "HTTP 503"},
+	} {
+		got := drawn(t, []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8aa5a2d2c872e8321cf37308d69df2","spanId":"00000000000000a1","name":"job","status":{"code":2},`+tt.span+`}]}]}]}`))
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s: no %q in\n%s", name, tt.want, got)
+		}
+	}
+
+	attempts := `{"spans":[{"traceID":"a","spanID":"a1","operationName":"process billing","startTime":1700000000000000,"duration":5,"tags":[{"key":"span.kind","type":"string","value":"consumer"},{"key":"mqtrace.attempt","type":"string","value":"3"}]}]}`
+	if got := drawn(t, []byte(attempts)); !strings.Contains(got, "attempt 3") {
+		t.Errorf("a number in text:\n%s", got)
+	}
+}

@@ -61,7 +61,7 @@ func Generated(queue string) bool { return strings.HasSuffix(queue, "*") || queu
 func is(s *spans.Span, key string) bool {
 	v, _ := s.Attributes.Get(key)
 
-	return v == true
+	return v == true || v == "true"
 }
 
 func template(s *spans.Span) string {
