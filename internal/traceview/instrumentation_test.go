@@ -135,6 +135,21 @@ func TestInstrumentations(t *testing.T) {
 		"sent without context": {[]spans.Span{
 			sent(2, sample.Client, "publish orders", orders+"messaging.operation.type=send"),
 		}, nil, "orders 1 0 0 0"},
+		"two messages of one publish span": {[]spans.Span{
+			sent(2, sample.Producer, "publish orders", orders),
+			taken(3, 2, "process billing", 20, 30, orders+process),
+			taken(4, 2, "process billing", 21, 25, orders+process),
+		}, []string{"waited in billing", "17.0ms", "waited in billing", "18.0ms"}, "billing 1 2 0 0"},
+		"an acknowledged message, and a copy": {[]spans.Span{
+			sent(2, sample.Producer, "publish orders", orders),
+			taken(3, 2, "process billing", 20, 30, orders+process+"mqtrace.settlement=ack"),
+			taken(4, 2, "process billing", 40, 50, orders+process+"mqtrace.settlement=ack"),
+		}, []string{"waited in billing", "17.0ms", "waited in billing", "37.0ms"}, "billing 1 2 0 0"},
+		"a retry by skewed clocks": {[]spans.Span{
+			sent(2, sample.Producer, "publish orders", orders),
+			sample.Fail(taken(3, 2, "process billing", 20, 30, orders+process), "full", ""),
+			taken(4, 2, "process billing", 29, 35, orders+process),
+		}, []string{"waited in billing", "17.0ms", "waited in billing", "26.0ms", "attempt 2"}, "billing 1 2 0 1"},
 		"two handlers in one trace": {[]spans.Span{
 			sent(2, sample.Producer, "publish orders", orders),
 			taken(3, 2, "process billing", 20, 30, orders+process),

@@ -211,6 +211,12 @@ func Outcome(s *spans.Span) string {
 	return cmp.Or(s.Attributes.Text(KeySettlement), s.Attributes.Text(KeyTaskOutcome), s.Attributes.Text(KeyPublishOutcome))
 }
 
+// Succeeded reports whether the span's message was processed for good, according to its
+// attributes.
+func Succeeded(s *spans.Span) bool {
+	return s.Attributes.Text(KeySettlement) == "ack" || s.Attributes.Text(KeyTaskOutcome) == "done"
+}
+
 // Retried reports whether the span's message will be retried, according to its attributes.
 func Retried(s *spans.Span) bool {
 	return s.Attributes.Text(KeySettlement) == "requeue" || s.Attributes.Text(KeyTaskOutcome) == "retry"

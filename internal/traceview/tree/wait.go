@@ -113,9 +113,7 @@ func (t *Tree) assignWaits() {
 		key := deliveryOf(producer, n)
 		before := attempts[key]
 
-		// A span that calls itself a first attempt starts a new count: it is about another
-		// message, or another copy.
-		if n.Attempt == 1 {
+		if startsAnew(n, before) {
 			before = nil
 		}
 
@@ -129,6 +127,19 @@ func (t *Tree) assignWaits() {
 			n.Wait = nil
 		}
 	}
+}
+
+// startsAnew reports whether the span is about another message than the attempts before it,
+// or about another copy: it calls itself a first attempt or, if it does not count, there
+// was no reason to try again.
+func startsAnew(n *Node, before []*Node) bool {
+	if n.Attempt > 0 || len(before) == 0 {
+		return n.Attempt == 1
+	}
+
+	last := before[len(before)-1]
+
+	return messaging.Succeeded(last.Span) || !last.Span.Failed() && last.ended().After(n.Span.Start)
 }
 
 // ended returns when an attempt ended: when the last of the spans that show it did.
