@@ -185,6 +185,9 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 	if err := json.NewDecoder(io.LimitReader(body, MaxBytes)).Decode(&found); err != nil {
 		return found, fmt.Errorf("%s has no list of queues: %w", r, err)
 	}
+	if found.Queues == nil { // The list of a view may be empty, but is there.
+		return found, fmt.Errorf("%s has no list of queues: it is not an mqtrace view", r)
+	}
 	return found, nil
 }
 
