@@ -123,7 +123,7 @@ func readTraces(
 		return traces, found, nil, err
 	case c.IsSet("tempo"):
 		return nil, 0, nil, fmt.Errorf("-tempo: %w, %w", notID, errUsage)
-	case notID == nil && len(source) == len(asked)*2:
+	case notID == nil && len(source) == len(asked)*2 && !exists(source): // A download may be named after its trace.
 		traces, found, remote, err = fetchTraces(ctx, c, c.String("view"), asked)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			err = fmt.Errorf("%w; name the mqtrace view or Jaeger that has the trace with -view", err)

@@ -43,6 +43,22 @@ func TestTraceFile(t *testing.T) {
 	}
 }
 
+// A download may be named after its trace, which is then read from the file.
+func TestTraceFileNamedByID(t *testing.T) {
+	order, err := filepath.Abs(sample("order.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ok(t, "trace", order)
+	t.Chdir(t.TempDir())
+	if err := os.Symlink(order, traceA); err != nil {
+		t.Fatal(err)
+	}
+	if got := ok(t, "trace", traceA, "-view", "http://127.0.0.1:1"); got != want {
+		t.Error(got)
+	}
+}
+
 // A command whose output could not be written has failed.
 func TestOutputThatFails(t *testing.T) {
 	for _, args := range [][]string{{"trace", sample("order.json")}, {"queues", sample("order.json")}, {"-version"}} {

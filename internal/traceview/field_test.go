@@ -179,6 +179,7 @@ func TestFieldKinds(t *testing.T) {
 		"a boolean in a number":        document(`,"attributes":[{"key":"n","value":{"intValue":true}},{"key":"d","value":{"doubleValue":"x"}},{"key":"e","value":{"doubleValue":1e999}}]`),
 		"no base64":                    document(`,"attributes":[{"key":"b","value":{"bytesValue":"%%%"}}]`),
 		"an unknown kind":              document(`,"kind":"SPAN_KIND_WEIRD","status":{"code":"STATUS_CODE_WEIRD"}`),
+		"numbers with a point":         document(`,"kind":2.0,"status":{"code":2.0},"flags":1.0,"droppedAttributesCount":3.0`),
 		"negative counts":              document(`,"droppedAttributesCount":-1,"flags":99999999999,"droppedLinksCount":"x"`),
 		"a time with an exponent":      document(`,"endTimeUnixNano":1.700000000005e18`),
 		"a negative time":              document(`,"endTimeUnixNano":-5`),
@@ -217,6 +218,7 @@ func TestFieldKinds(t *testing.T) {
 
 	for name, tt := range map[string]struct{ text, want string }{
 		"a number that is none": {document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}},{"key":"note","value":{"doubleValue":-Infinity}}]`), "n=NaN  note=-Inf"},
+		"a kind with a point":   {document(`,"kind":2.0,"status":{"code":"2.0","message":"full"},"flags":1e0`), "server"},
 		"a broken line":         {document("") + "\n" + `{"resourceSpans":[{"scope` + "\n" + document("") + "\n{]\n", "2 places passed over, the first in line 2: not JSON"},
 		"a broken value":        {document("") + "\n\n\n" + `{"a":b}`, "1 place passed over, in line 4: not JSON"},
 		"no JSON at all":        {"\n<html>", "'<' looking for beginning of value, in line 2"},
