@@ -100,6 +100,31 @@ func TestInstrumentations(t *testing.T) {
 		"pika, nobody consumes": {[]spans.Span{
 			sent(2, sample.Producer, "orders send", rabbit+"messaging.temp_destination=true messaging.destination=order.created"),
 		}, []string{"not consumed for"}, "orders 1 0 1 0"},
+		"aio-pika": {[]spans.Span{
+			sent(2, sample.Producer, "orders,k send", rabbit+"messaging.temp_destination=true messaging.destination=orders,k"),
+			taken(3, 2, "orders receive", 20, 30, rabbit+receive+"messaging.destination=orders"),
+		}, []string{"waited in orders"}, "orders 1 1 0 0"},
+		"aio-pika, the default exchange": {[]spans.Span{
+			sent(2, sample.Producer, ",billing send", rabbit+"messaging.temp_destination=true messaging.destination=,billing"),
+		}, []string{"not consumed for"}, "billing 1 0 1 0"},
+		"a framework above the library, which is in the message": {[]spans.Span{
+			sent(2, sample.Producer, "orders/k send", orders),
+			seen(sample.Span(3, 2, "shop", "orders publish", sample.Producer, 2.5, 3), orders),
+			taken(4, 3, "billing process", 20, 30, orders+process),
+		}, []string{"waited in billing"}, "billing 1 1 0 0"},
+		"a framework above the library, and is in the message": {[]spans.Span{
+			sent(2, sample.Producer, "orders send", orders),
+			seen(sample.Span(3, 2, "shop", "publish k", sample.Producer, 2.5, 3), orders),
+			taken(4, 2, "billing process", 20, 30, orders+process),
+		}, []string{"waited in billing"}, "billing 1 1 0 0"},
+		"a framework above the library, and nobody consumes": {[]spans.Span{
+			sent(2, sample.Producer, "orders send", orders),
+			seen(sample.Span(3, 2, "shop", "publish k", sample.Producer, 2.5, 3), orders),
+		}, []string{"not consumed for"}, "orders 1 0 1 0"},
+		"a client's span below the message's": {[]spans.Span{
+			sent(2, sample.Producer, "create orders", orders),
+			seen(sample.Span(3, 2, "shop", "send orders", sample.Client, 2.5, 3), orders+"messaging.operation.type=send"),
+		}, []string{"not consumed for"}, "orders 1 0 1 0"},
 		"pika before": {[]spans.Span{
 			sent(2, sample.Producer, "(temporary) send", rabbit+"messaging.temp_destination=true messaging.destination=orders"),
 			taken(3, 2, "ctag1.4f6e0c receive", 20, 30, rabbit+receive+"messaging.destination=billing"),

@@ -132,6 +132,12 @@ func exchanges(s *spans.Span) bool {
 func rabbit(s *spans.Span, name string) Destination {
 	d := Destination{Key: cmp.Or(s.Attributes.Text(keyRoutingKey), s.Attributes.Text(keyRoutingKeyNew), s.Attributes.Text(keyRoutingKeyOld))}
 
+	if d.Key == "" && is(s, keyTemporaryOld) { // aio-pika's publishers have both in one
+		if exchange, key, ok := strings.Cut(name, ","); ok {
+			name, d.Key = exchange, key
+		}
+	}
+
 	if isDefault(name) {
 		name = d.Key
 	}

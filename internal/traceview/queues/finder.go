@@ -92,8 +92,8 @@ func (f *finder) add(t *tree.Tree, n *tree.Node) {
 
 // sent counts a message in the queues that it went to, as far as they are known.
 func (f *finder) sent(t *tree.Tree, n *tree.Node) {
-	if n.Span.Kind == trace.SpanKindClient && len(n.Span.Links) > 0 {
-		return // It sent messages that were counted where they were created.
+	if !n.Sends() {
+		return
 	}
 
 	d := messaging.DestinationOf(n.Span)
@@ -108,7 +108,9 @@ func (f *finder) sent(t *tree.Tree, n *tree.Node) {
 		names = []string{d.Exchange}
 	}
 
-	in, waits := f.routes.WaitsIn(n.Span, f.takers[tree.SpanRef{TraceID: n.Span.TraceID, SpanID: n.Span.SpanID}])
+	in, waits := f.routes.WaitsIn(n.Span, n.TakenBy(func(id trace.SpanID) []*spans.Span {
+		return f.takers[tree.SpanRef{TraceID: n.Span.TraceID, SpanID: id}]
+	}))
 
 	for _, name := range names {
 		if name == "" {

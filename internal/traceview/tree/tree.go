@@ -36,6 +36,10 @@ type Node struct {
 	// Waiting is set by MarkWaiting if nothing has consumed the span's message.
 	Waiting *Waiting
 
+	// wraps: a span below, of the same service, sent the message of this one. outer is the
+	// span that the other calls so.
+	wraps bool
+	outer *Node
 	// loop reports whether the chain of the span's parents leads back to it.
 	loop bool
 	// last caches the result of LastEnd.
@@ -255,6 +259,7 @@ func (t *Tree) adopt() {
 
 		n.Parent = parent
 		parent.Children = append(parent.Children, n)
+		n.send()
 	}
 }
 
