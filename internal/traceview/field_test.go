@@ -193,6 +193,8 @@ func TestFieldKinds(t *testing.T) {
 		"the same, in many lines":      strings.ReplaceAll(document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}}]`), ",", ",\n"),
 		"control characters in text":   document(",\"attributes\":[{\"key\":\"note\",\"value\":{\"stringValue\":\"a\tb\x1b[31m\\\t\"}}]"),
 		"zeros of a crash":             "\x00\x00\x00" + document("") + "\n\x00\x00",
+		"record separators":            "\x1e" + `{"resourceLogs":[]}` + "\n\x1e" + document("") + "\n",
+		"lines of a container's log":   "2023-11-14T22:13:20.123Z stdout F " + document("") + "\n",
 		"several byte order marks":     "\ufeff" + `{"resourceLogs":[]}` + "\n\ufeff" + document(""),
 		"written on after a crash":     document("")[:200] + document(""),
 		"the same, in a name":          `{"resourceMetrics":[{"scopeMet` + document("") + "\n",

@@ -159,8 +159,8 @@ func (u *utf16Reader) unit() (uint16, bool) {
 
 // jsonReader passes JSON on and changes what some programs write although it is not JSON:
 // NaN and Infinity become strings, which is how OTLP has them, control characters in
-// strings are escaped, and byte order marks and the zeros that a crash leaves in a file
-// become blanks.
+// strings are escaped, and elsewhere they become blanks, as do byte order marks: zeros that a
+// crash leaves in a file, for instance.
 type jsonReader struct {
 	src       io.Reader
 	in, out   []byte
@@ -220,7 +220,7 @@ func (j *jsonReader) put(c byte) {
 		j.endWord()
 
 		j.quoted = c == '"'
-		if c == 0 || c == 0xef || c == 0xbb || c == 0xbf {
+		if c < ' ' || c == 0xef || c == 0xbb || c == 0xbf {
 			c = ' '
 		}
 
