@@ -18,7 +18,7 @@ import (
 // and booleans are such. "scope" and "instance" set the instrumentation and the instance of
 // the service.
 func seen(s spans.Span, attributes string) spans.Span {
-	for _, pair := range strings.Fields(attributes) {
+	for pair := range strings.FieldsSeq(attributes) {
 		key, text, _ := strings.Cut(pair, "=")
 
 		switch {
