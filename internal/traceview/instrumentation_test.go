@@ -134,6 +134,34 @@ func TestInstrumentations(t *testing.T) {
 			taken(3, 2, "order-created receive", 20, 30, rabbit+receive+"messaging.destination.name=order-created"),
 			taken(4, 3, "OrderCreatedConsumer process", 21, 29, process+"messaging.masstransit.consumer_type=OrderCreatedConsumer"),
 		}, []string{"waited in order-created"}, "order-created 1 1 0 0"},
+		"MassTransit, a batch": {[]spans.Span{
+			taken(3, 1, "order-created receive", 20, 30, rabbit+receive+"messaging.destination.name=order-created messaging.batch.message_count=2"),
+			taken(4, 3, "OrderCreatedConsumer process", 21, 29, process+"messaging.masstransit.consumer_type=OrderCreatedConsumer"),
+		}, nil, "order-created 0 2 0 0"},
+		"Ruby": {[]spans.Span{
+			sent(2, sample.Producer, "orders.k publish", rabbit+"messaging.destination=orders messaging.destination_kind=queue messaging.rabbitmq.routing_key=k"),
+			seen(sample.Span(3, 0, "billing", "orders.k receive", sample.Consumer, 20, 30), rabbit+receive+"messaging.destination=orders messaging.rabbitmq.routing_key=k"),
+			sample.Linked(taken(4, 3, "orders.k process", 21, 29, ""), sample.LinkTo(2)),
+		}, []string{"waited in orders.k since orders.k publish", "18.0ms"}, "orders.k 1 1 0 0"},
+		"Ruby, the default exchange, in another trace": {[]spans.Span{
+			seen(sample.Span(3, 0, "billing", ".billing receive", sample.Consumer, 20, 30), rabbit+receive+"messaging.destination_kind=queue messaging.rabbitmq.routing_key=billing"),
+			sample.Linked(taken(4, 3, ".billing process", 21, 29, ""), spans.Link{TraceID: sample.OtherID, SpanID: sample.SpanID(9)}),
+		}, nil, "billing 0 1 0 0"},
+		"a batch that is not known as one": {[]spans.Span{
+			taken(3, 1, "receive billing", 20, 50, rabbit+receive+"messaging.destination.name=billing"),
+			sample.Linked(taken(4, 3, "process billing", 21, 29, rabbit+process+"messaging.destination.name=billing"), spans.Link{TraceID: sample.OtherID, SpanID: sample.SpanID(8)}),
+			sample.Linked(taken(5, 3, "process billing", 31, 39, rabbit+process+"messaging.destination.name=billing"), spans.Link{TraceID: sample.OtherID, SpanID: sample.SpanID(9)}),
+		}, nil, "billing 0 2 0 0"},
+		"PHP": {[]spans.Span{
+			sent(2, sample.Producer, "orders k publish", rabbit+"messaging.operation.type=send messaging.destination.name=k messaging.rabbitmq.destination.routing_key=k"),
+			taken(3, 2, "billing process", 20, 30, rabbit+process+"messaging.destination.name=billing"),
+		}, []string{"waited in billing"}, "billing 1 1 0 0"},
+		"PHP, nobody consumes": {[]spans.Span{
+			sent(2, sample.Producer, "orders k publish", rabbit+"messaging.operation.type=send messaging.destination.name=k messaging.rabbitmq.destination.routing_key=k"),
+		}, []string{"not consumed for"}, "orders 1 0 1 0"},
+		"PHP, the default exchange": {[]spans.Span{
+			sent(2, sample.Producer, "billing publish", rabbit+"messaging.operation.type=send messaging.destination.name=billing messaging.rabbitmq.destination.routing_key=billing"),
+		}, []string{"not consumed for"}, "billing 1 0 1 0"},
 		".NET, a get of an empty queue": {[]spans.Span{
 			taken(3, 1, "fetch (empty) billing", 20, 21, rabbit+"messaging.operation.name=fetch messaging.operation.type=receive messaging.batch.message_count=0"),
 			seen(taken(4, 1, "fetch (empty) billing", 20, 21, rabbit), "messaging.operation.name=fetch messaging.operation.type=receive messaging.batch.message_count=0"),

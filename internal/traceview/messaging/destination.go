@@ -130,7 +130,7 @@ func exchanges(s *spans.Span) bool {
 }
 
 func rabbit(s *spans.Span, name string) Destination {
-	d := Destination{Key: cmp.Or(s.Attributes.Text(keyRoutingKey), s.Attributes.Text(keyRoutingKeyNew), s.Attributes.Text(keyRoutingKeyOld))}
+	d := Destination{Key: routingKey(s)}
 
 	if d.Key == "" && is(s, keyTemporaryOld) { // aio-pika's publishers have both in one
 		if exchange, key, ok := strings.Cut(name, ","); ok {
@@ -140,6 +140,11 @@ func rabbit(s *spans.Span, name string) Destination {
 
 	if isDefault(name) {
 		name = d.Key
+	}
+
+	// PHP's has the routing key in place of the exchange, which only the span's name has.
+	if exchange, ok := strings.CutSuffix(s.Name, " "+d.Key+" publish"); ok && name == d.Key && d.Key != "" {
+		name = exchange
 	}
 
 	if OperationOf(s) == Send {
@@ -155,6 +160,10 @@ func rabbit(s *spans.Span, name string) Destination {
 	d.Queue = cmp.Or(template(s), fromName(s), d.Queue)
 
 	return d
+}
+
+func routingKey(s *spans.Span) string {
+	return cmp.Or(s.Attributes.Text(keyRoutingKey), s.Attributes.Text(keyRoutingKeyNew), s.Attributes.Text(keyRoutingKeyOld))
 }
 
 // sent distinguishes an exchange from a queue that a publisher names. A message sent
@@ -259,6 +268,13 @@ func fromName(s *spans.Span) string {
 		if !ok {
 			rest, ok = strings.CutSuffix(s.Name, " "+word)
 		}
+
+		// Ruby's names have exchange.key, and .queue for the default exchange.
+		if key := routingKey(s); key != "" && rest == RawDestination(s)+"."+key {
+			continue
+		}
+
+		rest = strings.TrimPrefix(rest, ".")
 
 		// If an attribute has the destination, a name of several words was chosen by a
 		// person.

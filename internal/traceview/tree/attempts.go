@@ -99,17 +99,45 @@ func (t *Tree) around(n *Node) *Node {
 		return nil
 	}
 
-	switch producer := t.ProducerOf(n); {
-	case producer == nil && len(n.Span.Links) == 0, producer != nil && producer == t.ProducerOf(p):
-		return p
-	default:
-		// Each message of a batch has its own span, which counts.
-		if messaging.Asks(p.Span) && p.ShownBy == nil {
-			p.ShownBy = n
-		}
+	producer, own := t.ProducerOf(n), len(n.Span.Links) > 0
 
+	switch {
+	case own && p.isBatch():
+	case own && len(p.Span.Links) == 0 && len(p.Views) > 0 && !sameLink(p.Views[0], n):
+		return nil // another message of a batch that is not known as one
+	case producer == nil || producer == t.ProducerOf(p):
+		return p
+	case t.ProducerOf(p) != nil:
 		return nil
 	}
+
+	// The span that received the messages is not another delivery of them.
+	if messaging.Asks(p.Span) && p.ShownBy == nil {
+		p.ShownBy = n
+	}
+
+	return nil
+}
+
+func sameLink(a, b *Node) bool {
+	return len(a.Span.Links) == 0 || a.Span.Links[0].TraceID == b.Span.Links[0].TraceID && a.Span.Links[0].SpanID == b.Span.Links[0].SpanID
+}
+
+// isBatch reports whether the span is about several messages. It caches the result, because
+// a span may have very many links.
+func (n *Node) isBatch() bool {
+	if n.counted {
+		return n.batch
+	}
+
+	n.counted, n.batch = true, messaging.Messages(n.Span) > 1
+
+	links := n.Span.Links
+	for i := 0; i < len(links) && !n.batch; i++ {
+		n.batch = links[i].TraceID != links[0].TraceID || links[i].SpanID != links[0].SpanID
+	}
+
+	return n.batch
 }
 
 // number numbers the attempts at one message. An attempt without a number gets that of its

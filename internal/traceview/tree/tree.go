@@ -47,6 +47,8 @@ type Node struct {
 	// producer caches the result of ProducerOf, if traced.
 	producer *Node
 	traced   bool
+	// batch caches the result of isBatch, if counted.
+	batch, counted bool
 }
 
 // Tree is a trace laid out by parents, in the order of start times.
