@@ -223,6 +223,9 @@ func writeTraces(c *cli.Command, traces []spans.Trace, elsewhere func(trace.Trac
 		var spans []spans.Span
 		for _, tr := range traces {
 			spans = append(spans, tr.Spans...)
+			if tr.Dropped > 0 { // OTLP cannot say so.
+				warnf(c, "trace %s: %d spans are missing: the view had no room for them", tr.ID, tr.Dropped)
+			}
 		}
 		return otlp.EncodeJSON(jsonOut(c), spans)
 	}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 func traceID(t *testing.T, text string) trace.TraceID {
@@ -102,6 +103,27 @@ func TestTraceErrors(t *testing.T) {
 	}
 	if r := tool(t, "trace", "http://u:geh%zzeim@127.0.0.1:1/"); r.code != exitUsage || strings.Contains(r.stderr, "zzeim") {
 		t.Errorf("exit code %d, %s", r.code, r.stderr)
+	}
+}
+
+// A trace of which a view has dropped spans is not shown as whole.
+func TestTraceOfWhichSpansWereDropped(t *testing.T) {
+	kept := traceview.NewStore(traceview.Limits{SpansPerTrace: 2})
+	for n := range byte(5) {
+		kept.Add(spans.Span{TraceID: traceID(t, traceA), SpanID: trace.SpanID{n + 1}, Name: "step"})
+	}
+	view, err := traceview.Listen("127.0.0.1:0", kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	for _, args := range [][]string{{traceA, "-view", view.URL()}, {traceA[:8], "-view", view.URL()}, {view.URL()}} {
+		if got := ok(t, append([]string{"trace"}, args...)...); !strings.Contains(got, "2 spans") || !strings.Contains(got, "3 spans dropped") {
+			t.Errorf("%q: %s", args, got)
+		}
+	}
+	if r := tool(t, "trace", traceA, "-view", view.URL(), "-o", "json"); r.code != 0 || !strings.Contains(r.stderr, "3 spans are missing") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
 }
 
