@@ -162,10 +162,15 @@ func TestInstrumentations(t *testing.T) {
 		"PHP, the default exchange": {[]spans.Span{
 			sent(2, sample.Producer, "billing publish", rabbit+"messaging.operation.type=send messaging.destination.name=billing messaging.rabbitmq.destination.routing_key=billing"),
 		}, []string{"not consumed for"}, "billing 1 0 1 0"},
-		".NET, a get of an empty queue": {[]spans.Span{
-			taken(3, 1, "fetch (empty) billing", 20, 21, rabbit+"messaging.operation.name=fetch messaging.operation.type=receive messaging.batch.message_count=0"),
-			seen(taken(4, 1, "fetch (empty) billing", 20, 21, rabbit), "messaging.operation.name=fetch messaging.operation.type=receive messaging.batch.message_count=0"),
+		"gets that found nothing": {[]spans.Span{
+			taken(3, 1, "receive billing", 20, 21, rabbit+"messaging.operation.type=receive messaging.batch.message_count=0"),
+			sample.With(taken(4, 1, "fetch (empty) billing", 20, 21, rabbit+"messaging.operation.type=receive messaging.destination.name=amq.default"),
+				"messaging.operation.name", "fetch (empty)"), // .NET's
 		}, nil, ""},
+		".NET, the default exchange": {[]spans.Span{
+			sent(2, sample.Producer, "publish billing", rabbit+"messaging.operation.name=publish messaging.operation.type=send messaging.destination.name=amq.default messaging.rabbitmq.destination.routing_key=billing"),
+			taken(3, 2, "deliver billing", 20, 30, rabbit+"messaging.operation.name=deliver messaging.operation.type=process messaging.destination.name=amq.default messaging.rabbitmq.destination.routing_key=billing"),
+		}, []string{"waited in billing"}, "billing 1 1 0 0"},
 		"received, then processed": {[]spans.Span{
 			sent(2, sample.Producer, "publish orders", orders),
 			sample.Linked(taken(3, 2, "receive billing", 20, 30, orders+"messaging.operation.type=receive"), sample.LinkTo(2)),
