@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
 	"github.com/mqtrace/mqtrace/internal/traceview/page"
@@ -273,5 +274,22 @@ func TestFieldOfErrors(t *testing.T) {
 	attempts := `{"spans":[{"traceID":"a","spanID":"a1","operationName":"process billing","startTime":1700000000000000,"duration":5,"tags":[{"key":"span.kind","type":"string","value":"consumer"},{"key":"mqtrace.attempt","type":"string","value":"3"}]}]}`
 	if got := drawn(t, []byte(attempts)); !strings.Contains(got, "attempt 3") {
 		t.Errorf("a number in text:\n%s", got)
+	}
+}
+
+// Documents that begin within one another and are all broken at the end are not all read to
+// the end.
+func TestFieldOfManyBeginnings(t *testing.T) {
+	for _, end := range []string{"", "\n"} {
+		text := strings.Repeat(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"x":`+end, 1000) + `"` + strings.Repeat("y", 20<<20) + `" !` + "\n"
+
+		began := time.Now()
+		if got := drawn(t, []byte(text)); !strings.Contains(got, "malformed JSON") {
+			t.Errorf("%.200s", got)
+		}
+
+		if took := time.Since(began); took > time.Minute { // It would be several.
+			t.Errorf("took %v", took)
+		}
 	}
 }

@@ -19,6 +19,8 @@ type input struct {
 	err  error // of the source, other than io.EOF
 	// ended is how many lines ended before what is read next.
 	ended int
+	// again counts the bytes that are read once more, in a number of tries.
+	again, tries int
 }
 
 func (in *input) Read(p []byte) (n int, err error) {
@@ -44,6 +46,8 @@ func (in *input) back(unused io.Reader) {
 	b, _ := io.ReadAll(unused)
 	in.ended -= bytes.Count(b, newline)
 	in.left = append(b, in.left...)
+	in.again += len(b)
+	in.tries++
 }
 
 // document is where a document of OTLP begins, apart from its {".

@@ -45,7 +45,14 @@ func Read(src io.Reader, add func([]spans.Span) error) (Result, error) {
 		}
 
 		err = r.damage(err)
-		if !in.skip() || r.result.Damaged > maxDamaged && first == r.result.Spans {
+
+		if first < r.result.Spans {
+			in.again, in.tries = 0, 0
+		} else if r.result.Damaged > maxDamaged || in.again > maxAgain && in.tries > maxTries {
+			return r.result, r.verdict(err)
+		}
+
+		if !in.skip() {
 			return r.result, r.verdict(err)
 		}
 	}
@@ -55,8 +62,13 @@ func Read(src io.Reader, add func([]spans.Span) error) (Result, error) {
 var errCompressed = errors.New("it is compressed: decompress it first")
 
 // maxDamaged is how many lines may be broken before the file is considered not to hold
-// traces.
-const maxDamaged = 1000
+// traces. Each may be long, and the same bytes be read again and again: maxAgain and maxTries
+// bound that.
+const (
+	maxDamaged = 1000
+	maxAgain   = 128 << 20
+	maxTries   = 8
+)
 
 var errRefused = errors.New("refused")
 
