@@ -281,7 +281,7 @@ func TestFieldOfErrors(t *testing.T) {
 // the end.
 func TestFieldOfManyBeginnings(t *testing.T) {
 	for _, end := range []string{"", "\n"} {
-		text := strings.Repeat(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"x":`+end, 1000) + `"` + strings.Repeat("y", 20<<20) + `" !` + "\n"
+		text := strings.Repeat(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"x":`+end, 1000) + `"` + strings.Repeat("y", 8<<20) + `" !` + "\n"
 
 		began := time.Now()
 		if got := drawn(t, []byte(text)); !strings.Contains(got, "malformed JSON") {
