@@ -78,8 +78,12 @@ var errDamaged = errors.New("the trace context did not survive")
 var errInterrupted = errors.New("interrupted")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (exitCode int) {
-	app := newApp(stdout, stderr)
+	out := &output{Writer: stdout}
+	app := newApp(out, stderr)
 	err := app.Run(ctx, args)
+	if err == nil {
+		err = out.err
+	}
 	if err == nil {
 		return 0
 	}

@@ -47,9 +47,29 @@ func jsonOut(c *cli.Command) io.Writer { return escape.NewWriter(c.Root().Writer
 
 func isJSON(c *cli.Command) bool { return c.String("o") == outputJSON }
 
+// output is the standard output. It remembers its first error: a command whose output is
+// incomplete, because the disk is full for instance, has failed.
+type output struct {
+	io.Writer
+
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // treeOptions returns the options that suit the output: colour is used on a terminal only.
 func treeOptions(c *cli.Command) terminal.Options {
-	if f, ok := c.Root().Writer.(*os.File); ok {
+	out := c.Root().Writer
+	if o, ok := out.(*output); ok {
+		out = o.Writer
+	}
+	if f, ok := out.(*os.File); ok {
 		return terminal.OptionsFor(f)
 	}
 	return terminal.Options{Width: plainWidth}
@@ -61,6 +81,14 @@ func stdin(c *cli.Command) io.Reader {
 		return r
 	}
 	return os.Stdin
+}
+
+// open opens the file of that name, or the standard input for -.
+func open(c *cli.Command, name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(stdin(c)), nil
+	}
+	return os.Open(name) //nolint:gosec // the file that the user names
 }
 
 // plainWidth is the width of an output that is not a file.

@@ -82,3 +82,20 @@ func TestQueuesErrors(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// A server that answers something else is not a view without queues.
+func TestQueuesOfAnotherServer(t *testing.T) {
+	for _, answer := range []string{"{}", `{"data":null}`, `{"queues":null}`} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }))
+		fails(t, exitFailed, "has no list of queues: it is not an mqtrace view", "queues", server.URL)
+		server.Close()
+	}
+	empty, err := traceview.Listen("127.0.0.1:0", traceview.NewStore(traceview.Limits{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer empty.Close()
+	if got := ok(t, "queues", empty.URL()); !strings.Contains(got, "No queues yet") {
+		t.Error(got)
+	}
+}

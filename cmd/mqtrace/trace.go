@@ -122,7 +122,7 @@ func readTraces(
 		return traces, found, nil, err
 	case c.IsSet("tempo"):
 		return nil, 0, nil, fmt.Errorf("-tempo: %w, %w", notID, errUsage)
-	case notID == nil && len(source) == len(asked)*2:
+	case notID == nil && len(source) == len(asked)*2 && !exists(source): // A download may be named after its trace.
 		traces, found, remote, err = fetchTraces(ctx, c, c.String("view"), asked)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			err = fmt.Errorf("%w; name the mqtrace view or Jaeger that has the trace with -view", err)
@@ -197,15 +197,11 @@ func fetchTrace(
 }
 
 func readFile(c *cli.Command, name string) ([]spans.Trace, error) {
-	in := stdin(c)
-	if name != "-" {
-		f, err := os.Open(name) //nolint:gosec // the file that the user names
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	in, err := open(c, name)
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close()
 	traces, result, err := tracefile.Traces(in)
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", name, err)
@@ -226,6 +222,9 @@ func writeTraces(c *cli.Command, traces []spans.Trace, elsewhere func(trace.Trac
 		var spans []spans.Span
 		for _, tr := range traces {
 			spans = append(spans, tr.Spans...)
+			if tr.Dropped > 0 { // OTLP cannot say so.
+				warnf(c, "trace %s: %d spans are missing: the view had no room for them", tr.ID, tr.Dropped)
+			}
 		}
 		return otlp.EncodeJSON(jsonOut(c), spans)
 	}

@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
+	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
 func traceID(t *testing.T, text string) trace.TraceID {
@@ -42,6 +44,38 @@ func TestTraceFile(t *testing.T) {
 	}
 }
 
+// A download may be named after its trace, which is then read from the file.
+func TestTraceFileNamedByID(t *testing.T) {
+	order, err := filepath.Abs(sample("order.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ok(t, "trace", order)
+	t.Chdir(t.TempDir())
+	if err := os.Symlink(order, traceA); err != nil {
+		t.Fatal(err)
+	}
+	if got := ok(t, "trace", traceA, "-view", "http://127.0.0.1:1"); got != want {
+		t.Error(got)
+	}
+}
+
+// A command whose output could not be written has failed.
+func TestOutputThatFails(t *testing.T) {
+	for _, args := range [][]string{{"trace", sample("order.json")}, {"queues", sample("order.json")}, {"-version"}} {
+		var stderr strings.Builder
+		code := run(t.Context(), append([]string{"mqtrace"}, args...), full{}, &stderr)
+		if code != exitFailed || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%q: exit code %d: %s", args, code, stderr.String())
+		}
+	}
+}
+
+// full is a disk.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
 // A saved trace can be drawn again.
 func TestTraceRoundTrip(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "saved.json")
@@ -69,6 +103,27 @@ func TestTraceErrors(t *testing.T) {
 	}
 	if r := tool(t, "trace", "http://u:geh%zzeim@127.0.0.1:1/"); r.code != exitUsage || strings.Contains(r.stderr, "zzeim") {
 		t.Errorf("exit code %d, %s", r.code, r.stderr)
+	}
+}
+
+// A trace of which a view has dropped spans is not shown as whole.
+func TestTraceOfWhichSpansWereDropped(t *testing.T) {
+	kept := traceview.NewStore(traceview.Limits{SpansPerTrace: 2})
+	for n := range byte(5) {
+		kept.Add(spans.Span{TraceID: traceID(t, traceA), SpanID: trace.SpanID{n + 1}, Name: "step"})
+	}
+	view, err := traceview.Listen("127.0.0.1:0", kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	for _, args := range [][]string{{traceA, "-view", view.URL()}, {traceA[:8], "-view", view.URL()}, {view.URL()}} {
+		if got := ok(t, append([]string{"trace"}, args...)...); !strings.Contains(got, "2 spans") || !strings.Contains(got, "3 spans dropped") {
+			t.Errorf("%q: %s", args, got)
+		}
+	}
+	if r := tool(t, "trace", traceA, "-view", view.URL(), "-o", "json"); r.code != 0 || !strings.Contains(r.stderr, "3 spans are missing") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
 }
 

@@ -39,8 +39,8 @@ It receives traces only. If a program's metrics and logs have nowhere else to go
 OTEL_METRICS_EXPORTER=none and OTEL_LOGS_EXPORTER=none as well.
 
 Traces are kept in memory; the oldest are dropped when it is full. Files are those that
-the page saves, and all that mqtrace trace reads. There is no password: anyone who can
-reach the address can read the traces.
+the page saves, and all that mqtrace trace reads; - is standard input. There is no
+password: anyone who can reach the address can read the traces.
 
 Examples:
    mqtrace view                            on port 4318 of this machine
@@ -111,7 +111,7 @@ func limitMemory(mib int) (undo func()) {
 
 // openTraces reads a file into the store.
 func openTraces(c *cli.Command, store *traceview.Store, path string) error {
-	f, err := os.Open(path) //nolint:gosec // the user names it
+	f, err := open(c, path)
 	if err != nil {
 		return err // It names the file.
 	}
@@ -128,7 +128,7 @@ func openTraces(c *cli.Command, store *traceview.Store, path string) error {
 	if dropped > 0 {
 		warnf(c, "%s: spans left out: %d, beyond what fits in memory", path, dropped)
 	}
-	if info, err := f.Stat(); err == nil && result.Spans == 0 && info.Size() > int64(store.Limits().Bytes) {
+	if info, err := os.Stat(path); err == nil && result.Spans == 0 && info.Size() > int64(store.Limits().Bytes) {
 		return fmt.Errorf("%s contains no spans and is larger than -max-memory", path)
 	}
 	if result.Spans == 0 {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
@@ -134,5 +135,30 @@ func TestViewSaysWhatItLeavesOut(t *testing.T) {
 		if c := <-code; c != 0 || !strings.Contains(stderr.String(), text) {
 			t.Errorf("exit code %d: %s", c, stderr.String())
 		}
+	}
+}
+
+// As for mqtrace trace, - is the standard input.
+func TestViewReadsStandardInput(t *testing.T) {
+	in, err := os.Open(traceFile(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	cmd := process(t, "view", "-addr", "127.0.0.1:0", "-")
+	cmd.Stdin = in
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := getBody(t, firstLine(t, out)+traceview.TracesAPI); !strings.Contains(body, "span 1") {
+		t.Error(body)
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }

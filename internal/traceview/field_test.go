@@ -6,8 +6,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
 	"github.com/mqtrace/mqtrace/internal/traceview/page"
@@ -165,6 +167,10 @@ func TestFieldKinds(t *testing.T) {
 		utf16 = append(utf16, c, 0)
 	}
 
+	half := append(append([]byte{}, utf16...), '\n') // a line end of another program
+	at := bytes.Index(half, []byte("r\x00o\x00o\x00t\x00"))
+	half = slices.Insert(half, at, 0x3d, 0xd8) // half a pair
+
 	cut := document(`,"attributes":[]`)
 	for name, text := range map[string]string{
 		"a number in a name":           document(`,"name":17`),
@@ -174,6 +180,7 @@ func TestFieldKinds(t *testing.T) {
 		"a boolean in a number":        document(`,"attributes":[{"key":"n","value":{"intValue":true}},{"key":"d","value":{"doubleValue":"x"}},{"key":"e","value":{"doubleValue":1e999}}]`),
 		"no base64":                    document(`,"attributes":[{"key":"b","value":{"bytesValue":"%%%"}}]`),
 		"an unknown kind":              document(`,"kind":"SPAN_KIND_WEIRD","status":{"code":"STATUS_CODE_WEIRD"}`),
+		"numbers with a point":         document(`,"kind":2.0,"status":{"code":2.0},"flags":1.0,"droppedAttributesCount":3.0`),
 		"negative counts":              document(`,"droppedAttributesCount":-1,"flags":99999999999,"droppedLinksCount":"x"`),
 		"a time with an exponent":      document(`,"endTimeUnixNano":1.700000000005e18`),
 		"a negative time":              document(`,"endTimeUnixNano":-5`),
@@ -182,6 +189,16 @@ func TestFieldKinds(t *testing.T) {
 		"bytes that are no text":       document(",\"attributes\":[{\"key\":\"note\",\"value\":{\"stringValue\":\"a\xff\xfeb\"}}]"),
 		"a byte order mark":            "\ufeff" + document(""),
 		"UTF-16":                       string(utf16),
+		"UTF-16 with half a pair":      string(half),
+		"numbers that are none":        document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}},{"key":"m","value":{"doubleValue": -Infinity}}]`),
+		"the same, in many lines":      strings.ReplaceAll(document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}}]`), ",", ",\n"),
+		"control characters in text":   document(",\"attributes\":[{\"key\":\"note\",\"value\":{\"stringValue\":\"a\tb\x1b[31m\\\t\"}}]"),
+		"zeros of a crash":             "\x00\x00\x00" + document("") + "\n\x00\x00",
+		"record separators":            "\x1e" + `{"resourceLogs":[]}` + "\n\x1e" + document("") + "\n",
+		"lines of a container's log":   "2023-11-14T22:13:20.123Z stdout F " + document("") + "\n",
+		"several byte order marks":     "\ufeff" + `{"resourceLogs":[]}` + "\n\ufeff" + document(""),
+		"written on after a crash":     document("")[:200] + document(""),
+		"the same, in a name":          `{"resourceMetrics":[{"scopeMet` + document("") + "\n",
 		"in a list":                    "[" + document("") + "]",
 		"a resource behind its spans":  strings.Replace(strings.Replace(document(""), `"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},`, "", 1), `}]}]}]}`, `}]}],"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]}}]}`, 1),
 		"a broken line in the middle":  "{\"resourceSpans\":[{\"reso\n" + document("") + "\n",
@@ -202,9 +219,77 @@ func TestFieldKinds(t *testing.T) {
 		})
 	}
 
+	for name, tt := range map[string]struct{ text, want string }{
+		"a number that is none": {document(`,"attributes":[{"key":"n","value":{"doubleValue":NaN}},{"key":"note","value":{"doubleValue":-Infinity}}]`), "n=NaN  note=-Inf"},
+		"a kind with a point":   {document(`,"kind":2.0,"status":{"code":"2.0","message":"full"},"flags":1e0`), "server"},
+		"a broken line":         {document("") + "\n" + `{"resourceSpans":[{"scope` + "\n" + document("") + "\n{]\n", "2 places skipped, the first in line 2: not JSON"},
+		"a broken value":        {document("") + "\n\n\n" + `{"a":b}`, "1 place skipped, in line 4: not JSON"},
+		"no JSON at all":        {"\n<html>", "'<' looking for beginning of value, in line 2"},
+		"no list":               {`{"resourceSpans":{}}`, "traceview: malformed JSON: resourceSpans is not a list, in line 1"},
+		"no whole span":         {document("")[:200], "it breaks off in line 1"},
+		"Zipkin":                {`[{"traceId":"5b8aa5a2d2c872e8321cf37308d69df2","id":"00000000000000a1"}]`, "neither OTLP JSON nor"},
+		"gzip":                  {"\x1f\x8b\x08\x00", "it is compressed"},
+		"zstd":                  {"\x28\xb5\x2f\xfd\x04", "it is compressed"},
+		"a part of a trace":     {`{"trace":` + document("") + `,"status":"PARTIAL","message":"trace exceeds max size"}`, "the server reports that a part of the trace is missing: trace exceeds max size"},
+		"Jaeger, no times":      {`{"spans":[{"traceID":"a","spanID":"a1","startTime":0,"duration":0},{"traceID":"a","spanID":"b2"},{"traceID":"a","spanID":"c3","startTime":1700000000000000,"duration":5000}]}`, "3 spans · 5.00ms"},
+		"Jaeger, odd times":     {`{"spans":[{"traceID":"a","spanID":"a1","startTime":1700000000000000,"duration":9223372036854775807},{"traceID":"a","spanID":"b2","startTime":9223372036854775807},{"traceID":"a","spanID":"c3","startTime":-5,"duration":1}]}`, ">999d"},
+	} {
+		if got := drawn(t, []byte(tt.text)); !strings.Contains(got, tt.want) || strings.Contains(got, "before it starts") {
+			t.Errorf("%s: no %q in\n%s", name, tt.want, got)
+		}
+	}
+
 	for name, text := range map[string]string{"nothing": "", "no traces": "{}", "text": "hello", "another document": `{"a":1}`, "an empty list": `{"resourceSpans":[]}`} {
 		if got := drawn(t, []byte(text)); strings.Contains(got, "span") && !strings.Contains(got, "neither") {
 			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// A span that was exported before its end, without its kind, is the one that ended.
+func TestFieldOfASpanThatGetsItsKind(t *testing.T) {
+	open := field(t, "05-open.json")
+	ended := bytes.Replace(field(t, "05-ended.json"), []byte(`"name":"nightly job"`), []byte(`"name":"nightly job","kind":5`), 1)
+
+	for name, files := range map[string][][]byte{"in order": {open, ended, open}, "the other way round": {ended, open, ended}} {
+		if got := opened(t, files...).Traces()[0].Spans; len(got) != 1 || got[0].Status.Message != "disk full" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Why a span failed may be in other places than its status.
+func TestFieldOfErrors(t *testing.T) {
+	for name, tt := range map[string]struct{ span, want string }{
+		"a type alone":      {`"events":[{"name":"exception","attributes":[{"key":"exception.type","value":{"stringValue":"ValueError"}},{"key":"exception.message","value":{"stringValue":""}}]}]`, "ValueError"},
+		"OpenTracing's log": {`"events":[{"name":"error","attributes":[{"key":"message","value":{"stringValue":"disk full"}}]}]`, "disk full"},
+		"an older status":   {`"attributes":[{"key":"http.status_code","value":{"intValue":"503"}},{"key":"error.type","value":{"stringValue":"503"}}]`, "HTTP 503"},
+	} {
+		got := drawn(t, []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8aa5a2d2c872e8321cf37308d69df2","spanId":"00000000000000a1","name":"job","status":{"code":2},`+tt.span+`}]}]}]}`))
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s: no %q in\n%s", name, tt.want, got)
+		}
+	}
+
+	attempts := `{"spans":[{"traceID":"a","spanID":"a1","operationName":"process billing","startTime":1700000000000000,"duration":5,"tags":[{"key":"span.kind","type":"string","value":"consumer"},{"key":"mqtrace.attempt","type":"string","value":"3"}]}]}`
+	if got := drawn(t, []byte(attempts)); !strings.Contains(got, "attempt 3") {
+		t.Errorf("a number in text:\n%s", got)
+	}
+}
+
+// Documents that begin within one another and are all broken at the end are not all read to
+// the end.
+func TestFieldOfManyBeginnings(t *testing.T) {
+	for _, end := range []string{"", "\n"} {
+		text := strings.Repeat(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"x":`+end, 1000) + `"` + strings.Repeat("y", 8<<20) + `" !` + "\n"
+
+		began := time.Now()
+		if got := drawn(t, []byte(text)); !strings.Contains(got, "malformed JSON") {
+			t.Errorf("%.200s", got)
+		}
+
+		if took := time.Since(began); took > time.Minute { // It would be several.
+			t.Errorf("took %v", took)
 		}
 	}
 }

@@ -65,6 +65,20 @@ func TestHandlerAcceptsAnEmptyRequest(t *testing.T) {
 	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
 	wantSuccess(t, post(h, http.NoBody, "Content-Type", protobufType), protobufType)
 	wantSuccess(t, post(h, strings.NewReader("{}"), "Content-Type", jsonType), jsonType)
+	wantSuccess(t, post(h, strings.NewReader("\ufeff{}"), "Content-Type", jsonType), jsonType)
+}
+
+// What does not fit its headers is described in the words of the sender.
+func TestHandlerExplains(t *testing.T) {
+	body := sample.Compress(t, []byte(`{"resourceSpans":[]}`))
+	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
+
+	for want, sent := range map[string][]byte{"the body breaks off": body[:20], "Content-Encoding is gzip, and the body is not": []byte("{}")} {
+		w := post(h, bytes.NewReader(sent), "Content-Type", jsonType, "Content-Encoding", "gzip")
+		if wantError(t, w, 400, jsonType); !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s", w.Body)
+		}
+	}
 }
 
 func TestHandlerRefuses(t *testing.T) {
@@ -91,6 +105,8 @@ func TestHandlerRefuses(t *testing.T) {
 		{"malformed JSON", http.MethodPost, []byte(`{"resourceSpans":[`), []string{"Content-Type", jsonType}, 400, jsonType},
 		{"JSON after JSON", http.MethodPost, []byte(`{}{}`), []string{"Content-Type", jsonType}, 400, jsonType},
 		{"JSON of another form", http.MethodPost, []byte(`{"resourceSpans":7}`), []string{"Content-Type", jsonType}, 400, jsonType},
+		{"JSON of Jaeger", http.MethodPost, []byte(`{"data":[]}`), []string{"Content-Type", jsonType}, 400, jsonType},
+		{"JSON of logs", http.MethodPost, []byte(`{"resourceLogs":[]}`), []string{"Content-Type", jsonType}, 400, jsonType},
 		{"no JSON at all", http.MethodPost, nil, []string{"Content-Type", jsonType}, 400, jsonType},
 		{"no gzip", http.MethodPost, body, []string{"Content-Type", protobufType, "Content-Encoding", "gzip"}, 400, protobufType},
 		{"a gzip cut short", http.MethodPost, sample.Compress(t, body)[:30], []string{"Content-Type", protobufType, "Content-Encoding", "gzip"}, 400, protobufType},

@@ -35,6 +35,33 @@ func hostileTraces() map[string]spans.Trace {
 		"each its own parent": func(i uint64) spans.Span {
 			return sample.Span(i+2, i+2, "a", "self", sample.Internal, 0, 0)
 		},
+		"all have one id": func(i uint64) spans.Span {
+			return sample.Linked(sample.Span(2, 2, "a", "process", sample.Consumer, float64(i), float64(i)), sample.LinkTo(2))
+		},
+		"all have one id, and are senders": func(i uint64) spans.Span {
+			return sample.Linked(sample.Span(2, 1, "a", "publish", trace.SpanKindProducer, float64(i), float64(i)), sample.LinkTo(2))
+		},
+		"all have one id, and no kind": func(i uint64) spans.Span {
+			return sample.Span(2, 2, "a", "step", sample.Internal, float64(i), float64(i))
+		},
+		"handlers within one with many links": func(i uint64) spans.Span {
+			if i > 0 {
+				return sample.Span(i+2, 2, "a", "process", sample.Consumer, float64(i), float64(i))
+			}
+
+			s := sample.Span(2, 0, "a", "process", sample.Consumer, 0, float64(hostileSpans))
+			for range hostileSpans {
+				s = sample.Linked(s, sample.LinkTo(1))
+			}
+
+			return s
+		},
+		"one message in many scopes": func(i uint64) spans.Span {
+			s := sample.Span(i+2, 1, "a", "process billing", sample.Consumer, float64(i), float64(i))
+			s.Scope.Name = strconv.FormatUint(i, 10)
+
+			return s
+		},
 		"parents that are not here": func(i uint64) spans.Span {
 			return sample.Span(i+2, i+30_000, "a", "orphan", sample.Internal, 0, 0)
 		},

@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,29 +30,66 @@ func DestinationOf(s *spans.Span) Destination {
 		return Destination{}
 	}
 
-	name := cmp.Or(s.Attributes.Text(keyDestination), s.Attributes.Text(keyDestinationOld))
+	name := RawDestination(s)
+	if is(s, keyTemporaryOld) { // pika's publishers have the message's type in its place
+		name = cmp.Or(fromName(s), name)
+	}
 
 	var d Destination
 	if exchanges(s) {
 		d = rabbit(s, name)
 	} else {
-		d.Queue = cmp.Or(s.Attributes.Text(keyTemplate), name, fromName(s))
+		d.Queue = cmp.Or(template(s), name, fromName(s))
 	}
 
 	d.Queue, d.Exchange, d.Key = fold(d.Queue), fold(d.Exchange), fold(d.Key)
 
-	if v, _ := s.Attributes.Get(keyAnonymous); v == true && s.Attributes.Text(keyTemplate) == "" && !strings.HasSuffix(d.Queue, "*") {
-		d.Queue = "(anonymous)"
+	if (is(s, keyAnonymous) || is(s, keySourceAnonymous)) && template(s) == "" && !Generated(d.Queue) {
+		d.Queue = anonymous
 	}
 
 	return d
 }
 
+const anonymous = "(anonymous)"
+
+// Generated reports whether a queue, as [DestinationOf] returns it, stands for all whose
+// names a broker or a framework generates for one consumer each.
+func Generated(queue string) bool { return strings.HasSuffix(queue, "*") || queue == anonymous }
+
+func is(s *spans.Span, key string) bool {
+	v, _ := s.Attributes.Get(key)
+
+	return v == true || v == "true"
+}
+
+func template(s *spans.Span) string {
+	return cmp.Or(s.Attributes.Text(keySourceTemplate), s.Attributes.Text(keyTemplate))
+}
+
 // RawDestination returns the whole destination with nothing folded, which distinguishes two
 // queues of one exchange.
 func RawDestination(s *spans.Span) string {
-	return cmp.Or(s.Attributes.Text(keyDestination), s.Attributes.Text(keyDestinationOld))
+	keys := []string{keyDestination, keyDestinationOld}
+	if OperationOf(s) != Send {
+		keys = []string{keySource, keyDestination, keyDestinationOld}
+	}
+
+	for _, key := range keys {
+		if name := s.Attributes.Text(key); name != "" && !isStandIn(name) {
+			return name
+		}
+	}
+
+	return ""
 }
+
+// isStandIn reports whether a name stands in the place of a destination's that the
+// instrumentation does not know. pika's has "(temporary)" and the tags that pika generates
+// for consumers there.
+func isStandIn(name string) bool { return name == "(temporary)" || pikaTag.MatchString(name) }
+
+var pikaTag = regexp.MustCompile(`^ctag[0-9]+\.[0-9a-f]+$`)
 
 // Has reports whether the span's message went to, came from, or was dead-lettered in a
 // destination of that name: a queue, an exchange, a routing key, or all of them.
@@ -91,38 +129,52 @@ func exchanges(s *spans.Span) bool {
 }
 
 func rabbit(s *spans.Span, name string) Destination {
-	d := Destination{Key: cmp.Or(s.Attributes.Text(keyRoutingKey), s.Attributes.Text(keyRoutingKeyNew), s.Attributes.Text(keyRoutingKeyOld))}
+	d := Destination{Key: routingKey(s)}
+
+	if d.Key == "" && is(s, keyTemporaryOld) { // aio-pika's publishers have both in one
+		if exchange, key, ok := strings.Cut(name, ","); ok {
+			name, d.Key = exchange, key
+		}
+	}
 
 	if isDefault(name) {
 		name = d.Key
 	}
 
-	template := s.Attributes.Text(keyTemplate)
+	// PHP's has the routing key in place of the exchange, which only the span's name has.
+	if exchange, ok := strings.CutSuffix(s.Name, " "+d.Key+" publish"); ok && name == d.Key && d.Key != "" {
+		name = exchange
+	}
 
 	if OperationOf(s) == Send {
 		d.Exchange, d.Queue = sent(s, name, d.Key)
-		if d.Queue == "" && template != "" {
-			d.Exchange = template
+		if d.Queue == "" {
+			d.Exchange = cmp.Or(template(s), d.Exchange)
 		}
 
 		return d
 	}
 
 	d.Exchange, d.Queue = received(name, d.Key)
-	d.Queue = cmp.Or(template, fromName(s), d.Queue)
+	d.Queue = cmp.Or(template(s), fromName(s), d.Queue)
 
 	return d
 }
 
+func routingKey(s *spans.Span) string {
+	return cmp.Or(s.Attributes.Text(keyRoutingKey), s.Attributes.Text(keyRoutingKeyNew), s.Attributes.Text(keyRoutingKeyOld))
+}
+
 // sent distinguishes an exchange from a queue that a publisher names. A message sent
-// through the default exchange has its queue as routing key.
+// through the default exchange has its queue as routing key. Java's instrumentation used to
+// call exchanges queues, too, but such a message has another routing key.
 func sent(s *spans.Span, name, key string) (exchange, queue string) {
-	switch kind := s.Attributes.Text(keyDestinationKind); {
+	switch kind := cmp.Or(s.Attributes.Text(keyDestinationKind), s.Attributes.Text(keyDestinationKind17)); {
 	case name == "" && System(s) == "": // whatever its system calls it
 		return "", fromName(s)
 	case name == "":
 		return fromName(s), ""
-	case key != "" && name == key, kind == "queue":
+	case key != "" && name == key, key == "" && kind == "queue":
 		return "", name
 	case key != "":
 		return strings.TrimSuffix(name, ":"+key), ""
@@ -165,12 +217,22 @@ func isDefault(exchange string) bool {
 	}
 }
 
-// fold replaces names generated by a broker with a single one.
+// fold replaces names generated by a broker, or by Spring, with a single one.
 func fold(name string) string {
-	for _, made := range []string{"amq.gen-", "amq.rabbitmq.reply-to."} {
+	if name == "<generated>" { // what Java's instrumentation writes
+		name = "amq.gen-"
+	}
+
+	for _, made := range []string{"amq.gen-", "amq.rabbitmq.reply-to.", "spring.gen-"} {
 		if strings.HasPrefix(name, made) {
 			return made + "*"
 		}
+	}
+
+	const springID = 22 // a UUID in base64
+
+	if group, id, ok := strings.Cut(name, ".anonymous."); ok && len(id) == springID {
+		return group + ".anonymous.*"
 	}
 
 	return name
@@ -180,6 +242,10 @@ func fold(name string) string {
 // "{operation} {destination}", or used to define, "{destination} {operation}". The
 // operation is the one in the span's attributes or, without one, any that fits its kind.
 func fromName(s *spans.Span) string {
+	if s.Attributes.Text(keyConsumerType) != "" {
+		return "" // It is the type of the handler that the name has.
+	}
+
 	words := []string{
 		s.Attributes.Text(keyOperationName), s.Attributes.Text(keyOperationBefore), s.Attributes.Text(keyOperationType),
 	}
@@ -202,9 +268,16 @@ func fromName(s *spans.Span) string {
 			rest, ok = strings.CutSuffix(s.Name, " "+word)
 		}
 
+		// Ruby's names have exchange.key, and .queue for the default exchange.
+		if key := routingKey(s); key != "" && rest == RawDestination(s)+"."+key {
+			continue
+		}
+
+		rest = strings.TrimPrefix(rest, ".")
+
 		// If an attribute has the destination, a name of several words is a person's
 		// choice.
-		if ok && !isDefault(rest) && (RawDestination(s) == "" || !strings.Contains(rest, " ")) {
+		if ok && !isDefault(rest) && !isStandIn(rest) && (RawDestination(s) == "" || !strings.Contains(rest, " ")) {
 			return rest
 		}
 	}

@@ -6,21 +6,30 @@ package messaging
 
 // The attributes that mqtrace and OpenTelemetry's messaging conventions put on spans.
 const (
-	keySystem           = "messaging.system"
-	keyOperationName    = "messaging.operation.name"
-	keyOperationType    = "messaging.operation.type"
-	keyOperationBefore  = "messaging.operation" // before conventions 1.25
-	keyDestination      = "messaging.destination.name"
-	keyTemplate         = "messaging.destination.template"
-	keyDestinationOld   = "messaging.destination" // before conventions 1.17
-	keyDestinationKind  = "messaging.destination_kind"
-	keyAnonymous        = "messaging.destination.anonymous"
+	keySystem          = "messaging.system"
+	keyOperationName   = "messaging.operation.name"
+	keyOperationType   = "messaging.operation.type"
+	keyOperationBefore = "messaging.operation" // before conventions 1.25
+	keyDestination     = "messaging.destination.name"
+	keyTemplate        = "messaging.destination.template"
+	keyDestinationOld  = "messaging.destination" // before conventions 1.17
+	keyDestinationKind = "messaging.destination_kind"
+	keyAnonymous       = "messaging.destination.anonymous"
+	keyTemporaryOld    = "messaging.temp_destination"
+
+	// In conventions 1.17 to 1.19, a consumer's queue is its source.
+	keySource            = "messaging.source.name"
+	keySourceTemplate    = "messaging.source.template"
+	keySourceAnonymous   = "messaging.source.anonymous"
+	keyDestinationKind17 = "messaging.destination.kind"
+
 	keyRoutingKey       = "messaging.rabbitmq.destination.routing_key"
 	keyRoutingKeyNew    = "rabbitmq.destination.routing_key"
 	keyRoutingKeyOld    = "messaging.rabbitmq.routing_key"
 	keySystemNew        = "messaging.system.name"
 	keyMessageID        = "messaging.message.id"
 	keyMessageIDOld     = "messaging.message_id"
+	keyConsumerType     = "messaging.masstransit.consumer_type"
 	keyBatchCount       = "messaging.batch.message_count"
 	keyQueueTime        = "mqtrace.queue_time"
 	keyDueTime          = "mqtrace.due_time"

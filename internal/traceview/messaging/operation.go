@@ -3,6 +3,7 @@ package messaging
 import (
 	"cmp"
 	"math"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -24,7 +25,7 @@ const (
 
 var operations = map[string]Operation{
 	"send": Send, "publish": Send, "create": Send, "enqueue": Send,
-	"receive": Receive, "get": Receive, "poll": Receive,
+	"receive": Receive, "get": Receive, "poll": Receive, "fetch": Receive,
 	"process": Process, "deliver": Process, "consume": Process,
 	"settle": Settle, "ack": Settle, "nack": Settle, "reject": Settle,
 }
@@ -32,8 +33,8 @@ var operations = map[string]Operation{
 // OperationOf returns what the span does. Attributes take precedence over its kind.
 func OperationOf(s *spans.Span) Operation {
 	for _, key := range []string{keyOperationType, keyOperationBefore, keyOperationName} {
-		operation := operations[s.Attributes.Text(key)]
-		if operation == Receive && s.Kind == trace.SpanKindConsumer {
+		operation := operations[strings.ToLower(s.Attributes.Text(key))]
+		if operation == Receive && s.Kind == trace.SpanKindConsumer && !empty(s) {
 			// Instrumentation that knows only one operation uses it for a handler's span.
 			return Process
 		}
@@ -51,6 +52,25 @@ func OperationOf(s *spans.Span) Operation {
 	default:
 		return None
 	}
+}
+
+// empty reports whether the span asked for messages and got none.
+func empty(s *spans.Span) bool {
+	n, ok := s.Attributes.Number(keyBatchCount)
+
+	return ok && n == 0 || s.Attributes.Text(keyOperationName) == "fetch (empty)" // .NET's
+}
+
+// Asks reports whether the span's attributes say that it only received its message, even
+// if [OperationOf] takes it for the handler's.
+func Asks(s *spans.Span) bool {
+	for _, key := range []string{keyOperationType, keyOperationBefore} {
+		if operations[strings.ToLower(s.Attributes.Text(key))] == Receive {
+			return true
+		}
+	}
+
+	return false
 }
 
 // Concerns reports whether the span is about a message.
@@ -189,6 +209,12 @@ func Confirmed(s *spans.Span) bool {
 // the span has none.
 func Outcome(s *spans.Span) string {
 	return cmp.Or(s.Attributes.Text(KeySettlement), s.Attributes.Text(KeyTaskOutcome), s.Attributes.Text(KeyPublishOutcome))
+}
+
+// Succeeded reports whether the span's message was processed for good, according to its
+// attributes.
+func Succeeded(s *spans.Span) bool {
+	return s.Attributes.Text(KeySettlement) == "ack" || s.Attributes.Text(KeyTaskOutcome) == "done"
 }
 
 // Retried reports whether the span's message will be retried, according to its attributes.

@@ -14,6 +14,8 @@ const maxObjects = 1 << 21
 // EachJSON reads a document of OTLP JSON in pieces and passes each to yield, whose error it
 // returns. A document that is not valid JSON to its end is not read at all.
 func EachJSON(data []byte, yield func(Decoded) error) error {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // which .NET's encoders may write
+
 	if !json.Valid(data) {
 		var raw json.RawMessage
 
@@ -61,15 +63,27 @@ func NewJSONDecoder(src io.Reader, yield func(Decoded) error) *JSONDecoder {
 // list of spans.
 func (d *JSONDecoder) Tokens() *json.Decoder { return d.json }
 
-// document reads the members and the end of an object that has begun.
+// document reads the members and the end of an object that has begun. An object with other
+// members only is no request for traces: its sender would take an empty answer for success.
 func (d *JSONDecoder) document() error {
-	return d.Members(func(key string) error {
+	var traces, others bool
+
+	err := d.Members(func(key string) error {
 		if key == "resourceSpans" || key == "resource_spans" {
+			traces = true
+
 			return d.ResourceSpans()
 		}
 
+		others = true
+
 		return d.Skip()
 	})
+	if err == nil && others && !traces {
+		err = malformed("JSON", errors.New("it has no resourceSpans"))
+	}
+
+	return err
 }
 
 // Members calls next with each key of an object that has begun.

@@ -33,8 +33,16 @@ func (k kind) clean(out, raw []byte) (cleaned []byte, ok bool) {
 		return strconv.AppendInt(out, n, 10), true
 	case isUint32, isFlags:
 		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			whole, isWhole := wholeNumber(text)
+			if !isWhole || whole < 0 {
+				return out, false
+			}
 
-		return strconv.AppendUint(out, min(n, math.MaxUint32), 10), err == nil
+			n = uint64(whole)
+		}
+
+		return strconv.AppendUint(out, min(n, math.MaxUint32), 10), true
 	case isSpanKind:
 		return cleanEnum(out, text, "SPAN_KIND_", spanKinds)
 	case isStatusCode:
@@ -80,7 +88,7 @@ var (
 
 // cleanEnum accepts numbers and names. An unknown number is left to the reader.
 func cleanEnum(out []byte, text, prefix string, names []string) ([]byte, bool) {
-	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+	if n, ok := wholeNumber(text); ok && n == int64(int32(n)) {
 		return strconv.AppendInt(out, n, 10), true
 	}
 

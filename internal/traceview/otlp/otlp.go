@@ -15,6 +15,9 @@ import (
 // request has.
 var ErrTooLarge = errors.New("traceview: payload has too many parts")
 
+// ErrMalformed is wrapped by the error for a payload that is not of its encoding.
+var ErrMalformed = errors.New("traceview: malformed")
+
 // maxSpans is how many spans a request of 20 MiB could hold if they had nothing but ids.
 const maxSpans = 1 << 20
 

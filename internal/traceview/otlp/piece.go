@@ -142,5 +142,5 @@ func collect(read func(func(Decoded) error) error) (Decoded, error) {
 }
 
 func malformed(encoding string, err error) error {
-	return fmt.Errorf("traceview: malformed %s: %w", encoding, err)
+	return fmt.Errorf("%w %s: %w", ErrMalformed, encoding, err)
 }

@@ -68,6 +68,10 @@ func Register(mux *http.ServeMux, s *store.Store) {
 	registerFiles(mux)
 }
 
+// DroppedHeader is the header of a trace, which is OTLP and has no place for that, with the
+// number of its spans for which there was no room.
+const DroppedHeader = "Mqtrace-Dropped-Spans"
+
 const jsonType = "application/json"
 
 func (a *api) register(mux *http.ServeMux) {
@@ -176,6 +180,11 @@ func (a *api) otlp(w http.ResponseWriter, r *http.Request) {
 	}
 
 	w.Header().Set("Content-Type", jsonType)
+
+	if tr.Dropped > 0 {
+		w.Header().Set(DroppedHeader, strconv.Itoa(tr.Dropped))
+	}
+
 	// The answer is written while it is encoded, so that it is never in memory as a whole.
 	_ = otlp.EncodeJSON(pieces{w}, tr.Spans) // The client is gone: there is no one to report to.
 }

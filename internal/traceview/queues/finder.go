@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 	"github.com/mqtrace/mqtrace/internal/traceview/tree"
@@ -90,6 +92,10 @@ func (f *finder) add(t *tree.Tree, n *tree.Node) {
 
 // sent counts a message in the queues that it went to, as far as they are known.
 func (f *finder) sent(t *tree.Tree, n *tree.Node) {
+	if !n.Sends() {
+		return
+	}
+
 	d := messaging.DestinationOf(n.Span)
 
 	names := []string{d.Queue}
@@ -102,7 +108,9 @@ func (f *finder) sent(t *tree.Tree, n *tree.Node) {
 		names = []string{d.Exchange}
 	}
 
-	in, waits := f.routes.WaitsIn(n.Span, f.takers[tree.SpanRef{TraceID: n.Span.TraceID, SpanID: n.Span.SpanID}])
+	in, waits := f.routes.WaitsIn(n.Span, n.TakenBy(func(id trace.SpanID) []*spans.Span {
+		return f.takers[tree.SpanRef{TraceID: n.Span.TraceID, SpanID: id}]
+	}))
 
 	for _, name := range names {
 		if name == "" {
@@ -125,8 +133,13 @@ func (f *finder) processed(n *tree.Node) {
 	s := n.Span
 
 	d := messaging.DestinationOf(s)
-	if d.Queue == "" {
+	if d.Queue == "" || n.ShownBy != nil {
 		return
+	}
+
+	took, failed := s.Duration(), s.Failed()
+	for _, view := range n.Views {
+		took, failed = max(took, view.Span.Duration()), failed || view.Span.Failed()
 	}
 
 	q := f.queue(d.Queue, s)
@@ -145,10 +158,10 @@ func (f *finder) processed(n *tree.Node) {
 	}
 
 	if !s.End.IsZero() {
-		q.processing = append(q.processing, s.Duration())
+		q.processing = append(q.processing, took)
 	}
 
-	if s.Failed() {
+	if failed {
 		q.Failures++
 	}
 

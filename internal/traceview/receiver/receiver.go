@@ -4,6 +4,7 @@ package receiver
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
@@ -98,6 +99,10 @@ func (rc *receiver) receive(w http.ResponseWriter, r *http.Request, enc encoding
 	body, err := rc.bodies.readAll(src, rc.limit)
 	defer rc.bodies.give(cap(body))
 
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("the body breaks off: %w", err)
+	}
+
 	if err != nil {
 		return store.AddResult{}, err
 	}
@@ -133,7 +138,12 @@ func decompress(body io.Reader, headers []string) (io.Reader, error) {
 	case "", "identity":
 		return body, nil
 	case "gzip", "x-gzip":
-		return gzip.NewReader(body)
+		r, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, fmt.Errorf("Content-Encoding is gzip, and the body is not: %w", err)
+		}
+
+		return r, nil
 	default:
 		return nil, errContentEncoding
 	}

@@ -67,7 +67,8 @@ func (a Attributes) List(key string) []string {
 	}
 }
 
-// Number returns the integer or floating-point number under key.
+// Number returns the integer or floating-point number under key, which storages of Jaeger
+// may have turned into text.
 func (a Attributes) Number(key string) (float64, bool) {
 	v, _ := a.Get(key)
 	switch n := v.(type) {
@@ -75,6 +76,10 @@ func (a Attributes) Number(key string) (float64, bool) {
 		return float64(n), true
 	case float64:
 		return n, true
+	case string:
+		f, err := strconv.ParseFloat(n, 64)
+
+		return f, err == nil
 	default:
 		return 0, false
 	}

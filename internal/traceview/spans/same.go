@@ -1,5 +1,7 @@
 package spans
 
+import "go.opentelemetry.io/otel/trace"
+
 // Sameness is the relation between two spans with the same id.
 type Sameness int
 
@@ -17,9 +19,14 @@ const (
 //
 // Some senders export a span when it starts and again when it ends, and exporters resend
 // what was not confirmed; others give a client's span and its server's the same id. Two
-// spans that started at the same time in the same service are the same.
+// spans that started at the same time in the same service are the same. The one that was
+// exported before its end may not have its kind yet.
 func Compare(first, second *Span) Sameness {
-	if !first.Start.Equal(second.Start) || first.Kind != second.Kind || first.Service != second.Service {
+	if !first.Start.Equal(second.Start) || first.Service != second.Service {
+		return Different
+	}
+
+	if first.Kind != second.Kind && !early(first) && !early(second) {
 		return Different
 	}
 
@@ -37,6 +44,8 @@ func Compare(first, second *Span) Sameness {
 		return Different
 	}
 }
+
+func early(s *Span) bool { return s.End.IsZero() && s.Kind == trace.SpanKindUnspecified }
 
 // Traces groups spans into traces as they come, in the order of the first span of each. If
 // a span comes again, the version that has ended counts.

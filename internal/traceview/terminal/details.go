@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	keyErrorType  = "error.type"
-	keyHTTPStatus = "http.response.status_code"
-	keyTenant     = "tenant.id"
+	keyErrorType     = "error.type"
+	keyHTTPStatus    = "http.response.status_code"
+	keyHTTPStatusOld = "http.status_code"
+	keyTenant        = "tenant.id"
 )
 
 const (
@@ -87,7 +88,7 @@ func worthShowing(s *spans.Span, a *spans.Attribute) bool {
 		return a.Value != "done"
 	case keyErrorType:
 		return !s.Failed()
-	case keyHTTPStatus:
+	case keyHTTPStatus, keyHTTPStatusOld:
 		code, ok := a.Value.(int64)
 
 		return ok && code >= 400 && (!s.Failed() || !strings.Contains(tree.ErrorText(s), tree.HTTPStatus(s)))

@@ -27,6 +27,8 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add([]byte(`{"resourceSpans":[]}{"data":[]}`))
 	f.Add([]byte(`{"data":[{"spans":[{"traceID":"1","spanID":"2","startTime":-1,"duration":1e300,"references":[{}],"tags":[{"key":"\u001b[2J","value":[]}]}],"processes":{}}]}`))
+	f.Add([]byte(`{"resourceSpans":[{"scopeSp{"resource_spans":[{"scope_spans":[{"spans":[{"traceId":"01000000000000000000000000000000","spanId":"0100000000000000","attributes":[{"key":"n","value":{"doubleValue":-Infinity}}]},{"x":NaN`))
+	f.Add([]byte("\xff\xfe{\x00\"\x00=\xd8\"\x00:\x001\x00}\x00\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		traces, _, err := tracefile.Traces(bytes.NewReader(text))
 		if err != nil {

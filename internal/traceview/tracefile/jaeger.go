@@ -3,6 +3,7 @@ package tracefile
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,13 +93,29 @@ func (n *lenientNumber) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// time returns the time that is this many microseconds after 1970, or none for 0, which
+// stands for a time that is not known, and for what OTLP has no number for.
+func (n lenientNumber) time() time.Time {
+	if n <= 0 || n > math.MaxUint64/1000 {
+		return time.Time{}
+	}
+
+	return time.UnixMicro(int64(n)).UTC()
+}
+
+func (n lenientNumber) duration() time.Duration {
+	const longest = math.MaxInt64 / int64(time.Microsecond)
+
+	return time.Duration(min(max(int64(n), -longest), longest)) * time.Microsecond
+}
+
 // jaeger reads a trace in Jaeger's format.
 func (r *reader) jaeger(raw json.RawMessage) error {
 	var tr jaegerTrace
 	if err := json.Unmarshal(raw, &tr); err != nil {
-		r.result.Damaged++
+		_ = r.damage(err) // The trace is left out, and counted.
 
-		return nil //nolint:nilerr // The trace is left out, and counted.
+		return nil
 	}
 
 	return r.jaegerTrace(&tr)
@@ -137,11 +154,12 @@ func (r *reader) jaegerTrace(tr *jaegerTrace) error {
 
 func (s *jaegerSpan) convert(process jaegerProcess) (spans.Span, bool) {
 	traceID, spanID, ok := parseIDs(string(s.TraceID), string(s.SpanID))
-	start := time.UnixMicro(int64(s.Start)).UTC()
 	span := spans.Span{
 		TraceID: traceID, SpanID: spanID, Flags: uint32(s.Flags), Name: string(s.Name),
-		Start: start, End: start.Add(time.Duration(s.Duration) * time.Microsecond),
 		Service: string(process.Service),
+	}
+	if span.Start = s.Start.time(); !span.Start.IsZero() {
+		span.End = span.Start.Add(s.Duration.duration())
 	}
 	span.Resource.Attributes = append(convertTags(process.Tags),
 		spans.Attribute{Key: "service.name", Value: string(process.Service)})
@@ -196,9 +214,9 @@ func (t jaegerTag) apply(span *spans.Span) {
 		span.Kind = jaegerKinds[text]
 	case "w3c.tracestate":
 		span.TraceState = text
-	case "otel.scope.name":
+	case "otel.scope.name", "otel.library.name":
 		span.Scope.Name = text
-	case "otel.scope.version":
+	case "otel.scope.version", "otel.library.version":
 		span.Scope.Version = text
 	case "otel.status_description":
 		span.Status.Message = text
@@ -255,7 +273,7 @@ func convertTags(tags []jaegerTag) spans.Attributes {
 }
 
 func (l *jaegerLog) convert() spans.Event {
-	e := spans.Event{Time: time.UnixMicro(int64(l.Time)).UTC()}
+	e := spans.Event{Time: l.Time.time()}
 	for _, t := range l.Fields {
 		if name, ok := t.value().(string); ok && t.Key == "event" && e.Name == "" {
 			e.Name = name

@@ -2,6 +2,7 @@ package tracefile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 // reader reads the documents of one input.
 type reader struct {
+	in      *input
 	add     func([]spans.Span) error
 	refused error // the error that add returned
 	failed  error // the first error of the input
@@ -31,15 +33,39 @@ func (r *reader) verdict(err error) error {
 	}
 
 	switch {
-	case err != nil && errors.Is(err, otlp.ErrTooLarge):
-		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("traceview: malformed JSON: it breaks off in line %d, before anything in it is whole", r.in.line())
 	case err != nil:
-		return fmt.Errorf("traceview: malformed JSON: %w", err)
+		return err
 	case r.result.unknown > 0 && !r.result.known:
 		return ErrUnknownFormat
 	default:
 		return nil
 	}
+}
+
+// damage counts a place that is not JSON in a form that is known, and returns its error
+// with the line.
+func (r *reader) damage(err error) error {
+	line := r.in.line()
+
+	if r.result.Damaged++; r.result.Damaged == 1 {
+		r.result.DamagedLine = line
+	}
+
+	if !errors.Is(err, otlp.ErrTooLarge) {
+		if !errors.Is(err, otlp.ErrMalformed) {
+			err = fmt.Errorf("%w JSON: %w", otlp.ErrMalformed, err)
+		}
+
+		err = fmt.Errorf("%w, in line %d", err, line)
+	}
+
+	if r.failed == nil {
+		r.failed = err
+	}
+
+	return err
 }
 
 func (r *reader) take(piece otlp.Decoded) error {
@@ -57,9 +83,9 @@ func (r *reader) take(piece otlp.Decoded) error {
 
 // documents reads up to the end of the input or the first error, which it leaves for the
 // input to skip.
-func (r *reader) documents(in *input) error {
-	d := otlp.NewJSONDecoder(in, r.take)
-	defer func() { in.back(d.Tokens().Buffered()) }()
+func (r *reader) documents() error {
+	d := otlp.NewJSONDecoder(r.in, r.take)
+	defer func() { r.in.back(d.Tokens().Buffered()) }()
 
 	for {
 		token, err := d.Tokens().Token()
@@ -87,6 +113,9 @@ func (r *reader) value(d *otlp.JSONDecoder, token json.Token) error {
 	case json.Delim('{'):
 		return r.object(d)
 	case json.Delim('['):
+		// An empty list is known, too.
+		r.result.known = r.result.known || !d.Tokens().More()
+
 		for d.Tokens().More() {
 			token, err := d.Tokens().Token()
 			if err != nil {
@@ -98,7 +127,6 @@ func (r *reader) value(d *otlp.JSONDecoder, token json.Token) error {
 			}
 		}
 
-		r.result.known = true // an empty list is known, too
 		_, err := d.Tokens().Token()
 
 		return err
@@ -115,6 +143,8 @@ func (r *reader) object(d *otlp.JSONDecoder) error {
 		jaeger jaegerTrace
 		known  bool
 		others int
+
+		status, message lenientText
 	)
 
 	err := d.Members(func(key string) error {
@@ -141,16 +171,28 @@ func (r *reader) object(d *otlp.JSONDecoder) error {
 			return d.Tokens().Decode(&jaeger.Processes)
 		case "process":
 			return d.Tokens().Decode(&jaeger.Process)
-		case "resourceMetrics", "resourceLogs", "resourceProfiles", "resource_metrics", "resource_logs":
+		case "resourceMetrics", "resourceLogs", "resourceProfiles", "resource_metrics", "resource_logs", "resource_profiles":
 			known = true
 
 			return d.Skip()
+		case "status": // from Tempo's second API
+			others++
+
+			return d.Tokens().Decode(&status)
+		case "message":
+			others++
+
+			return d.Tokens().Decode(&message)
 		default:
 			others++
 
 			return d.Skip()
 		}
 	})
+
+	if known && status == "PARTIAL" {
+		r.result.Partial = cmp.Or(string(message), "no reason given")
+	}
 
 	if err == nil && jaeger.Spans != nil {
 		known = true

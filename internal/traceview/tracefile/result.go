@@ -2,6 +2,7 @@ package tracefile
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
@@ -12,8 +13,10 @@ type Result struct {
 	// Invalid counts spans left out because they have no valid ids.
 	Invalid int
 	// Damaged counts the places that were skipped because they are not JSON, or not in a
-	// known format.
-	Damaged int
+	// known format. The first is in DamagedLine, or in a value that begins there.
+	Damaged, DamagedLine int
+	// Partial is why the server left a part out, if it says that it did.
+	Partial string
 	// CutOff reports whether the last document was incomplete. The complete part of it was
 	// read.
 	CutOff bool
@@ -35,7 +38,16 @@ func (r Result) Warnings() []string {
 	}
 
 	if r.Damaged > 0 {
-		out = append(out, textfmt.Count(r.Damaged, "place")+" skipped: not JSON of a known form")
+		where := ", in line "
+		if r.Damaged > 1 {
+			where = ", the first in line "
+		}
+
+		out = append(out, textfmt.Count(r.Damaged, "place")+" skipped"+where+strconv.Itoa(r.DamagedLine)+": not JSON of a known form")
+	}
+
+	if r.Partial != "" {
+		out = append(out, "the server reports that a part of the trace is missing: "+r.Partial)
 	}
 
 	if r.known && r.unknown > 0 {

@@ -20,13 +20,18 @@ var ErrUnknownFormat = errors.New("neither OTLP JSON nor Jaeger's or Tempo's")
 // add, whose error it returns. Only what is broken is lost: Read goes on with the next
 // line. It fails if nothing could be read at all.
 func Read(src io.Reader, add func([]spans.Span) error) (Result, error) {
-	r := &reader{add: add}
-	in := &input{src: utf8Reader(src)}
+	text, err := utf8Reader(src)
+	if err != nil {
+		return Result{}, err
+	}
+
+	r := &reader{add: add, in: &input{src: newJSONReader(text)}}
+	in := r.in
 
 	for {
 		first := r.result.Spans
 
-		err := r.documents(in)
+		err := r.documents()
 
 		switch {
 		case err == nil:
@@ -39,20 +44,31 @@ func Read(src io.Reader, add func([]spans.Span) error) (Result, error) {
 			return r.result, r.verdict(err)
 		}
 
-		if r.result.Damaged++; r.result.Damaged > maxDamaged && first == r.result.Spans {
+		err = r.damage(err)
+
+		if first < r.result.Spans {
+			in.again, in.tries = 0, 0
+		} else if r.result.Damaged > maxDamaged || in.again > maxAgain && in.tries > maxTries {
 			return r.result, r.verdict(err)
 		}
 
-		r.failed = err
-		if !in.skipLine() {
+		if !in.skip() {
 			return r.result, r.verdict(err)
 		}
 	}
 }
 
+// errCompressed is returned for files that the Collector or a person has compressed.
+var errCompressed = errors.New("it is compressed: decompress it first")
+
 // maxDamaged is how many lines may be broken before the file is considered not to hold
-// traces.
-const maxDamaged = 1000
+// traces. Each may be long, and the same bytes be read again and again: maxAgain and maxTries
+// bound that.
+const (
+	maxDamaged = 1000
+	maxAgain   = 128 << 20
+	maxTries   = 8
+)
 
 var errRefused = errors.New("refused")
 

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,10 @@ func (n *Node) Notes() []string {
 		notes = append(notes, "starts "+textfmt.FormatDuration(p.Span.Start.Sub(s.Start))+" before its parent: clocks differ")
 	}
 
+	if w := n.Wait; w != nil && w.Producer != nil && w.Producer != n.Parent && s.Start.Before(w.Producer.Span.Start) {
+		notes = append(notes, "starts "+textfmt.FormatDuration(w.Producer.Span.Start.Sub(s.Start))+" before its message was sent: clocks differ")
+	}
+
 	if !s.Start.IsZero() && !s.End.IsZero() && s.End.Before(s.Start) {
 		notes = append(notes, "ends "+textfmt.FormatDuration(s.Start.Sub(s.End))+" before it starts")
 	}
@@ -44,8 +49,9 @@ func (n *Node) Notes() []string {
 }
 
 const (
-	keyErrorType  = "error.type"
-	keyHTTPStatus = "http.response.status_code"
+	keyErrorType     = "error.type"
+	keyHTTPStatus    = "http.response.status_code"
+	keyHTTPStatusOld = "http.status_code" // before conventions 1.23
 )
 
 // ErrorText returns why a span failed: its status message, else the exception recorded on
@@ -54,8 +60,8 @@ func ErrorText(s *spans.Span) string {
 	message := s.Status.Message
 
 	for i := range s.Events {
-		if message == "" && s.Events[i].Name == "exception" {
-			message = s.Events[i].Attributes.Text("exception.message")
+		if message == "" {
+			message = exceptionText(&s.Events[i])
 		}
 	}
 
@@ -75,11 +81,26 @@ func ErrorText(s *spans.Span) string {
 	}
 }
 
+// exceptionText returns what an event says about an exception, "" if it is about something
+// else. Some exceptions have nothing but their type.
+func exceptionText(e *spans.Event) string {
+	switch e.Name {
+	case "exception":
+		return cmp.Or(e.Attributes.Text("exception.message"), e.Attributes.Text("exception.type"))
+	case "error": // OpenTracing's
+		return cmp.Or(e.Attributes.Text("message"), e.Attributes.Text("error.object"), e.Attributes.Text("error.kind"))
+	default:
+		return ""
+	}
+}
+
 // HTTPStatus returns the status code of an HTTP request, which HTTP instrumentation also
 // records as the type of an error, or "" if there is none.
 func HTTPStatus(s *spans.Span) string {
-	if code, ok := s.Attributes.Number(keyHTTPStatus); ok {
-		return strconv.Itoa(int(code))
+	for _, key := range []string{keyHTTPStatus, keyHTTPStatusOld} {
+		if code, ok := s.Attributes.Number(key); ok {
+			return strconv.Itoa(int(code))
+		}
 	}
 
 	return ""

@@ -8,8 +8,16 @@ import (
 
 // ProducerOf returns the span that sent the message n processed: its parent, or the one
 // span it links to. A span that links to several processed a batch, which has no single
-// wait.
+// wait. It caches the result, because a span may have very many links.
 func (t *Tree) ProducerOf(n *Node) *Node {
+	if !n.traced {
+		n.producer, n.traced = t.producerOf(n), true
+	}
+
+	return n.producer
+}
+
+func (t *Tree) producerOf(n *Node) *Node {
 	if p := n.Parent; p != nil && p.Span != nil && messaging.OperationOf(p.Span) == messaging.Send {
 		return p
 	}
@@ -25,9 +33,14 @@ func (t *Tree) ProducerOf(n *Node) *Node {
 		return nil
 	}
 
-	for _, target := range t.nodes[links[0].SpanID] {
-		if target != n && messaging.OperationOf(target.Span) == messaging.Send {
-			return target
+	same := t.nodes[links[0].SpanID]
+	if same == nil {
+		return nil
+	}
+
+	for _, sender := range same.senders {
+		if sender != n {
+			return sender
 		}
 	}
 

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
@@ -152,8 +151,7 @@ func (s *sightings) branches() []branch {
 		})
 
 		// The broker deletes a queue that it named itself as soon as its consumer is gone.
-		named := !strings.HasSuffix(name, "*") && name != "(anonymous)"
-		if named && in.count*100 >= (to-from)*mostOfThem {
+		if !messaging.Generated(name) && in.count*100 >= (to-from)*mostOfThem {
 			b.until = in.last.Add(max(trusted, in.last.Sub(in.first)))
 		}
 

@@ -71,6 +71,52 @@ func Takes(s *spans.Span) []SpanRef {
 	return taken
 }
 
+// send notes that the span sent the message of the span above it: a framework and the
+// library below it both have a span for one message, and either may be the one in it.
+func (n *Node) send() {
+	p := n.Parent
+	if p.Span == nil || p.Span.Service != n.Span.Service || n.Span.Kind == trace.SpanKindClient {
+		return
+	}
+
+	if messaging.OperationOf(n.Span) == messaging.Send && messaging.OperationOf(p.Span) == messaging.Send {
+		n.outer, p.wraps = p, true
+	}
+}
+
+// Sends reports whether the span sent a message that no other span shows better: one below
+// it or, for a client's span, those above it or that it links to.
+func (n *Node) Sends() bool {
+	if n.wraps || messaging.OperationOf(n.Span) != messaging.Send {
+		return false
+	}
+
+	if n.Span.Kind != trace.SpanKindClient {
+		return true
+	}
+
+	p := n.Parent
+
+	return len(n.Span.Links) == 0 && (p == nil || p.Span == nil || p.Span.Service != n.Span.Service || messaging.OperationOf(p.Span) != messaging.Send)
+}
+
+// TakenBy returns the spans that received or processed the message of the span, given those
+// of each span.
+func (n *Node) TakenBy(of func(trace.SpanID) []*spans.Span) []*spans.Span {
+	const deepest = 3
+
+	by := of(n.Span.SpanID)
+	for range deepest {
+		if n = n.outer; n == nil {
+			break
+		}
+
+		by = append(slices.Clip(by), of(n.Span.SpanID)...)
+	}
+
+	return by
+}
+
 // notTaken returns the queues from which none of the spans has taken the message, and in
 // which it was not dead-lettered. A span without a queue may be about any of them.
 func notTaken(queues []string, takers []*spans.Span) []string {
@@ -91,8 +137,9 @@ func notTaken(queues []string, takers []*spans.Span) []string {
 
 // Sent reports whether the span sent a message that somebody should consume. A span that
 // failed, has not ended, or whose message was refused did not; neither did a reply, which
-// goes directly to the client that waits for it.
+// goes directly to the client that waits for it. A client's span is not in its messages:
+// either they do not say who sent them, or each has a span of its own.
 func Sent(s *spans.Span) bool {
-	return messaging.OperationOf(s) == messaging.Send && !s.End.IsZero() && s.Status.Code != codes.Error &&
+	return messaging.OperationOf(s) == messaging.Send && s.Kind != trace.SpanKindClient && !s.End.IsZero() && s.Status.Code != codes.Error &&
 		!messaging.Refused(s) && !strings.Contains(messaging.RawDestination(s), "amq.rabbitmq.reply-to")
 }

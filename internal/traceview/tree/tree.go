@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/internal/traceview/messaging"
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
 )
 
@@ -28,13 +29,26 @@ type Node struct {
 	Attempt int
 	// Attempts is how many spans of the trace were attempts at the same message.
 	Attempts int
+	// ShownBy is the node that shows the same delivery of the same message, and counts
+	// instead of this one, if there is one. Views are the nodes of which that is true.
+	ShownBy *Node
+	Views   []*Node
 	// Waiting is set by MarkWaiting if nothing has consumed the span's message.
 	Waiting *Waiting
 
+	// wraps: a span below, of the same service, sent the message of this one. outer is the
+	// span that the other calls so.
+	wraps bool
+	outer *Node
 	// loop reports whether the chain of the span's parents leads back to it.
 	loop bool
 	// last caches the result of LastEnd.
 	last time.Time
+	// producer caches the result of ProducerOf, if traced.
+	producer *Node
+	traced   bool
+	// batch caches the result of isBatch, if counted.
+	batch, counted bool
 }
 
 // Tree is a trace laid out by parents, in the order of start times.
@@ -43,13 +57,48 @@ type Tree struct {
 	Roots []*Node
 	Order []*Node // every span, by start time
 
-	nodes map[trace.SpanID][]*Node
+	nodes map[trace.SpanID]*namesakes
+}
+
+// namesakes are the spans with one id, by start time. The whole trace may have the same id,
+// so what is looked up per span must not depend on their number.
+type namesakes struct {
+	all []*Node
+	// inner is the one that the spans below belong to: the server's if a client's span
+	// shares its id. outer is the one that sent the request, the client's; nil if there is
+	// none.
+	inner, outer *Node
+	// senders are the first two that sent a message.
+	senders []*Node
+}
+
+func (same *namesakes) add(n *Node) {
+	same.all = append(same.all, n)
+
+	switch kind := n.Span.Kind; {
+	case same.inner == nil:
+		same.inner = n
+	case !takes(same.inner.Span.Kind) && takes(kind):
+		same.inner = n
+	}
+
+	if kind := n.Span.Kind; same.outer == nil && (kind == trace.SpanKindClient || kind == trace.SpanKindProducer) {
+		same.outer = n
+	}
+
+	if len(same.senders) < 2 && messaging.OperationOf(n.Span) == messaging.Send {
+		same.senders = append(same.senders, n)
+	}
+}
+
+func takes(kind trace.SpanKind) bool {
+	return kind == trace.SpanKindServer || kind == trace.SpanKindConsumer
 }
 
 // New lays out the trace. Each span has one place in it, whatever ids and times were
 // received.
 func New(tr spans.Trace) *Tree {
-	t := &Tree{Trace: tr, nodes: make(map[trace.SpanID][]*Node, len(tr.Spans))}
+	t := &Tree{Trace: tr, nodes: make(map[trace.SpanID]*namesakes, len(tr.Spans))}
 	all := make([]Node, len(tr.Spans))
 
 	for i := range tr.Spans {
@@ -64,11 +113,15 @@ func New(tr spans.Trace) *Tree {
 		id := n.Span.SpanID
 		n.ID = id.String()
 
-		if same := len(t.nodes[id]); same > 0 {
-			n.ID += "." + strconv.Itoa(same+1)
+		same := t.nodes[id]
+		if same == nil {
+			same = &namesakes{}
+			t.nodes[id] = same
+		} else {
+			n.ID += "." + strconv.Itoa(len(same.all)+1)
 		}
 
-		t.nodes[id] = append(t.nodes[id], n)
+		same.add(n)
 	}
 
 	t.cutLoops()
@@ -87,7 +140,12 @@ func (t *Tree) Node(id string) *Node {
 		return nil
 	}
 
-	for _, n := range t.nodes[spanID] {
+	same := t.nodes[spanID]
+	if same == nil {
+		return nil
+	}
+
+	for _, n := range same.all {
 		if number == "" || n.ID == strings.ToLower(id) {
 			return n
 		}
@@ -99,12 +157,11 @@ func (t *Tree) Node(id string) *Node {
 // Find returns the span with the given id or, of several, the one that has the others below
 // it; nil if there is none.
 func (t *Tree) Find(id trace.SpanID) *Node {
-	same := t.nodes[id]
-	if len(same) == 0 {
-		return nil
+	if same := t.nodes[id]; same != nil {
+		return same.inner
 	}
 
-	return inner(same)
+	return nil
 }
 
 // First returns the span that a trace is named after: its first root or, if that has not
@@ -137,43 +194,14 @@ func byStart(a, b *spans.Span) int {
 	return cmp.Or(a.Start.Compare(b.Start), b.End.Compare(a.End))
 }
 
-// inner returns, of spans with the same id, the one that the spans below belong to: the
-// server's if a client's span shares its id.
-func inner(same []*Node) *Node {
-	for _, n := range same {
-		if n.Span.Kind == trace.SpanKindServer || n.Span.Kind == trace.SpanKindConsumer {
-			return n
-		}
-	}
-
-	return same[0]
-}
-
-// outer returns, of spans with the same id, the one that sent the request: the client's.
-func outer(same []*Node) *Node {
-	for _, n := range same {
-		if n.Span.Kind == trace.SpanKindClient || n.Span.Kind == trace.SpanKindProducer {
-			return n
-		}
-	}
-
-	return nil
-}
-
 // parentOf returns the node that n belongs under, or nil if n is a root or its parent is
 // missing.
 func (t *Tree) parentOf(n *Node) *Node {
-	if same := t.nodes[n.Span.SpanID]; len(same) > 1 && n == inner(same) {
-		if client := outer(same); client != nil && client != n {
-			return client
-		}
+	if same := t.nodes[n.Span.SpanID]; n == same.inner && same.outer != nil && same.outer != n {
+		return same.outer
 	}
 
-	if same := t.nodes[n.Span.ParentID]; len(same) > 0 {
-		return inner(same)
-	}
-
-	return nil
+	return t.Find(n.Span.ParentID)
 }
 
 // cutLoops finds spans whose parents lead back to them, and marks the earliest span of each
@@ -233,6 +261,7 @@ func (t *Tree) adopt() {
 
 		n.Parent = parent
 		parent.Children = append(parent.Children, n)
+		n.send()
 	}
 }
 

@@ -90,10 +90,17 @@ func (t *Tree) Waited() (sum time.Duration, upTo bool) {
 // attempt it was.
 func (t *Tree) assignWaits() {
 	attempts := make(map[delivery][]*Node)
+	seen := make(map[delivery]*views)
 	consumers, byEnd := t.consumers()
 
 	for _, n := range consumers { // by start time, so that attempts are in order
 		n.Attempt = messaging.Attempt(n.Span)
+
+		if p := t.around(n); p != nil {
+			n.isView(p)
+
+			continue
+		}
 
 		producer := t.ProducerOf(n)
 		if producer == nil {
@@ -105,9 +112,7 @@ func (t *Tree) assignWaits() {
 		key := deliveryOf(producer, n)
 		before := attempts[key]
 
-		// A span that calls itself a first attempt starts a new count: it is about another
-		// message, or another copy.
-		if n.Attempt == 1 {
+		if startsAnew(n, before) {
 			before = nil
 		}
 
@@ -115,16 +120,52 @@ func (t *Tree) assignWaits() {
 		attempts[key] = append(before, n)
 
 		t.number(attempts[key])
+
+		if other := t.shown(producer, n, seen); other != nil {
+			n.isView(other)
+			n.Wait = nil
+		}
 	}
+}
+
+// startsAnew reports whether the span is about another message than the attempts before it,
+// or about another copy: it calls itself a first attempt or, if it does not count, there
+// was no reason to try again.
+func startsAnew(n *Node, before []*Node) bool {
+	if n.Attempt > 0 || len(before) == 0 {
+		return n.Attempt == 1
+	}
+
+	last := before[len(before)-1]
+
+	return messaging.Succeeded(last.Span) || !last.Span.Failed() && last.ended().After(n.Span.Start)
+}
+
+// ended returns when an attempt ended: when the last of the spans that show it did.
+func (n *Node) ended() time.Time {
+	end := n.Span.End
+
+	for _, view := range n.Views {
+		if view.Span.End.After(end) {
+			end = view.Span.End
+		}
+	}
+
+	return end
+}
+
+func (n *Node) isView(of *Node) {
+	n.ShownBy = of
+	of.Views = append(of.Views, n)
 }
 
 // waitAfter measures the wait of n: from the end of the previous attempt, else from the end
 // of the processing that dead-lettered the message, else from when it was sent.
 func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
 	if len(attempts) > 0 {
-		if last := attempts[len(attempts)-1].Span; !last.End.IsZero() && !last.End.After(n.Span.Start) {
+		if end := attempts[len(attempts)-1].ended(); !end.IsZero() && !end.After(n.Span.Start) {
 			return &Wait{
-				From: last.End, To: n.Span.Start, Retry: true,
+				From: end, To: n.Span.Start, Retry: true,
 				Producer: producer, Queue: messaging.DestinationOf(n.Span).Queue,
 			}
 		}

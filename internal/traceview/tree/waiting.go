@@ -120,16 +120,17 @@ func (t *Tree) MarkWaiting(now time.Time, other Elsewhere) {
 	waits := t.waits(other)
 
 	for _, n := range t.Order {
-		if in, waits := waits(n.Span); waits {
+		if in, waits := waits(n); waits {
 			n.Waiting = NewWaiting(n.Span, now, in)
 		}
 	}
 }
 
-// waits returns a function that reports whether the message of a span waits, and where.
-func (t *Tree) waits(other Elsewhere) func(*spans.Span) (in []string, waits bool) {
+// waits returns a function that reports whether the message of a node's span waits, and
+// where.
+func (t *Tree) waits(other Elsewhere) func(*Node) (in []string, waits bool) {
 	if other.Waits != nil {
-		return func(s *spans.Span) ([]string, bool) { return other.Waits(s.SpanID) }
+		return func(n *Node) ([]string, bool) { return other.Waits(n.Span.SpanID) }
 	}
 
 	takers := make(Takers)
@@ -137,13 +138,21 @@ func (t *Tree) waits(other Elsewhere) func(*spans.Span) (in []string, waits bool
 		takers.Add(n.Span)
 	}
 
-	return func(s *spans.Span) ([]string, bool) {
-		by := takers[SpanRef{s.TraceID, s.SpanID}]
+	of := func(id trace.SpanID) []*spans.Span {
+		by := takers[SpanRef{t.Trace.ID, id}]
 		if other.Takers != nil {
-			by = append(slices.Clip(by), other.Takers(s.SpanID)...)
+			by = append(slices.Clip(by), other.Takers(id)...)
 		}
 
-		return other.Routes.WaitsIn(s, by)
+		return by
+	}
+
+	return func(n *Node) ([]string, bool) {
+		if !n.Sends() {
+			return nil, false
+		}
+
+		return other.Routes.WaitsIn(n.Span, n.TakenBy(of))
 	}
 }
 

@@ -185,6 +185,9 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 	if err := json.NewDecoder(io.LimitReader(body, MaxBytes)).Decode(&found); err != nil {
 		return found, fmt.Errorf("%s has no list of queues: %w", r, err)
 	}
+	if found.Queues == nil { // The list of a view may be empty, but is there.
+		return found, fmt.Errorf("%s has no list of queues: it is not an mqtrace view", r)
+	}
 	return found, nil
 }
 
@@ -220,12 +223,12 @@ func (r *Remote) Waiting(ctx context.Context, id trace.TraceID) func(trace.SpanI
 func (r *Remote) get(ctx context.Context, path string) ([]spans.Trace, error) {
 	u := r.base
 	u.Path += path
-	body, err := r.fetch(ctx, u)
+	response, err := r.ask(ctx, u)
 	if err != nil {
 		return nil, err
 	}
-	defer body.Close()
-	limited := &io.LimitedReader{R: body, N: MaxBytes}
+	defer response.Body.Close()
+	limited := &io.LimitedReader{R: response.Body, N: MaxBytes}
 	traces, result, err := tracefile.Traces(limited)
 	if err == nil && limited.N <= 0 {
 		err = errors.New("larger than 1 GiB")
@@ -234,11 +237,24 @@ func (r *Remote) get(ctx context.Context, path string) ([]spans.Trace, error) {
 		return nil, fmt.Errorf("the answer of %s: %w", public(u), err)
 	}
 	r.warnings = append(r.warnings, result.Warnings()...)
+	// A view answers with one trace.
+	if dropped, err := strconv.Atoi(response.Header.Get(page.DroppedHeader)); err == nil && dropped > 0 && len(traces) == 1 {
+		traces[0].Dropped = dropped
+	}
 	return traces, nil
 }
 
 // fetch returns the body of an answer with status 200.
 func (r *Remote) fetch(ctx context.Context, u url.URL) (io.ReadCloser, error) {
+	response, err := r.ask(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	return response.Body, nil
+}
+
+// ask returns a good answer.
+func (r *Remote) ask(ctx context.Context, u url.URL) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
 	if err != nil {
 		return nil, err
@@ -254,7 +270,7 @@ func (r *Remote) fetch(ctx context.Context, u url.URL) (io.ReadCloser, error) {
 	}
 	switch response.StatusCode {
 	case http.StatusOK:
-		return response.Body, nil
+		return response, nil
 	case http.StatusNotFound:
 		_ = response.Body.Close()
 		return nil, ErrNotFound
