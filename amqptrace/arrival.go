@@ -62,8 +62,8 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 		a.decision = r.decision // taken by Get
 	} else {
 		a.decision = decision{
-			continueTrace: c.relation == nil || c.relation(m),
-			traced:        c.filter == nil || c.filter(m),
+			continueTrace: messaging.Relation(ScopeName, c.relation, m),
+			traced:        messaging.Filter(ScopeName, c.filter, m),
 		}
 	}
 	if a.traced {

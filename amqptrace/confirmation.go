@@ -2,11 +2,12 @@ package amqptrace
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // PublishConfirmed publishes a message and waits until the broker has confirmed it. The
@@ -154,7 +155,7 @@ func (p *Publisher) publishDeferred(
 // explain adds the reason why the channel was closed to a host's error that says only that
 // it is closed.
 func (p *Publisher) explain(err error) error {
-	if !errors.Is(err, amqp.ErrClosed) {
+	if !messaging.Is(err, amqp.ErrClosed) {
 		return err
 	}
 	return withReason(err, p.state.why())

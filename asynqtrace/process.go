@@ -57,8 +57,8 @@ func (w *Worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers, PayloadSize: len(task.Payload()),
 		NewTraceAsked: messaging.AsksForNewTrace(headers), Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
 	}
-	a.continueTrace = w.relation == nil || w.relation(m)
-	a.traced = w.filter == nil || w.filter(m)
+	a.continueTrace = messaging.Relation(ScopeName, w.relation, m)
+	a.traced = messaging.Filter(ScopeName, w.filter, m)
 	if a.traced {
 		a.attributes = w.messageAttributes(m)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.opentelemetry.io/otel"
@@ -16,11 +17,17 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
+// handlerPanics makes OpenTelemetry's error handler panic.
+var handlerPanics atomic.Bool
+
 // reports are what OpenTelemetry's error handler was told since the last call.
 var reports = func() func() []string {
 	var mu sync.Mutex
 	var all []string
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if handlerPanics.Load() {
+			panic(err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, err.Error())
@@ -140,5 +147,15 @@ func TestRetries(t *testing.T) {
 	}
 	if r.Again(7) || !r.Again(8) || r.Again(8) || !r.Again(39) {
 		t.Error("the last 32 are remembered, each until it is asked for")
+	}
+}
+
+// A panic in an error handler does not reach the program whose message is being handled.
+func TestErrorHandlerThatPanics(t *testing.T) {
+	handlerPanics.Store(true)
+	defer handlerPanics.Store(false)
+	messaging.Report(errTest)
+	if !messaging.Filter("test", func(int) bool { panic("filter") }, 1) {
+		t.Error("a message is not traced since its filter panics")
 	}
 }
