@@ -133,6 +133,10 @@ func number(v any) int64 {
 		n = int64(v)
 	case uint8:
 		n = int64(v)
+	case uint16:
+		n = int64(v)
+	case uint32:
+		n = int64(v)
 	case int:
 		n = int64(v)
 	}

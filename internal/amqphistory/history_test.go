@@ -66,6 +66,16 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// The types of integers that amqp091-go makes of AMQP's.
+func TestCountsOfAnyType(t *testing.T) {
+	for _, count := range []any{int8(3), uint8(3), int16(3), uint16(3), int32(3), uint32(3), int64(3), 3} {
+		headers := table{"x-delivery-count": count, "x-death": []any{death("other", "rejected", count)}}
+		if h := amqphistory.Read(headers, "q", true); h.Attempt != 4 || h.Count != 3 {
+			t.Errorf("%T: attempt %d, %d deaths", count, h.Attempt, h.Count)
+		}
+	}
+}
+
 func TestDeath(t *testing.T) {
 	headers := table{"x-death": []any{death("q", "expired", int64(3)), table{"time": "yesterday"}}}
 	want := []amqphistory.Death{
