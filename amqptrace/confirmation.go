@@ -165,7 +165,7 @@ func (s *pending) wait(ctx context.Context) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if !isResolved(s.confirmed) {
+	if !isResolved(s.confirmed) && !s.at.gone {
 		select {
 		case <-s.confirmed.Done():
 		case <-ctx.Done():

@@ -26,7 +26,6 @@ type recovery struct {
 	mu         sync.Mutex
 	moment     moment
 	reason     *amqp.Error   // of the last closing, nil if the program closed the channel
-	gone       bool          // closed for good
 	sent       bool          // a message was sent before the channel's state was known
 	untrusted  int           // 1 + the session whose confirmations are ignored, or 0
 	recovering bool          // a closing or a change of state was seen, and no opening since
@@ -37,6 +36,11 @@ type recovery struct {
 type moment struct {
 	closings int
 	session  int // counts recoveries
+
+	// gone is true once the host has closed its listeners, for good. If its recovery of the
+	// channel fails, it does so and may nevertheless open the channel again when it recovers
+	// the connection. Nothing is known about such a channel.
+	gone bool
 }
 
 // closed records that the channel was closed, by an error or for good.
@@ -46,7 +50,7 @@ func (r *recovery) closed(e *amqp.Error, forGood bool) {
 	if e != nil {
 		r.reason = e
 	}
-	r.gone = forGood
+	r.moment.gone = forGood
 	r.recovering = true
 	r.moment.closings++
 	r.suspended.Store(!forGood) // a channel that is gone reports its own errors
@@ -70,7 +74,7 @@ func (r *recovery) changed(to amqp.LifeCycleState) {
 		// The host does not report a closing while it restores the topology.
 		r.moment.closings++
 		r.recovering = true
-		r.suspended.Store(!r.gone)
+		r.suspended.Store(!r.moment.gone)
 	case amqp.StateOpen:
 		r.moment.session++
 		if !r.recovering && r.sent {
@@ -111,7 +115,7 @@ func (r *recovery) distrust() {
 func (r *recovery) trusts(at moment) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.untrusted != at.session+1
+	return !at.gone && r.untrusted != at.session+1
 }
 
 // closedSince reports whether the channel has been closed since the given moment.
@@ -126,7 +130,7 @@ func (r *recovery) closedSince(at moment) bool {
 func (r *recovery) why() (reason *amqp.Error, change <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.reason != nil || r.gone {
+	if r.reason != nil || r.moment.gone {
 		return r.reason, nil
 	}
 	return nil, r.nextChange()

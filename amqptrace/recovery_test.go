@@ -202,3 +202,54 @@ func TestPublisherOnALostConnection(t *testing.T) {
 		}
 	})
 }
+
+// revived is a host that closes its listeners for good and is open nevertheless, as
+// amqp091-go's channel is if it could not be recovered and its connection could.
+type revived struct {
+	*amqp.Channel
+
+	closes chan *amqp.Error
+}
+
+func (r *revived) NotifyClose(c chan *amqp.Error) chan *amqp.Error {
+	r.closes = c
+	return c
+}
+
+func (r *revived) NotifyReturn(c chan amqp.Return) chan amqp.Return {
+	close(c)
+	return c
+}
+
+// Nothing reports the closings and the returns of such a channel, so its confirmations may be
+// those of other messages, and they may never come.
+func TestChannelThatIsOpenAfterItsEnd(t *testing.T) {
+	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
+		host := &revived{Channel: ch}
+		rec := newRecorder(t)
+		pub := amqptrace.NewPublisher(host, rec.options()...)
+		publish := func() error {
+			return pub.PublishConfirmed(t.Context(), "", "nowhere", false, false, amqp.Publishing{})
+		}
+		if err := ch.Confirm(false); err != nil {
+			t.Fatal(err)
+		}
+		if err := publish(); err != nil {
+			t.Fatal(err)
+		}
+		host.closes <- amqp.ErrClosed
+		close(host.closes)
+		for began := time.Now(); publish() == nil; {
+			if time.Since(began) > patience {
+				t.Fatal("confirmations are believed")
+			}
+		}
+		rec.Reset()
+		if err := publish(); !errors.Is(err, amqptrace.ErrClosed) {
+			t.Errorf("error %v, want ErrClosed", err)
+		}
+		if got := attributes(rec.only(t))["mqtrace.publish.outcome"]; got != "unknown" {
+			t.Errorf("outcome %v, want unknown", got)
+		}
+	})
+}
