@@ -39,6 +39,7 @@ func TestRead(t *testing.T) {
 		"4.3, and given back":     {table{"x-acquired-count": int64(3), "x-delivery-count": int64(1), "x-last-death-queue": "other", "x-death": []any{death("other", "rejected", int64(1))}}, true, 3, 1, []string{"other"}},
 		"4.3, classic":            {table{"x-last-death-queue": "other", "x-death": []any{death("other", "rejected", int64(1))}}, true, 1, 1, []string{"other"}},
 		"4.3, retry loop":         {table{"x-acquired-count": int64(2), "x-delivery-count": int64(2), "x-last-death-queue": "retry", "x-death": []any{death("retry", "expired", int64(2)), death("q", "rejected", int64(2))}}, true, 3, 4, []string{"retry", "q"}},
+		"4.3, copied and nacked":  {table{"x-acquired-count": int64(1), "x-delivery-count": int64(3)}, true, 2, 0, nil},
 		"copied delivery count":   {table{"x-delivery-count": int64(2)}, false, 1, 0, nil},
 		"copied acquired count":   {table{"x-acquired-count": int64(2)}, false, 1, 0, nil},
 		"retry loop":              {table{"x-death": []any{death("retry", "expired", int64(2)), death("q", "rejected", int64(2))}}, false, 3, 4, []string{"retry", "q"}},
