@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -165,16 +166,9 @@ func (s *pending) wait(ctx context.Context) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if !isResolved(s.confirmed) && !s.at.gone {
-		select {
-		case <-s.confirmed.Done():
-		case <-ctx.Done():
-			if isResolved(s.confirmed) {
-				break // both at once: the broker's answer says more
-			}
-			s.finish(ctx.Err(), outcomeTimeout)
-			return ctx.Err()
-		}
+	if err := s.awaitAnswer(ctx); err != nil {
+		s.finish(err, outcomeTimeout)
+		return err
 	}
 	s.resolving.Do(func() {
 		var o outcome
@@ -185,6 +179,41 @@ func (s *pending) wait(ctx context.Context) error {
 	return s.result
 }
 
+// maxReturn is how long a mandatory message whose confirmation is not trusted waits for its
+// return, which is recognized by its id and would be on its way.
+const maxReturn = time.Second
+
+// awaitAnswer waits for the broker's answer or for the end of ctx, whose error it returns. It
+// also returns when no answer is to be expected: the channel has been closed, after which the
+// host resolves confirmations only if it recovers the channel, or the confirmation may be that
+// of another message, and its own may never come.
+func (s *pending) awaitAnswer(ctx context.Context) error {
+	for !isResolved(s.confirmed) {
+		closed, trusted, change := s.publisher.state.outlook(s.at)
+		var overdue <-chan time.Time
+		switch {
+		case closed:
+			return nil
+		case !s.unknown && trusted:
+		case s.id == "" || s.at.gone:
+			return nil
+		default:
+			overdue = time.After(maxReturn)
+		}
+		select {
+		case <-s.confirmed.Done():
+		case <-change:
+		case <-overdue:
+			return nil
+		case <-ctx.Done():
+			if !isResolved(s.confirmed) { // if both at once, the broker's answer says more
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
 // resolve returns the outcome of a message that is no longer pending. Not everything that
 // the channel resolves as not acked is a refusal.
 func (s *pending) resolve() (outcome, error) {
@@ -192,14 +221,14 @@ func (s *pending) resolve() (outcome, error) {
 	if r := p.state.take(s.id); r != nil {
 		return outcomeReturned, &ReturnedError{Return: *r}
 	}
-	if s.unknown || !p.state.trusts(s.at) {
+	if _, trusted, _ := p.state.outlook(s.at); s.unknown || !trusted {
 		return outcomeUnknown, errUnknown
 	}
 	if s.confirmed.Acked() {
 		return outcomeAcked, nil
 	}
 	p.state.readAll()
-	if p.state.closedSince(s.at) || isClosed(p.channel) {
+	if closed, _, _ := p.state.outlook(s.at); closed || isClosed(p.channel) {
 		return outcomeClosed, p.state.closedError()
 	}
 	return outcomeNacked, ErrNacked

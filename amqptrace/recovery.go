@@ -108,21 +108,16 @@ func (r *recovery) distrust() {
 	if r.recovering {
 		r.untrusted++
 	}
+	r.wake()
 }
 
-// trusts reports whether the channel's confirmation of a message that was sent at the given
-// moment can be relied on.
-func (r *recovery) trusts(at moment) bool {
+// outlook reports whether the channel has been closed since the given moment, and whether its
+// confirmation of a message that was sent then can be relied on. change is closed when either
+// may be different.
+func (r *recovery) outlook(at moment) (closed, trusted bool, change <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !at.gone && r.untrusted != at.session+1
-}
-
-// closedSince reports whether the channel has been closed since the given moment.
-func (r *recovery) closedSince(at moment) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.moment.closings != at.closings
+	return r.moment.closings != at.closings, !at.gone && r.untrusted != at.session+1, r.nextChange()
 }
 
 // why returns the reason of the last closing. If there is none, change is closed when one

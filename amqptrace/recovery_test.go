@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
 // Programs that publish while the host recovers the channel: each message gets its own
@@ -252,4 +253,107 @@ func TestChannelThatIsOpenAfterItsEnd(t *testing.T) {
 			t.Errorf("outcome %v, want unknown", got)
 		}
 	})
+}
+
+// silent is a host on a broker that confirms nothing. The test reports its closings and
+// openings.
+type silent struct {
+	*amqp.Channel
+
+	closes  chan *amqp.Error
+	states  chan *amqp.StateChanged
+	publish func() // called before each message is sent
+}
+
+func (s *silent) NotifyClose(c chan *amqp.Error) chan *amqp.Error {
+	s.closes = c
+	return c
+}
+
+func (s *silent) NotifyStateChange(c chan *amqp.StateChanged) { s.states = c }
+
+func (s *silent) PublishWithDeferredConfirmWithContext(
+	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+) (*amqp.DeferredConfirmation, error) {
+	s.publish()
+	return s.Channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+}
+
+func newSilent(t *testing.T) *silent {
+	t.Helper()
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	b.DelayConfirms(time.Hour)
+	s := &silent{Channel: open(t, b.URL()), publish: func() {}}
+	if err := errors.Join(s.Confirm(false), declare(s.Channel, "q", nil)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // ends what follows the channel
+		close(s.closes)
+		_ = s.Close()
+	})
+	return s
+}
+
+// amqp091-go resolves the confirmations of a closed channel only if it recovers the channel,
+// which it may fail to begin.
+func TestConfirmationsOfAChannelThatStaysClosed(t *testing.T) {
+	host := newSilent(t)
+	pub := amqptrace.NewPublisher(host)
+	var confirmations []*amqptrace.Confirmation
+	for _, mandatory := range []bool{false, true} {
+		c, err := pub.PublishDeferred(t.Context(), "", "q", mandatory, false, amqp.Publishing{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirmations = append(confirmations, c)
+	}
+	time.AfterFunc(10*time.Millisecond, func() { // while Wait waits
+		host.closes <- &amqp.Error{Code: amqp.NotFound, Reason: "no exchange", Server: true}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, c := range confirmations {
+		var reason *amqp.Error
+		if err := c.Wait(ctx); !errors.Is(err, amqptrace.ErrClosed) || !errors.As(err, &reason) || reason.Code != amqp.NotFound {
+			t.Errorf("error %v, want ErrClosed with its reason", err)
+		}
+	}
+}
+
+// A confirmation that may be of another message is not waited for, and what the broker returns
+// is known nevertheless.
+func TestConfirmationsThatMayNotCome(t *testing.T) {
+	host := newSilent(t)
+	pub := amqptrace.NewPublisher(host)
+	first, err := pub.PublishDeferred(t.Context(), "", "amq.none", false, false, amqp.Publishing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	host.publish = func() { // a recovery that the message slips into
+		host.closes <- amqp.ErrClosed
+		for len(host.closes) > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		host.states <- &amqp.StateChanged{From: amqp.StateReconnecting, To: amqp.StateOpen}
+		host.publish = func() {}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	began := time.Now()
+	if err := pub.PublishConfirmed(ctx, "", "amq.none", false, false, amqp.Publishing{}); !errors.Is(err, amqptrace.ErrClosed) {
+		t.Errorf("error %v, want ErrClosed", err)
+	}
+	if err := first.Wait(ctx); !errors.Is(err, amqptrace.ErrClosed) {
+		t.Errorf("error %v, want ErrClosed", err)
+	}
+	if err := pub.PublishConfirmed(ctx, "", "amq.none", true, false, amqp.Publishing{}); !errors.Is(err, amqptrace.ErrReturned) {
+		t.Errorf("error %v, want ErrReturned", err)
+	}
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("took %v", took)
+	}
 }
