@@ -17,7 +17,7 @@ type acknowledger struct {
 	consumerTag string
 	redelivered bool
 	session     uint64            // of the host's channel, which numbers deliveries anew when it is recovered
-	contents    contents          // tell deliveries apart that come from no channel
+	contents    contents          // tells deliveries apart that come from no channel
 	created     trace.SpanContext // invalid if the message has none
 	settlement  settlement        // guarded by the process
 	silent      bool              // left alone by a filter: no spans of its own

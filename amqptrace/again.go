@@ -64,14 +64,15 @@ type deliveryKey struct {
 	contents    contents
 }
 
-// contents are the addresses of a delivery's headers and body. They are never followed.
-type contents struct{ headers, body uintptr }
+// contents is the address of a delivery's body, or of its headers if it has neither a body nor
+// an identifier: a library may make new headers for each try. It is never followed.
+type contents uintptr
 
 func contentsOf(d *amqp.Delivery) contents {
-	return contents{
-		reflect.ValueOf(d.Headers).Pointer(),
-		uintptr(unsafe.Pointer(unsafe.SliceData(d.Body))), //nolint:gosec // only compared
+	if len(d.Body) == 0 && d.MessageId == "" {
+		return contents(reflect.ValueOf(d.Headers).Pointer())
 	}
+	return contents(unsafe.Pointer(unsafe.SliceData(d.Body))) //nolint:gosec // only compared
 }
 
 func (m *acknowledger) key() deliveryKey {

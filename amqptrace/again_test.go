@@ -2,6 +2,7 @@ package amqptrace_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -279,6 +280,34 @@ func TestOtherMessageWithinAHandler(t *testing.T) {
 			})(t.Context(), amqp.Delivery{Body: []byte("first")})
 			if n := len(rec.Ended()); n != 2 {
 				t.Errorf("%d spans, want 2", n)
+			}
+		})
+	}
+}
+
+// A library's adapter may make a delivery, and its headers, for each try.
+func TestCountedOnceWithNewHeaders(t *testing.T) {
+	for name, tt := range map[string]struct {
+		deliveries func() amqp.Delivery
+		want       int
+	}{
+		"identifier":  {func() amqp.Delivery { return amqp.Delivery{MessageId: "m-1", Headers: amqp.Table{}} }, 1},
+		"no contents": {func() amqp.Delivery { return amqp.Delivery{} }, 1},
+		"other ones":  {func() amqp.Delivery { return amqp.Delivery{Headers: amqp.Table{"k": rand.Text()}} }, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reader := sdkmetric.NewManualReader()
+			c := amqptrace.NewConsumer("q", amqptrace.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+			var kept []amqp.Delivery // so that no address is used twice
+			for range 3 {
+				d := tt.deliveries()
+				kept = append(kept, d)
+				_, p := c.StartProcess(t.Context(), &d)
+				_ = p.Result(errors.New("not yet"))
+				p.End()
+			}
+			if n := consumed(t, reader); n != tt.want {
+				t.Errorf("%d of %d counted, want %d", n, len(kept), tt.want)
 			}
 		})
 	}
