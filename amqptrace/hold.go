@@ -50,14 +50,16 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 // attributed to the wrong messages.
 func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
 	s.readAll()
-	if now, ok, _ := s.now(); ok && now == at || isClosed(host) {
+	if s.sentAt(at, confirmed.DeliveryTag) || isClosed(host) {
 		return false // recovering it resolves the confirmation
 	}
 	select {
 	case <-confirmed.Done():
 	case <-time.After(settleTime): // the host may be about to resolve it
 	}
-	if isResolved(confirmed) && !confirmed.Acked() {
+	// The host has resolved it when it recovered the channel, unless it counted the message
+	// afterwards: then this is the broker's refusal of another message.
+	if isResolved(confirmed) && !confirmed.Acked() && s.follows(at, confirmed.DeliveryTag) {
 		return false
 	}
 	s.distrust()

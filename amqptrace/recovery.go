@@ -29,6 +29,7 @@ type recovery struct {
 	sent       bool          // a message was sent before the channel's state was known
 	untrusted  int           // 1 + the session whose confirmations are ignored, or 0
 	recovering bool          // a closing or a change of state was seen, and no opening since
+	numbers    [2]numbers    // of the session and of the one before
 	next       chan struct{} // closed when any of this changes
 }
 
@@ -77,6 +78,7 @@ func (r *recovery) changed(to amqp.LifeCycleState) {
 		r.suspended.Store(!r.moment.gone)
 	case amqp.StateOpen:
 		r.moment.session++
+		r.numbers = [...]numbers{{}, r.numbers[0]}
 		if !r.recovering && r.sent {
 			// The channel was being recovered when its first publisher was created.
 			r.untrusted = r.moment.session + 1
@@ -97,6 +99,27 @@ func (r *recovery) now() (_ moment, ok bool, change <-chan struct{}) {
 		return r.moment, true, nil
 	}
 	return r.moment, false, r.nextChange()
+}
+
+// sentAt reports whether the channel is still as it was at the given moment, and notes the
+// number that the host gave to a message sent since then.
+func (r *recovery) sentAt(at moment, number uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.suspended.Load() || r.moment != at {
+		return false
+	}
+	r.numbers[0].add(number)
+	return true
+}
+
+// follows reports whether the number of a message continues those of the session that there
+// was at the given moment. The host begins again at one when it recovers the channel.
+func (r *recovery) follows(at moment, number uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ago := r.moment.session - at.session
+	return ago < len(r.numbers) && r.numbers[ago].upTo > 0 && number > r.numbers[ago].upTo
 }
 
 // distrust marks the confirmations of the current session as unreliable, or those of the

@@ -146,39 +146,53 @@ func (s *slipping) PublishWithDeferredConfirmWithContext(
 // does. It believes no confirmation from then on, until the channel is closed again.
 func TestMessageThatMeetsARecovery(t *testing.T) {
 	onURLs(t, func(t *testing.T, url string) {
-		network, ch, queue, _ := recovering(t, url)
-		host := &slipping{Channel: ch, open: make(chan *amqp.StateChanged, 100)}
-		ch.NotifyStateChange(host.open)
-		rec := newRecorder(t)
-		pub := amqptrace.NewPublisher(host, rec.options()...)
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		publish := func() (outcome any, err error) {
-			rec.Reset()
-			err = pub.PublishConfirmed(ctx, "", queue, true, false, amqp.Publishing{})
-			return attributes(rec.only(t))["mqtrace.publish.outcome"], err
-		}
-		if outcome, err := publish(); err != nil || outcome != "acked" {
-			t.Fatal(err, outcome)
-		}
-		host.cut = network.cut
-		for range 3 {
-			if outcome, err := publish(); !errors.Is(err, amqptrace.ErrClosed) || outcome != "unknown" {
-				t.Errorf("error %v, outcome %v, want ErrClosed and unknown", err, outcome)
-			}
-		}
-		network.cut()
-		for {
-			outcome, err := publish()
-			if err == nil && outcome == "acked" {
-				return
-			}
-			if errors.Is(err, context.DeadlineExceeded) {
-				t.Fatal("nothing is confirmed any more")
-			}
-			time.Sleep(time.Millisecond)
+		for name, refused := range map[string]bool{"acked": false, "refused": true} {
+			t.Run(name, func(t *testing.T) { testMessageThatMeetsARecovery(t, url, refused) })
 		}
 	})
+}
+
+// The message's own confirmation, or what is taken for it, is not believed either: the host
+// also resolves confirmations as refused when it recovers the channel.
+func testMessageThatMeetsARecovery(t *testing.T, url string, refused bool) {
+	t.Helper()
+	network, ch, queue, full := recovering(t, url)
+	host := &slipping{Channel: ch, open: make(chan *amqp.StateChanged, 100)}
+	ch.NotifyStateChange(host.open)
+	rec := newRecorder(t)
+	pub := amqptrace.NewPublisher(host, rec.options()...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	to := queue
+	publish := func() (outcome any, err error) {
+		rec.Reset()
+		err = pub.PublishConfirmed(ctx, "", to, true, false, amqp.Publishing{})
+		return attributes(rec.only(t))["mqtrace.publish.outcome"], err
+	}
+	if outcome, err := publish(); err != nil || outcome != "acked" {
+		t.Fatal(err, outcome)
+	}
+	host.cut = network.cut
+	if refused {
+		to = full
+	}
+	for range 3 {
+		if outcome, err := publish(); !errors.Is(err, amqptrace.ErrClosed) || outcome != "unknown" {
+			t.Errorf("error %v, outcome %v, want ErrClosed and unknown", err, outcome)
+		}
+		to = queue
+	}
+	network.cut()
+	for {
+		outcome, err := publish()
+		if err == nil && outcome == "acked" {
+			return
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal("nothing is confirmed any more")
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // While the channel is closed nothing waits: the error is that of the host.
@@ -355,5 +369,31 @@ func TestConfirmationsThatMayNotCome(t *testing.T) {
 	}
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("took %v", took)
+	}
+}
+
+// Publishers that share a channel note the numbers of their messages in any order, and some
+// may be given to messages that they do not see.
+func TestNumbersOfMessages(t *testing.T) {
+	every := func(step, n uint64) (given []uint64) {
+		for i := range n {
+			given = append(given, i*step+1)
+		}
+		return given
+	}
+	for name, tt := range map[string]struct {
+		given []uint64
+		want  uint64
+	}{
+		"none":          {nil, 0},
+		"in order":      {every(1, 200), 200},
+		"out of order":  {[]uint64{1, 3, 4, 2, 6}, 4},
+		"from later on": {[]uint64{7, 9, 8}, 9},
+		"again":         {[]uint64{1, 2, 3, 2}, 3},
+		"with gaps":     {every(2, 66), 131},
+	} {
+		if got := amqptrace.UpTo(tt.given); got != tt.want {
+			t.Errorf("%s: up to %d, want %d", name, got, tt.want)
+		}
 	}
 }
