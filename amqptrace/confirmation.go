@@ -228,10 +228,18 @@ func (s *pending) resolve() (outcome, error) {
 		return outcomeAcked, nil
 	}
 	p.state.readAll()
-	if closed, _, _ := p.state.outlook(s.at); closed || isClosed(p.channel) {
+	if closed, _, _ := p.state.outlook(s.at); closed || isClosed(p.channel) || s.isForgotten() {
 		return outcomeClosed, p.state.closedError()
 	}
 	return outcomeNacked, ErrNacked
+}
+
+// isForgotten reports whether the host has begun to count messages anew. If the broker closes
+// a channel while the host restores its topology, the host does not report the closing, and
+// reports the recovery a moment later.
+func (s *pending) isForgotten() bool {
+	ch, ok := s.publisher.channel.(*amqp.Channel)
+	return ok && ch.GetNextPublishSeqNo() <= s.confirmed.DeliveryTag
 }
 
 // finish ends the span the first time it is called.

@@ -50,7 +50,20 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 // attributed to the wrong messages.
 func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
 	s.readAll()
-	if s.sentAt(at, confirmed.DeliveryTag) || isClosed(host) {
+	same, again := s.sentAt(at, confirmed.DeliveryTag)
+	if again { // the host seems to have begun at one, and may be about to report that
+		closed, _, change := s.outlook(at)
+		if !closed {
+			select {
+			case <-change:
+			case <-time.After(settleTime):
+			}
+			s.readAll()
+			closed, _, _ = s.outlook(at)
+		}
+		same = !closed
+	}
+	if same || isClosed(host) {
 		return false // recovering it resolves the confirmation
 	}
 	select {

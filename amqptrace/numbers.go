@@ -11,7 +11,10 @@ type numbers struct {
 	ahead map[uint64]struct{}
 }
 
-func (n *numbers) add(number uint64) {
+// add reports whether the number is new. One that was given while many later ones were noted
+// seems not to be.
+func (n *numbers) add(number uint64) bool {
+	isNew := number > n.upTo
 	switch {
 	case n.upTo == 0 || number == n.upTo+1:
 		n.upTo = number
@@ -29,9 +32,10 @@ func (n *numbers) add(number uint64) {
 	}
 	for len(n.ahead) > 0 {
 		if _, ok := n.ahead[n.upTo+1]; !ok {
-			return
+			break
 		}
 		n.upTo++
 		delete(n.ahead, n.upTo)
 	}
+	return isNew
 }

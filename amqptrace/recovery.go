@@ -102,15 +102,15 @@ func (r *recovery) now() (_ moment, ok bool, change <-chan struct{}) {
 }
 
 // sentAt reports whether the channel is still as it was at the given moment, and notes the
-// number that the host gave to a message sent since then.
-func (r *recovery) sentAt(at moment, number uint64) bool {
+// number that the host gave to a message sent since then. again is true if another message
+// seems to have had it.
+func (r *recovery) sentAt(at moment, number uint64) (same, again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.suspended.Load() || r.moment != at {
-		return false
+		return false, false
 	}
-	r.numbers[0].add(number)
-	return true
+	return true, !r.numbers[0].add(number)
 }
 
 // follows reports whether the number of a message continues those of the session that there

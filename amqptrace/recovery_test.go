@@ -1,9 +1,11 @@
 package amqptrace_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -395,5 +397,57 @@ func TestNumbersOfMessages(t *testing.T) {
 		if got := amqptrace.UpTo(tt.given); got != tt.want {
 			t.Errorf("%s: up to %d, want %d", name, got, tt.want)
 		}
+	}
+}
+
+// While the host restores the topology, the broker closes the channel since a queue has changed.
+// The host reports this only as a change of state, after it has resolved the confirmations.
+func TestChannelClosedWhileItsTopologyIsRestored(t *testing.T) {
+	for range 2 { // it is a race
+		testChannelClosedWhileItsTopologyIsRestored(t)
+	}
+}
+
+func testChannelClosedWhileItsTopologyIsRestored(t *testing.T) {
+	t.Helper()
+	var restoring atomic.Bool
+	declaring, published := make(chan struct{}), make(chan struct{})
+	b, err := amqpbroker.Start(amqpbroker.WithFrameHook(func(f amqpbroker.Frame) {
+		if queueDeclare := []byte{0, 50, 0, 10}; f.FromClient && bytes.HasPrefix(f.Payload, queueDeclare) && restoring.Swap(false) {
+			close(declaring)
+			<-published
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	network, ch, queue, _ := recovering(t, b.URL())
+	states := make(chan *amqp.StateChanged, 10)
+	ch.NotifyStateChange(states)
+	pub := amqptrace.NewPublisher(ch)
+	if err := pub.PublishConfirmed(t.Context(), "", "nowhere", false, false, amqp.Publishing{}); err != nil {
+		t.Fatal(err)
+	}
+	direct := open(t, b.URL())
+	if _, err := direct.QueueDelete(queue, false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := declare(direct, queue, amqp.Table{"x-max-length": int32(1)}); err != nil {
+		t.Fatal(err)
+	}
+	b.DelayConfirms(time.Hour)
+	restoring.Store(true)
+	network.cut()
+	<-declaring
+	var c *amqptrace.Confirmation
+	for c == nil {
+		if c, err = pub.PublishDeferred(t.Context(), "", "nowhere", false, false, amqp.Publishing{}); err != nil {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(published)
+	if err := c.Wait(t.Context()); !errors.Is(err, amqptrace.ErrClosed) {
+		t.Errorf("error %v, want ErrClosed", err)
 	}
 }
