@@ -86,7 +86,7 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 		span := p.consumer.settle.start(m, s, p.unsettled(m, tag, multiple))
 		returned := false
 		defer func() { span.end(s, err, returned) }()
-		err = m.explain(s.forward(m.host, tag, multiple))
+		err = m.forward(s, tag, multiple)
 		returned = true
 		_, late := p.note(m, s, tag, multiple, err)
 		span.isLate(late)
@@ -94,6 +94,18 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 	}
 	err = m.explain(s.forward(m.host, tag, multiple))
 	m.settled(s, tag, multiple, err)
+	return err
+}
+
+// forward settles the delivery with the host. An outer process records the settlement, which
+// has a span, without another one, unless it is late for it.
+func (m *acknowledger) forward(s settlement, tag uint64, multiple bool) error {
+	outer, ok := m.host.(*acknowledger)
+	if !ok {
+		return m.explain(s.forward(m.host, tag, multiple))
+	}
+	err := outer.forward(s, tag, multiple)
+	outer.settled(s, tag, multiple, err)
 	return err
 }
 

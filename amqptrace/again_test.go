@@ -312,3 +312,26 @@ func TestCountedOnceWithNewHeaders(t *testing.T) {
 		})
 	}
 }
+
+// A settlement that passes two processes has one span, under the inner one.
+func TestSettleSpanOfNestedProcesses(t *testing.T) {
+	rec := newRecorder(t)
+	reader := sdkmetric.NewManualReader()
+	c := amqptrace.NewConsumer("q", rec.options(amqptrace.WithSettleSpans(),
+		amqptrace.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))...)
+	_ = c.BatchHandler(func(ctx context.Context, ds []amqp.Delivery) error {
+		return c.Handler(ack)(ctx, ds[0])
+	})(t.Context(), []amqp.Delivery{{DeliveryTag: 1, Acknowledger: &acknowledger{}}})
+	spans := rec.Ended()
+	if len(spans) != 3 || spans[0].Name() != "ack q" || spans[0].Parent().SpanID() != spans[1].SpanContext().SpanID() {
+		t.Errorf("spans %v", spans)
+	}
+	for _, s := range spans[1:] {
+		if got := attributes(s)["mqtrace.settlement"]; got != "ack" {
+			t.Errorf("settlement %v", got)
+		}
+	}
+	if n := counts(t, reader)["client.operation.duration"]; n != 1 {
+		t.Errorf("%d settlements measured", n)
+	}
+}
