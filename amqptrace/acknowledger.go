@@ -122,9 +122,9 @@ func (m *acknowledger) settled(s settlement, tag uint64, multiple bool, err erro
 }
 
 // explain adds the reason why the channel was closed to a settlement's error that says only
-// that it is closed.
+// that it is closed. An outer process has done so already.
 func (m *acknowledger) explain(err error) error {
-	if ch, ok := root(m.host).(*amqp.Channel); ok && err != nil {
+	if ch, ok := m.host.(*amqp.Channel); ok && err != nil {
 		return stateOf(ch).explain(err)
 	}
 	return err
