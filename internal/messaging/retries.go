@@ -18,27 +18,48 @@ const (
 // counted as another delivery. Successes cost nothing. K identifies a delivery. The zero
 // value is ready for use. It is safe for concurrent use.
 type Retries[K comparable] struct {
-	n          atomic.Int32 // of failed
-	mu         sync.Mutex
-	failed     []map[K]struct{} // the deliveries of each failure, oldest first
-	deliveries int              // in failed
+	n        atomic.Int32 // of failures
+	mu       sync.Mutex
+	failures []*failure[K]     // oldest first
+	of       map[K]*failure[K] // by delivery
+	left     int               // deliveries of all failures
+}
+
+// failure is one failed processing, of a delivery or a batch.
+type failure[K comparable] struct {
+	deliveries []K
+	left       int // those not asked for yet
 }
 
 // Failed remembers a delivery whose processing has failed, or those of a batch.
 func (r *Retries[K]) Failed(ks ...K) {
-	failure := make(map[K]struct{}, len(ks))
-	for _, k := range ks {
-		failure[k] = struct{}{}
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.failed = append(r.failed, failure)
-	r.deliveries += len(failure)
-	for len(r.failed) > maxRetries || r.deliveries > maxRetried && len(r.failed) > 1 {
-		r.deliveries -= len(r.failed[0])
-		r.failed = slices.Delete(r.failed, 0, 1)
+	if r.of == nil {
+		r.of = make(map[K]*failure[K])
 	}
-	r.n.Store(int32(len(r.failed)))
+	f := &failure[K]{deliveries: ks}
+	r.failures = append(r.failures, f)
+	for _, k := range ks {
+		if r.of[k] == f {
+			continue // twice in a batch
+		}
+		r.forget(k)
+		r.of[k] = f
+		f.left++
+		r.left++
+	}
+	for len(r.failures) > maxRetries || r.left > maxRetried && len(r.failures) > 1 {
+		oldest := r.failures[0]
+		for _, k := range oldest.deliveries {
+			if r.of[k] == oldest {
+				delete(r.of, k)
+			}
+		}
+		r.left -= oldest.left
+		r.failures = slices.Delete(r.failures, 0, 1)
+	}
+	r.n.Store(int32(len(r.failures)))
 }
 
 // Empty reports whether there is nothing to remember, so that [Retries.Again] needs no key.
@@ -51,16 +72,22 @@ func (r *Retries[K]) Again(k K) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, failure := range r.failed {
-		if _, ok := failure[k]; !ok {
-			continue
-		}
-		r.deliveries--
-		if delete(failure, k); len(failure) == 0 {
-			r.failed = slices.Delete(r.failed, i, i+1)
-			r.n.Store(int32(len(r.failed)))
-		}
-		return true
+	again := r.forget(k)
+	r.n.Store(int32(len(r.failures)))
+	return again
+}
+
+func (r *Retries[K]) forget(k K) bool {
+	f := r.of[k]
+	if f == nil {
+		return false
 	}
-	return false
+	delete(r.of, k)
+	r.left--
+	if f.left--; f.left == 0 {
+		if i := slices.Index(r.failures, f); i >= 0 {
+			r.failures = slices.Delete(r.failures, i, i+1)
+		}
+	}
+	return true
 }
