@@ -15,6 +15,9 @@ type acknowledger struct {
 	process     *process
 	host        amqp.Acknowledger
 	consumerTag string
+	redelivered bool
+	session     uint64            // of the host's channel, which numbers deliveries anew when it is recovered
+	contents    contents          // tells deliveries apart that come from no channel
 	created     trace.SpanContext // invalid if the message has none
 	settlement  settlement        // guarded by the process
 	silent      bool              // excluded by a filter: no spans of its own
@@ -26,26 +29,40 @@ var _ amqp.Acknowledger = (*acknowledger)(nil)
 // consumed: one that Get has already counted is not counted again.
 func (m *acknowledger) wrap(p *process, d *amqp.Delivery, a *arrival) (count int64) {
 	m.names, m.process, m.host, m.created, m.settlement = a.names, p, d.Acknowledger, a.origin.Created, unsettled
-	m.consumerTag = d.ConsumerTag
-	count = 1
-	switch host := d.Acknowledger.(type) {
-	case received:
-		m.host, count = host.Acknowledger, 0
-	case *acknowledger: // of a batch, or of a process that has ended
-		count = 0
-	default:
-		if p != nil && p.consumer.retries.Again(keyOf(d)) {
-			count = 0
-		}
+	m.consumerTag, m.redelivered = d.ConsumerTag, d.Redelivered
+	r, got := m.host.(received)
+	if got {
+		m.host = r.Acknowledger
 	}
-	if ch, ok := m.host.(*amqp.Channel); ok && p != nil {
-		p.consumer.watch(ch)
+	if ch, ok := root(m.host).(*amqp.Channel); ok {
+		m.session = p.consumer.watch(ch)
+	} else {
+		m.contents = contentsOf(d)
+	}
+	switch {
+	case m.silent: // not counted at all
+	case m.within(): // a batch, or a process that has ended
+	case p.consumer.retries.Empty() || !p.consumer.retries.Again(m.key()):
+		a.first = true
+		if !got {
+			count = 1
+		}
 	}
 	// Settling a delivery without an acknowledger returns the host's own error.
 	if m.host != nil {
 		d.Acknowledger = m
 	}
 	return count
+}
+
+// within reports whether another process has the delivery, which counts it.
+func (m *acknowledger) within() bool {
+	for outer, ok := m.host.(*acknowledger); ok; outer, ok = outer.host.(*acknowledger) {
+		if !outer.silent {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *acknowledger) Ack(tag uint64, multiple bool) error {
@@ -66,7 +83,7 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 		span := p.consumer.settle.start(m, s, p.unsettled(m, tag, multiple))
 		returned := false
 		defer func() { span.end(s, err, returned) }()
-		err = m.explain(s.forward(m.host, tag, multiple))
+		err = m.forward(s, tag, multiple)
 		returned = true
 		_, late := p.note(m, s, tag, multiple, err)
 		span.isLate(late)
@@ -74,6 +91,18 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 	}
 	err = m.explain(s.forward(m.host, tag, multiple))
 	m.settled(s, tag, multiple, err)
+	return err
+}
+
+// forward settles the delivery with the host. An outer process records the settlement, which
+// has a span, without another one, unless it is late for it.
+func (m *acknowledger) forward(s settlement, tag uint64, multiple bool) error {
+	outer, ok := m.host.(*acknowledger)
+	if !ok {
+		return m.explain(s.forward(m.host, tag, multiple))
+	}
+	err := outer.forward(s, tag, multiple)
+	outer.settled(s, tag, multiple, err)
 	return err
 }
 
@@ -90,9 +119,9 @@ func (m *acknowledger) settled(s settlement, tag uint64, multiple bool, err erro
 }
 
 // explain adds the reason why the channel was closed to a settlement's error that says only
-// that it is closed.
+// that it is closed. An outer process has done so already.
 func (m *acknowledger) explain(err error) error {
-	if ch, ok := root(m.host).(*amqp.Channel); ok && err != nil {
+	if ch, ok := m.host.(*amqp.Channel); ok && err != nil {
 		return stateOf(ch).explain(err)
 	}
 	return err

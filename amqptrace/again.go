@@ -2,7 +2,9 @@ package amqptrace
 
 import (
 	"context"
+	"reflect"
 	"unsafe"
+	"weak"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -17,7 +19,7 @@ func underWay(ctx context.Context, d *amqp.Delivery) *process {
 		p = a.process
 	case nil: // nothing was wrapped
 		p = processOf(ctx)
-		if p != nil && (p.single[0].host != nil || p.single[0].tag != d.DeliveryTag || p.single[0].messageID != d.MessageId) {
+		if p != nil && (p.single[0].host != nil || p.single[0].names != namesOf(d)) {
 			return nil
 		}
 	}
@@ -53,18 +55,43 @@ func (p *process) within(
 
 // deliveryKey identifies a delivery while it is in memory.
 type deliveryKey struct {
-	tag                           uint64
-	redelivered                   bool
-	consumerTag                   string
-	exchange, routingKey, message string
-	body                          uintptr // never dereferenced
+	names
+
+	redelivered bool
+	consumerTag string
+	channel     weak.Pointer[amqp.Channel]
+	session     uint64
+	contents    contents
 }
 
-func keyOf(d *amqp.Delivery) deliveryKey {
-	return deliveryKey{
-		d.DeliveryTag, d.Redelivered, d.ConsumerTag, d.Exchange, d.RoutingKey, d.MessageId,
-		uintptr(unsafe.Pointer(unsafe.SliceData(d.Body))), //nolint:gosec // only compared
+// contents is the address of a delivery's body, or of its headers if it has neither a body nor
+// an identifier: a library may make new headers for each try. It is never dereferenced.
+type contents uintptr
+
+func contentsOf(d *amqp.Delivery) contents {
+	if len(d.Body) == 0 && d.MessageId == "" {
+		return contents(reflect.ValueOf(d.Headers).Pointer())
 	}
+	return contents(unsafe.Pointer(unsafe.SliceData(d.Body))) //nolint:gosec // only compared
+}
+
+func (m *acknowledger) key() deliveryKey {
+	k := deliveryKey{
+		names: m.names, redelivered: m.redelivered, consumerTag: m.consumerTag, session: m.session, contents: m.contents,
+	}
+	if ch, ok := root(m.host).(*amqp.Channel); ok {
+		k.channel = weak.Make(ch)
+	}
+	return k
+}
+
+// failed remembers that the processing has failed, for the case that it is tried again.
+func (p *process) failed() {
+	keys := make([]deliveryKey, len(p.messages))
+	for i := range p.messages {
+		keys[i] = p.messages[i].key()
+	}
+	p.consumer.retries.Failed(keys...)
 }
 
 // watchedChannel is the channel that the last delivery came from.
@@ -73,12 +100,14 @@ type watchedChannel struct {
 	reasons *closeReasons
 }
 
-// watch keeps the reason why a channel was closed, for later settlements.
-func (c *Consumer) watch(ch *amqp.Channel) {
+// watch keeps the reason why a channel was closed, for later settlements, and returns how
+// often it was closed.
+func (c *Consumer) watch(ch *amqp.Channel) (closings uint64) {
 	w := c.watched.Load()
 	if w == nil || w.channel != ch {
 		w = &watchedChannel{ch, &stateOf(ch).closeReasons}
 		c.watched.Store(w)
 	}
 	w.reasons.watch(ch)
+	return w.reasons.closings.Load()
 }

@@ -24,6 +24,7 @@ type arrival struct {
 	size       int // of the body, in bytes
 	age        time.Duration
 	ageBy      messaging.Clock // Unknown if nothing needs the age
+	first      bool            // the delivery has not been processed before
 }
 
 // names identify a message.
@@ -33,14 +34,17 @@ type names struct {
 	tag                      uint64
 }
 
+func namesOf(d *amqp.Delivery) names {
+	return names{d.Exchange, d.RoutingKey, d.MessageId, d.CorrelationId, d.DeliveryTag}
+}
+
 // decision holds the results of the user's functions for a message.
 type decision struct{ continueTrace, traced bool }
 
 // inspect fills a with what is known about a delivery that is consumed in ctx.
 func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 	headers := carrier.Table(d.Headers)
-	a.exchange, a.routingKey = d.Exchange, d.RoutingKey
-	a.messageID, a.correlationID, a.tag = d.MessageId, d.CorrelationId, d.DeliveryTag
+	a.names = namesOf(d)
 	a.size = len(d.Body)
 	a.origin.Read(ctx, headers, c.instrumentation.Propagator)
 	a.history = amqphistory.Read(d.Headers, c.queue, d.Redelivered)
@@ -62,8 +66,8 @@ func (c *Consumer) inspect(ctx context.Context, d *amqp.Delivery, a *arrival) {
 		a.decision = r.decision // taken by Get
 	} else {
 		a.decision = decision{
-			continueTrace: c.relation == nil || c.relation(m),
-			traced:        c.filter == nil || c.filter(m),
+			continueTrace: messaging.Relation(ScopeName, c.relation, m),
+			traced:        messaging.Filter(ScopeName, c.filter, m),
 		}
 	}
 	if a.traced {
@@ -85,8 +89,12 @@ func (c *Consumer) point(where *place) messaging.Point {
 	return messaging.Point{Destination: c.destination, Server: where.server}
 }
 
-// measure records the metrics of a message that is about to be processed.
+// measure records the metrics of a message that is about to be processed, once for each
+// delivery.
 func (c *Consumer) measure(ctx context.Context, a *arrival, point messaging.Point) {
+	if !a.first {
+		return
+	}
 	if !a.origin.Created.IsValid() {
 		c.process.WithoutContext(ctx, point, 1)
 	}

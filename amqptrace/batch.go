@@ -41,7 +41,12 @@ func (c *Consumer) BatchHandler(
 	return func(ctx context.Context, ds []amqp.Delivery) (err error) {
 		ctx, ds, p := c.startBatch(ctx, ds)
 		returned := false
-		defer func() { p.end(err, returned) }()
+		defer func() {
+			p.end(err, returned)
+			if p != nil && (err != nil || !returned) {
+				p.failed()
+			}
+		}()
 		err = handle(ctx, ds)
 		returned = true
 		return err

@@ -91,3 +91,29 @@ func TestCopyOfAConfirmation(t *testing.T) {
 	}
 	_ = c
 }
+
+// Publishers that share a channel note the numbers of their messages in any order, and some
+// may be given to messages that they do not see.
+func TestNumbersOfMessages(t *testing.T) {
+	every := func(step, n uint64) (given []uint64) {
+		for i := range n {
+			given = append(given, i*step+1)
+		}
+		return given
+	}
+	for name, tt := range map[string]struct {
+		given []uint64
+		want  uint64
+	}{
+		"none":          {nil, 0},
+		"in order":      {every(1, 200), 200},
+		"out of order":  {[]uint64{1, 3, 4, 2, 6}, 4},
+		"from later on": {[]uint64{7, 9, 8}, 9},
+		"again":         {[]uint64{1, 2, 3, 2}, 3},
+		"with gaps":     {every(2, 66), 131},
+	} {
+		if got := amqptrace.UpTo(tt.given); got != tt.want {
+			t.Errorf("%s: up to %d, want %d", name, got, tt.want)
+		}
+	}
+}

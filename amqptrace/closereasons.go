@@ -16,6 +16,8 @@ type closeReasons struct {
 	start  sync.Once
 	events atomic.Pointer[chan *amqp.Error]
 	reason atomic.Pointer[amqp.Error]
+
+	closings atomic.Uint64 // read so far
 }
 
 // closingsSize is how many closings there may be between two deliveries of a consumer. When
@@ -47,12 +49,17 @@ func (r *closeReasons) read() *amqp.Error {
 		for len(*events) > 0 {
 			select {
 			case e := <-*events:
-				r.reason.Store(e)
+				r.closed(e)
 			default: // another goroutine was faster
 			}
 		}
 	}
 	return r.reason.Load()
+}
+
+func (r *closeReasons) closed(e *amqp.Error) {
+	r.reason.Store(e)
+	r.closings.Add(1)
 }
 
 // explain adds the reason why the channel was closed to an err that says only that it is
@@ -66,7 +73,7 @@ func (r *closeReasons) explain(err error) error {
 		// The host reports that it is closed a moment before it reports why.
 		select {
 		case e := <-*events: // nil if the program closed it
-			r.reason.Store(e)
+			r.closed(e)
 		case <-time.After(settleTime):
 		}
 		reason = r.read()

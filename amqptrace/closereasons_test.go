@@ -3,6 +3,7 @@ package amqptrace_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,26 @@ func TestReasonOfAClosedChannel(t *testing.T) {
 				s.ch = s.reopen()
 			})
 		}
+	})
+}
+
+// The reason is given once, however many processes a settlement passes.
+func TestReasonWithinAnotherProcess(t *testing.T) {
+	onURLs(t, func(t *testing.T, url string) {
+		s := newScene(t, url)
+		c := s.consumer(s.q)
+		err := c.BatchHandler(func(ctx context.Context, ds []amqp.Delivery) error {
+			return c.Handler(func(_ context.Context, d amqp.Delivery) error {
+				_ = d.Acknowledger.Ack(77, false) // unknown to the broker
+				for began := time.Now(); !s.ch.IsClosed() && time.Since(began) < patience; time.Sleep(time.Millisecond) {
+				}
+				return d.Ack(false)
+			})(ctx, ds[0])
+		})(t.Context(), []amqp.Delivery{{Acknowledger: s.ch, DeliveryTag: 1}})
+		if err == nil || strings.Count(err.Error(), "PRECONDITION_FAILED") != 1 {
+			t.Errorf("error %v", err)
+		}
+		s.ch = s.reopen()
 	})
 }
 

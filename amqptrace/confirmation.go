@@ -2,11 +2,13 @@ package amqptrace
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // PublishConfirmed publishes a message and waits until the broker has confirmed it. The
@@ -155,7 +157,7 @@ func (p *Publisher) publishDeferred(
 // explain adds the reason why the channel was closed to a host's error that says only that
 // it is closed.
 func (p *Publisher) explain(err error) error {
-	if !errors.Is(err, amqp.ErrClosed) {
+	if !messaging.Is(err, amqp.ErrClosed) {
 		return err
 	}
 	return withReason(err, p.state.why())
@@ -165,16 +167,9 @@ func (s *pending) wait(ctx context.Context) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	if !isResolved(s.confirmed) {
-		select {
-		case <-s.confirmed.Done():
-		case <-ctx.Done():
-			if isResolved(s.confirmed) {
-				break // both at once: the broker's answer says more
-			}
-			s.finish(ctx.Err(), outcomeTimeout)
-			return ctx.Err()
-		}
+	if err := s.awaitAnswer(ctx); err != nil {
+		s.finish(err, outcomeTimeout)
+		return err
 	}
 	s.resolving.Do(func() {
 		var o outcome
@@ -185,6 +180,41 @@ func (s *pending) wait(ctx context.Context) error {
 	return s.result
 }
 
+// maxReturn is how long a mandatory message whose confirmation is not trusted waits for its
+// return, which is recognized by its id and would be on its way.
+const maxReturn = time.Second
+
+// awaitAnswer waits for the broker's answer or for the end of ctx, whose error it returns. It
+// also returns when no answer is to be expected: the channel has been closed, after which the
+// host resolves confirmations only if it recovers the channel, or the confirmation may be that
+// of another message, and its own may never come.
+func (s *pending) awaitAnswer(ctx context.Context) error {
+	for !isResolved(s.confirmed) {
+		closed, trusted, change := s.publisher.state.outlook(s.at)
+		var overdue <-chan time.Time
+		switch {
+		case closed:
+			return nil
+		case !s.unknown && trusted:
+		case s.id == "" || s.at.gone:
+			return nil
+		default:
+			overdue = time.After(maxReturn)
+		}
+		select {
+		case <-s.confirmed.Done():
+		case <-change:
+		case <-overdue:
+			return nil
+		case <-ctx.Done():
+			if !isResolved(s.confirmed) { // if both at once, the broker's answer says more
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
 // resolve returns the outcome of a message that is no longer pending. Not everything that
 // the channel resolves as not acked is a refusal.
 func (s *pending) resolve() (outcome, error) {
@@ -192,17 +222,25 @@ func (s *pending) resolve() (outcome, error) {
 	if r := p.state.take(s.id); r != nil {
 		return outcomeReturned, &ReturnedError{Return: *r}
 	}
-	if s.unknown || !p.state.trusts(s.at) {
+	if _, trusted, _ := p.state.outlook(s.at); s.unknown || !trusted {
 		return outcomeUnknown, errUnknown
 	}
 	if s.confirmed.Acked() {
 		return outcomeAcked, nil
 	}
 	p.state.readAll()
-	if p.state.closedSince(s.at) || isClosed(p.channel) {
+	if closed, _, _ := p.state.outlook(s.at); closed || isClosed(p.channel) || s.isForgotten() {
 		return outcomeClosed, p.state.closedError()
 	}
 	return outcomeNacked, ErrNacked
+}
+
+// isForgotten reports whether the host has begun to count messages anew. If the broker closes
+// a channel while the host restores its topology, the host does not report the closing, and
+// reports the recovery a moment later.
+func (s *pending) isForgotten() bool {
+	ch, ok := s.publisher.channel.(*amqp.Channel)
+	return ok && ch.GetNextPublishSeqNo() <= s.confirmed.DeliveryTag
 }
 
 // finish ends the span the first time it is called.

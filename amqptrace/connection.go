@@ -50,9 +50,19 @@ func connectionOf(host *amqp.Connection) *connection {
 	if other, loaded := connections.LoadOrStore(key, c); loaded {
 		return other.(*connection) //nolint:forcetypeassert // nothing else is stored
 	}
-	runtime.AddCleanup(host, func(key weak.Pointer[amqp.Connection]) { connections.Delete(key) }, key)
+	runtime.AddCleanup(host, (*connection).forget, c)
 	host.NotifyStateChange(c.changes)
 	return c
+}
+
+// forget removes the state of a connection that is no longer used.
+func (c *connection) forget() {
+	connections.Delete(c.host)
+	// A goroutine of the host may wait for a reader, until the last change has been read.
+	go func() {
+		for range c.changes { //nolint:revive // discarded
+		}
+	}()
 }
 
 // place returns the broker's address, which may change when the host recovers the

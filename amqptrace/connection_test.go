@@ -16,6 +16,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
 // Spans and metrics have the address of the connection's broker, also after it has changed,
@@ -194,4 +195,33 @@ func TestWithMessageAttributes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A connection that is lost and recovered again and again while nothing is sent leaves no
+// goroutine behind, which TestMain checks.
+func TestIdleConnectionThatIsRecoveredOften(t *testing.T) {
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	known := amqptrace.ConnectionsKnown()
+	func() {
+		conn, err := amqp.DialConfig(b.URL(), amqp.Config{Recovery: &amqp.Recovery{
+			ReconnectionConfig: &amqp.ReconnectionConfig{RetryInterval: time.Millisecond, MaxRetryCount: 50},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = amqptrace.NewPublisher(&channel{}, amqptrace.WithConnection(conn))
+		states := make(chan *amqp.StateChanged, 50)
+		conn.NotifyStateChange(states)
+		for range 10 { // more changes than are kept
+			b.CutConnections()
+			for (<-states).To != amqp.StateOpen {
+			}
+		}
+	}()
+	collect(t, func() bool { return amqptrace.ConnectionsKnown() <= known })
 }

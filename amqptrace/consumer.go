@@ -77,7 +77,7 @@ func (c *Consumer) Handler(
 		defer func() {
 			p.end(err, returned)
 			if p != nil && (err != nil || !returned) {
-				c.retries.Failed(keyOf(&d))
+				p.failed()
 			}
 		}()
 		err = handle(ctx, d)

@@ -90,6 +90,37 @@ func TestHandlerErrorThatPanics(t *testing.T) {
 	}
 }
 
+// The functions of the options come before the message is handled or sent, which goes on
+// without them.
+func TestOptionsThatPanic(t *testing.T) {
+	for name, option := range map[string]amqptrace.Option{
+		"filter":   amqptrace.WithFilter(func(m amqptrace.Message) bool { return m.Headers["tenant"].(string) != "" }),
+		"relation": amqptrace.WithRelation(func(m amqptrace.Message) bool { return m.Headers["tenant"].(string) != "" }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder(t)
+			ch := &channel{}
+			pub, cons := amqptrace.NewPublisher(ch, rec.options(option)...), amqptrace.NewConsumer("q", rec.options(option)...)
+			if err := pub.PublishWithContext(t.Context(), "x", "k", false, false, amqp.Publishing{}); err != nil || len(ch.published) != 1 {
+				t.Errorf("error %v, %d published", err, len(ch.published))
+			}
+			d := amqp.Delivery{Headers: ch.published[0].msg.Headers}
+			ds := make(chan amqp.Delivery, 1)
+			ds <- d
+			close(ds)
+			handled := 0
+			for range cons.Deliveries(t.Context(), ds) {
+				handled++
+			}
+			_ = cons.Handler(func(context.Context, amqp.Delivery) error { handled++; return nil })(t.Context(), d)
+			_ = cons.BatchHandler(func(context.Context, []amqp.Delivery) error { handled++; return nil })(t.Context(), []amqp.Delivery{d})
+			if spans := rec.Ended(); len(spans) != 4 || handled != 3 || spans[1].Parent().SpanID() != spans[0].SpanContext().SpanID() {
+				t.Errorf("%d handled, spans %v", handled, spans)
+			}
+		})
+	}
+}
+
 type unwrapping struct{ inner error }
 
 func (*unwrapping) Error() string   { return "x" }

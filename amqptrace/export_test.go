@@ -18,3 +18,12 @@ func ConnectionsKnown() (n int) {
 	connections.Range(func(any, any) bool { n++; return true })
 	return n
 }
+
+// UpTo returns the number up to which all are known to have been given.
+func UpTo(given []uint64) uint64 {
+	var n numbers
+	for _, number := range given {
+		n.add(number)
+	}
+	return n.upTo
+}

@@ -21,7 +21,18 @@ import (
 	"github.com/mqtrace/mqtrace/carrier"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(patient{m}) }
+
+// patient gives goroutines time to end after the tests: if a connection is lost again while
+// amqp091-go recovers it, amqp091-go waits for 5 s for a listener of its own.
+type patient struct{ *testing.M }
+
+func (p patient) Run() int {
+	code := p.M.Run()
+	for began := time.Now(); goleak.Find() != nil && time.Since(began) < 10*time.Second; {
+	}
+	return code
+}
 
 var propagator = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 

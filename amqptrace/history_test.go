@@ -156,3 +156,31 @@ func TestCopiedCountsAreNotBelieved(t *testing.T) {
 		}
 	})
 }
+
+// A quorum queue counts a message that was copied from another one from the beginning. 4.3
+// writes only the count that a nack changes, and leaves the other as it was.
+func TestCopiedCountsAndANack(t *testing.T) {
+	onBrokers(t, func(t *testing.T, ch *amqp.Channel) {
+		queue := unique("quorum")
+		if _, err := ch.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = ch.QueueDelete(queue, false, false, false) })
+		headers := amqp.Table{"x-delivery-count": int64(3)}
+		if err := ch.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{Headers: headers}); err != nil {
+			t.Fatal(err)
+		}
+		rec := newRecorder(t)
+		handle := amqptrace.NewConsumer(queue, rec.options()...).Handler(
+			func(_ context.Context, d amqp.Delivery) error { return d.Nack(false, true) })
+		for attempt := 1; attempt <= 3; attempt++ {
+			d := get(t, ch, queue)
+			if err := handle(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			if got := attributes(rec.Ended()[attempt-1])["mqtrace.attempt"]; got != int64(attempt) {
+				t.Errorf("delivery %d is attempt %v; it has %v", attempt, got, d.Headers)
+			}
+		}
+	})
+}

@@ -50,14 +50,29 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 // attributed to the wrong messages.
 func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
 	s.readAll()
-	if now, ok, _ := s.now(); ok && now == at || isClosed(host) {
+	same, again := s.sentAt(at, confirmed.DeliveryTag)
+	if again { // the host seems to have begun at one, and may be about to report that
+		closed, _, change := s.outlook(at)
+		if !closed {
+			select {
+			case <-change:
+			case <-time.After(settleTime):
+			}
+			s.readAll()
+			closed, _, _ = s.outlook(at)
+		}
+		same = !closed
+	}
+	if same || isClosed(host) {
 		return false // recovery resolves the confirmation
 	}
 	select {
 	case <-confirmed.Done():
 	case <-time.After(settleTime): // the host may be about to resolve it
 	}
-	if isResolved(confirmed) && !confirmed.Acked() {
+	// The host has resolved it when it recovered the channel, unless it counted the message
+	// afterwards: then this is the broker's refusal of another message.
+	if isResolved(confirmed) && !confirmed.Acked() && s.follows(at, confirmed.DeliveryTag) {
 		return false
 	}
 	s.distrust()

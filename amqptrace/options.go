@@ -70,7 +70,7 @@ func (c *config) instrumentation() *messaging.Instrumentation {
 // global provider is used.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return optionFunc(func(c *config) {
-		if provider != nil {
+		if !messaging.IsNil(provider) {
 			c.shared.TracerProvider = provider
 		}
 	})
@@ -80,7 +80,7 @@ func WithTracerProvider(provider trace.TracerProvider) Option {
 // global provider is used.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return optionFunc(func(c *config) {
-		if provider != nil {
+		if !messaging.IsNil(provider) {
 			c.shared.MeterProvider = provider
 		}
 	})
@@ -90,7 +90,7 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 // A nil propagator is ignored. By default, the global propagator is used.
 func WithPropagators(propagators propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
-		if propagators != nil {
+		if !messaging.IsNil(propagators) {
 			c.shared.Propagators = propagators
 		}
 	})
@@ -148,8 +148,9 @@ func WithExceptions(record func(context.Context, Exception)) Option {
 
 // WithFilter limits spans and metrics to messages for which filter returns true. The others
 // still propagate their trace: a publisher puts the caller's context into them and a
-// consumer's handler gets the context they came with. A nil filter is ignored. By default,
-// every message is traced.
+// consumer's handler gets the context they came with. If filter panics, the message is
+// traced, and OpenTelemetry's error handler is called once. A nil filter is ignored. By
+// default, every message is traced.
 func WithFilter(filter func(Message) bool) Option {
 	return optionFunc(func(c *config) {
 		if filter != nil {

@@ -130,7 +130,9 @@ func (p *process) note(
 		}
 		if err == nil {
 			m.settlement = s
-			n++
+			if !m.within() {
+				n++
+			}
 		}
 	})
 	p.mu.Unlock()

@@ -134,7 +134,7 @@ func (p *Publisher) start(
 			Exchange: exchange, RoutingKey: key, Headers: msg.Headers, MessageID: msg.MessageId,
 			CorrelationID: msg.CorrelationId, Type: msg.Type, AppID: msg.AppId, BodySize: len(msg.Body),
 		}
-		if p.filter != nil && !p.filter(m) {
+		if !messaging.Filter(ScopeName, p.filter, m) {
 			return ctx
 		}
 		of = p.messageAttributes(m)

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -258,7 +259,8 @@ func TestPropagatorThatIsSetLate(t *testing.T) {
 
 func TestOptionsThatAreNilAreIgnored(t *testing.T) {
 	rec := newRecorder(t)
-	opts := rec.options(nil, amqptrace.WithTracerProvider(nil), amqptrace.WithPropagators(nil), amqptrace.WithServer("", 5672))
+	opts := rec.options(nil, amqptrace.WithTracerProvider(nil), amqptrace.WithPropagators(nil), amqptrace.WithServer("", 5672),
+		amqptrace.WithTracerProvider((*sdktrace.TracerProvider)(nil)), amqptrace.WithMeterProvider((*sdkmetric.MeterProvider)(nil)))
 	pub := amqptrace.NewPublisher(&channel{}, opts...)
 	if err := pub.PublishWithContext(noContext, "x", "", false, false, amqp.Publishing{}); err != nil {
 		t.Fatal(err)

@@ -26,10 +26,10 @@ type recovery struct {
 	mu         sync.Mutex
 	moment     moment
 	reason     *amqp.Error   // of the last closing, nil if the program closed the channel
-	gone       bool          // closed for good
 	sent       bool          // a message was sent before the channel's state was known
 	untrusted  int           // 1 + the session whose confirmations are ignored, or 0
 	recovering bool          // a closing or a change of state was seen, and no opening since
+	numbers    [2]numbers    // of the session and of the one before
 	next       chan struct{} // closed when any of this changes
 }
 
@@ -37,6 +37,11 @@ type recovery struct {
 type moment struct {
 	closings int
 	session  int // counts recoveries
+
+	// gone is true once the host has closed its listeners, for good. If its recovery of the
+	// channel fails, it does so and may nevertheless open the channel again when it recovers
+	// the connection. Nothing is known about such a channel.
+	gone bool
 }
 
 // closed records that the channel was closed, by an error or for good.
@@ -46,7 +51,7 @@ func (r *recovery) closed(e *amqp.Error, forGood bool) {
 	if e != nil {
 		r.reason = e
 	}
-	r.gone = forGood
+	r.moment.gone = forGood
 	r.recovering = true
 	r.moment.closings++
 	r.suspended.Store(!forGood) // a channel that is gone reports its own errors
@@ -70,9 +75,10 @@ func (r *recovery) changed(to amqp.LifeCycleState) {
 		// The host does not report a closing while it restores the topology.
 		r.moment.closings++
 		r.recovering = true
-		r.suspended.Store(!r.gone)
+		r.suspended.Store(!r.moment.gone)
 	case amqp.StateOpen:
 		r.moment.session++
+		r.numbers = [...]numbers{{}, r.numbers[0]}
 		if !r.recovering && r.sent {
 			// The channel was being recovered when its first publisher was created.
 			r.untrusted = r.moment.session + 1
@@ -95,6 +101,27 @@ func (r *recovery) now() (_ moment, ok bool, change <-chan struct{}) {
 	return r.moment, false, r.nextChange()
 }
 
+// sentAt reports whether the channel is still as it was at the given moment, and notes the
+// number that the host gave to a message sent since then. again is true if another message
+// seems to have had it.
+func (r *recovery) sentAt(at moment, number uint64) (same, again bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.suspended.Load() || r.moment != at {
+		return false, false
+	}
+	return true, !r.numbers[0].add(number)
+}
+
+// follows reports whether the number of a message continues those of the session that there
+// was at the given moment. The host begins again at one when it recovers the channel.
+func (r *recovery) follows(at moment, number uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ago := r.moment.session - at.session
+	return ago < len(r.numbers) && r.numbers[ago].upTo > 0 && number > r.numbers[ago].upTo
+}
+
 // distrust marks the confirmations of the current session as unreliable, or of the next one
 // if the channel is not open yet.
 func (r *recovery) distrust() {
@@ -104,21 +131,16 @@ func (r *recovery) distrust() {
 	if r.recovering {
 		r.untrusted++
 	}
+	r.wake()
 }
 
-// trusts reports whether the channel's confirmation of a message that was sent at the given
-// moment can be relied on.
-func (r *recovery) trusts(at moment) bool {
+// outlook reports whether the channel has been closed since the given moment, and whether its
+// confirmation of a message that was sent then can be relied on. change is closed when either
+// may be different.
+func (r *recovery) outlook(at moment) (closed, trusted bool, change <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.untrusted != at.session+1
-}
-
-// closedSince reports whether the channel has been closed since the given moment.
-func (r *recovery) closedSince(at moment) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.moment.closings != at.closings
+	return r.moment.closings != at.closings, !at.gone && r.untrusted != at.session+1, r.nextChange()
 }
 
 // why returns the reason of the last closing. If there is none, change is closed when one
@@ -126,7 +148,7 @@ func (r *recovery) closedSince(at moment) bool {
 func (r *recovery) why() (reason *amqp.Error, change <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.reason != nil || r.gone {
+	if r.reason != nil || r.moment.gone {
 		return r.reason, nil
 	}
 	return nil, r.nextChange()

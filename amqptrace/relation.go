@@ -34,7 +34,8 @@ type Message struct {
 
 // A Relation reports whether the span of a consumed message continues the trace of its
 // producer. If not, it starts a new trace, with its own sampling decision and a link to the
-// producer's. It is called for every message and from many goroutines, and must not panic.
+// producer's. It is called for every message and from many goroutines. If it panics, the
+// trace is continued, and OpenTelemetry's error handler is called once.
 type Relation func(Message) bool
 
 // ContinueTrace is the [Relation] that always continues the trace.

@@ -27,7 +27,7 @@ func (c *Consumer) StartProcess(ctx context.Context, d *amqp.Delivery) (context.
 	}
 	ctx, at := messaging.StartTime(ctx)
 	ctx, p := c.start(ctx, d, at)
-	return ctx, &Processing{process: p, key: keyOf(d)}
+	return ctx, &Processing{process: p}
 }
 
 // Processing is the processing of a message, started by [Consumer.StartProcess]. Its
@@ -36,7 +36,6 @@ func (c *Consumer) StartProcess(ctx context.Context, d *amqp.Delivery) (context.
 type Processing struct {
 	process  *process // nil if the message is not traced
 	within   bool     // the span belongs to an enclosing process
-	key      deliveryKey
 	err      error
 	returned bool
 	ended    bool
@@ -88,7 +87,7 @@ func (p *Processing) End() {
 	case !p.within:
 		p.process.end(p.err, p.returned)
 		if failed {
-			p.process.consumer.retries.Failed(p.key)
+			p.process.failed()
 		}
 	case !p.returned:
 		p.process.fail(errDidNotReturn)

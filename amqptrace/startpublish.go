@@ -2,9 +2,10 @@ package amqptrace
 
 import (
 	"context"
-	"errors"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // StartPublish starts the PRODUCER span of a message that is not sent through the
@@ -64,15 +65,15 @@ func outcomeOf(err error) outcome {
 	switch {
 	case err == nil:
 		return outcomeAcked
-	case errors.Is(err, ErrReturned):
+	case messaging.Is(err, ErrReturned):
 		return outcomeReturned
-	case errors.Is(err, ErrNacked):
+	case messaging.Is(err, ErrNacked):
 		return outcomeNacked
-	case errors.Is(err, ErrNotConfirming):
+	case messaging.Is(err, ErrNotConfirming):
 		return outcomeUnconfirmed
-	case errors.Is(err, amqp.ErrClosed):
+	case messaging.Is(err, amqp.ErrClosed):
 		return outcomeClosed
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case messaging.Is(err, context.DeadlineExceeded), messaging.Is(err, context.Canceled):
 		return outcomeTimeout
 	default:
 		return outcomeUnknown

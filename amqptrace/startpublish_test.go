@@ -213,3 +213,21 @@ func TestProcessingEndsBeforeItIsSettled(t *testing.T) {
 		t.Errorf("spans %v", spans)
 	}
 }
+
+// A nil pointer in an interface is an error whose methods may panic.
+func TestConfirmedErrorThatPanics(t *testing.T) {
+	rec := newRecorder(t)
+	_, sent := amqptrace.NewPublisher(nil, rec.options()...).StartPublish(t.Context(), "x", "k", nil)
+	err := error((*unwrapping)(nil))
+	if got := sent.Confirmed(err); got != err { //nolint:errorlint // the very same
+		t.Errorf("error %v", got)
+	}
+	sent.End()
+	if got := attributes(rec.only(t))["mqtrace.publish.outcome"]; got != "unknown" {
+		t.Errorf("outcome %v", got)
+	}
+	if got := amqptrace.NewPublisher(&channel{err: err}).PublishConfirmed(
+		t.Context(), "x", "k", false, false, amqp.Publishing{}); got != err { //nolint:errorlint // the very same
+		t.Errorf("error %v", got)
+	}
+}

@@ -117,7 +117,7 @@ func (a *aggregator) linkReplaced(ctx context.Context, span trace.Span, links []
 func (a *aggregator) traced(tasks []*asynq.Task) []*asynq.Task {
 	var traced []*asynq.Task
 	for _, task := range tasks {
-		if a.filter(a.messageOf(task)) {
+		if messaging.Filter(ScopeName, a.filter, a.messageOf(task)) {
 			traced = append(traced, task)
 		}
 	}

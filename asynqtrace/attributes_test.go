@@ -188,3 +188,31 @@ func TestMessageAttributesOfFilteredTasks(t *testing.T) {
 		t.Errorf("the function was asked about %+v", of.asked)
 	}
 }
+
+// A filter or a relation that panics decides nothing, and the task is processed. asynq
+// recovers a panic only from the handler: one in the error handler or in the aggregator ends
+// the program.
+func TestOptionsThatPanic(t *testing.T) {
+	t.Parallel()
+	for name, option := range map[string]asynqtrace.Option{
+		"filter":   asynqtrace.WithFilter(func(asynqtrace.Message) bool { panic("no tenant") }),
+		"relation": asynqtrace.WithRelation(func(asynqtrace.Message) bool { panic("no tenant") }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, newEnv(t, startRedis(t)))
+			s.ok(s.enqueue(s.task(asynq.MaxRetry(0)), option))
+			s.work(2, asynq.Config{}, returning(errFailed), option)
+			s.check([]span{
+				enqueueSpan("caller", "messaging.destination.name=Q messaging.message.id=t1 asynq.task.type=email:welcome"),
+				{"process Q", "consumer", "enqueue Q", []string{"enqueue Q"}, "messaging.destination.name=Q messaging.message.id=t1 " +
+					"asynq.task.type=email:welcome asynq.task.retry_count=0 asynq.task.max_retry=0 asynq.task.outcome=exhausted " +
+					"error.type=*errors.errorString", true},
+			})
+			cfg := asynqtrace.Config(asynq.Config{}, s.opts(option)...)
+			cfg.ErrorHandler.HandleError(context.Background(), s.task(), errFailed) // as without a middleware
+			aggregate(s.env, nil, []*asynq.Task{s.task()}, s.task(), option)
+			s.wait(t, "aggregate default", 1)
+		})
+	}
+}

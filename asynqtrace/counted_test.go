@@ -132,3 +132,25 @@ func TestTaskWithinATask(t *testing.T) {
 		t.Errorf("step with parent %v and %v, all with %v", step.Parent(), step.Status(), all.Status())
 	}
 }
+
+// A middleware before ours waits until asynq has given the attempt up, which the error
+// handler has recorded by then. The handler runs nevertheless.
+func TestAttemptThatIsGivenUpBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	onRedis(t, func(t *testing.T, e *env) {
+		s := newScene(t, e)
+		s.put(s.task(asynq.Timeout(time.Second), asynq.MaxRetry(0)))
+		wait := func(next asynq.Handler) asynq.HandlerFunc {
+			return func(ctx context.Context, task *asynq.Task) error {
+				<-ctx.Done()
+				s.until(1)
+				return next.ProcessTask(ctx, task)
+			}
+		}
+		srv := asynq.NewServer(s.redis, asynqtrace.Config(s.queues(asynq.Config{LogLevel: asynq.FatalLevel}), s.opts()...))
+		s.ok(srv.Start(wait(asynqtrace.Middleware(s.opts()...)(returning(nil)))))
+		s.until(2)
+		srv.Shutdown()
+		s.wantCounted(2, 1, 1, 0)
+	})
+}

@@ -34,7 +34,7 @@ func (w *Worker) failed(ctx context.Context, task *asynq.Task, err error) contex
 	}
 	p := process{worker: w, task: task}
 	p.start(ctx, &a)
-	h.put(p.ctx)
+	h.put(p.ctx, true)
 	p.end(err, true)
 	return p.ctx
 }

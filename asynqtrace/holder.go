@@ -18,20 +18,31 @@ type holder struct {
 	context atomic.Pointer[held]
 }
 
-type held struct{ ctx context.Context }
+type held struct {
+	ctx     context.Context // nil until the attempt has a span
+	counted bool            // by the error handler, before the middleware was called
+}
 
 func withHolder(ctx context.Context) context.Context {
 	return context.WithValue(ctx, attemptKey{}, new(holder))
 }
 
-func (h *holder) put(ctx context.Context) {
+func (h *holder) put(ctx context.Context, counted bool) {
 	if h != nil {
-		h.context.Store(&held{ctx})
+		h.context.Store(&held{ctx, counted})
 	}
 }
 
-// claim reports whether the caller is the first to claim an empty holder.
-func (h *holder) claim() bool { return h != nil && h.context.CompareAndSwap(nil, &held{}) }
+// claim reports whether the error handler is the first to give the attempt a span.
+func (h *holder) claim() bool {
+	return h != nil && h.context.CompareAndSwap(nil, &held{counted: true})
+}
+
+// enter claims the attempt for the middleware, and reports whether the error handler was
+// first: another middleware may have waited until asynq gave the attempt up.
+func (h *holder) enter() (counted bool) {
+	return h != nil && !h.context.CompareAndSwap(nil, new(held)) && h.context.Load().counted
+}
 
 // carryOver returns ctx with the span, which may have ended, and the baggage that were put,
 // if any.

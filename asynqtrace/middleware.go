@@ -34,9 +34,9 @@ func (w *Worker) Middleware() asynq.MiddlewareFunc {
 			if outer.isOf(task) {
 				return next.ProcessTask(ctx, task)
 			}
-			p := process{worker: w, task: task, within: outer}
+			p := process{worker: w, task: task, within: outer, counted: held.enter()}
 			p.begin(ctx)
-			held.put(p.ctx)
+			held.put(p.ctx, p.counted)
 			returned := false
 			defer func() { p.end(err, returned) }()
 			err = next.ProcessTask(p.ctx, task)

@@ -55,7 +55,7 @@ func (c *config) instrumentation() *messaging.Instrumentation {
 // global provider is used.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return optionFunc(func(c *config) {
-		if provider != nil {
+		if !messaging.IsNil(provider) {
 			c.shared.TracerProvider = provider
 		}
 	})
@@ -65,7 +65,7 @@ func WithTracerProvider(provider trace.TracerProvider) Option {
 // global provider is used.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return optionFunc(func(c *config) {
-		if provider != nil {
+		if !messaging.IsNil(provider) {
 			c.shared.MeterProvider = provider
 		}
 	})
@@ -75,7 +75,7 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 // nil propagator is ignored. By default, the global propagator is used.
 func WithPropagators(propagators propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) {
-		if propagators != nil {
+		if !messaging.IsNil(propagators) {
 			c.shared.Propagators = propagators
 		}
 	})
@@ -142,8 +142,9 @@ func WithExceptions(record func(context.Context, Exception)) Option {
 
 // WithFilter limits spans and metrics to tasks for which filter returns true. The others
 // still propagate their trace: a client puts the caller's context into them and a handler
-// gets the context they came with. A nil filter is ignored. By default, every task is
-// traced.
+// gets the context they came with. If filter panics, the task is traced, and
+// OpenTelemetry's error handler is called once. A nil filter is ignored. By default, every
+// task is traced.
 func WithFilter(filter func(Message) bool) Option {
 	return optionFunc(func(c *config) {
 		if filter != nil {

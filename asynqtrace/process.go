@@ -25,6 +25,7 @@ type process struct {
 	attempt  attempt
 	route    *route
 	again    bool // the delivery has been processed and counted before
+	counted  bool // as an attempt that asynq has given up
 }
 
 // An arrival is what is known about a task before it is processed. It is read once.
@@ -57,8 +58,8 @@ func (w *Worker) arrive(ctx context.Context, task *asynq.Task) arrival {
 		Queue: a.queue, Type: a.taskType, ID: a.taskID, Headers: headers, PayloadSize: len(task.Payload()),
 		NewTraceAsked: messaging.AsksForNewTrace(headers), Age: a.age, AgeKnown: a.ageKnown, Attempt: a.retried + 1,
 	}
-	a.continueTrace = w.relation == nil || w.relation(m)
-	a.traced = w.filter == nil || w.filter(m)
+	a.continueTrace = messaging.Relation(ScopeName, w.relation, m)
+	a.traced = messaging.Filter(ScopeName, w.filter, m)
 	if a.traced {
 		a.attributes = w.messageAttributes(m)
 	}
@@ -112,7 +113,7 @@ func (p *process) start(ctx context.Context, a *arrival) {
 
 // isFirst reports whether this is the first time that a handler is called for a task that
 // asynq has taken from its queue.
-func (p *process) isFirst() bool { return p.within == nil && !p.again }
+func (p *process) isFirst() bool { return p.within == nil && !p.again && !p.counted }
 
 // end ends the span and records the attempt's metrics. err is the handler's error; returned
 // is false if the handler panicked.
@@ -155,7 +156,7 @@ func (p *process) measure(o outcome, failure string) {
 		deliveries = 1
 	}
 	p.worker.process.Done(p.ctx, p.began, point, deliveries)
-	if p.within == nil {
+	if p.within == nil && !p.counted {
 		point.ErrorType = "" // belongs to the attempt; the outcome is the task's
 		p.worker.process.Settled(p.ctx, point, 1)
 	}

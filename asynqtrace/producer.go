@@ -59,7 +59,7 @@ func (p *producer) send(ctx context.Context, task *asynq.Task, opts []asynq.Opti
 		m := Message{
 			Queue: s.to.queue, Type: task.Type(), ID: s.to.id, Headers: task.Headers(), PayloadSize: len(task.Payload()),
 		}
-		if p.filter != nil && !p.filter(m) {
+		if !messaging.Filter(ScopeName, p.filter, m) {
 			return s
 		}
 		of = p.messageAttributes(m)

@@ -37,7 +37,8 @@ type Message struct {
 
 // A Relation reports whether the span of an attempt continues the trace of the task. If
 // not, it starts a new trace, with its own sampling decision and a link to the task's. It
-// is called for every attempt and from many goroutines, and must not panic.
+// is called for every attempt and from many goroutines. If it panics, the trace is
+// continued, and OpenTelemetry's error handler is called once.
 type Relation func(Message) bool
 
 // ContinueTrace is the [Relation] that always continues the trace.

@@ -8,7 +8,8 @@ import (
 	"unsafe"
 
 	"github.com/hibiken/asynq"
-	"go.opentelemetry.io/otel"
+
+	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
 // taskLayout holds the offsets of headers and options in asynq.Task.
@@ -32,7 +33,7 @@ func reportOnce(l taskLayout, err error) func() (taskLayout, error) {
 	var reported atomic.Bool
 	return func() (taskLayout, error) {
 		if err != nil && reported.CompareAndSwap(false, true) {
-			otel.Handle(err)
+			messaging.Report(err)
 		}
 		return l, err
 	}

@@ -73,7 +73,10 @@ func Read(headers map[string]any, queue string, redelivered bool) History {
 // redeliveries is how often a message that is marked as redelivered has been given back to
 // this queue since it came here.
 func (h *History) redeliveries(headers map[string]any) int64 {
-	counted := max(number(headers["x-acquired-count"]), number(headers["x-delivery-count"]))
+	counted := number(headers["x-acquired-count"])
+	if counted == 0 { // 4.3 always has it, and then leaves an x-delivery-count of another queue
+		counted = number(headers["x-delivery-count"])
+	}
 	if _, died := headers["x-last-death-queue"]; died {
 		// Such a message may come to this queue for the first time with the mark and the
 		// counts of the one it died in, which are no more than its deaths.
@@ -132,6 +135,10 @@ func number(v any) int64 {
 	case int8:
 		n = int64(v)
 	case uint8:
+		n = int64(v)
+	case uint16:
+		n = int64(v)
+	case uint32:
 		n = int64(v)
 	case int:
 		n = int64(v)

@@ -39,6 +39,7 @@ func TestRead(t *testing.T) {
 		"4.3, and given back":     {table{"x-acquired-count": int64(3), "x-delivery-count": int64(1), "x-last-death-queue": "other", "x-death": []any{death("other", "rejected", int64(1))}}, true, 3, 1, []string{"other"}},
 		"4.3, classic":            {table{"x-last-death-queue": "other", "x-death": []any{death("other", "rejected", int64(1))}}, true, 1, 1, []string{"other"}},
 		"4.3, retry loop":         {table{"x-acquired-count": int64(2), "x-delivery-count": int64(2), "x-last-death-queue": "retry", "x-death": []any{death("retry", "expired", int64(2)), death("q", "rejected", int64(2))}}, true, 3, 4, []string{"retry", "q"}},
+		"4.3, copied and nacked":  {table{"x-acquired-count": int64(1), "x-delivery-count": int64(3)}, true, 2, 0, nil},
 		"copied delivery count":   {table{"x-delivery-count": int64(2)}, false, 1, 0, nil},
 		"copied acquired count":   {table{"x-acquired-count": int64(2)}, false, 1, 0, nil},
 		"retry loop":              {table{"x-death": []any{death("retry", "expired", int64(2)), death("q", "rejected", int64(2))}}, false, 3, 4, []string{"retry", "q"}},
@@ -63,6 +64,16 @@ func TestRead(t *testing.T) {
 				t.Errorf("attempt %d, %d deaths in %q", h.Attempt, h.Count, queues)
 			}
 		})
+	}
+}
+
+// The types of integers that amqp091-go makes of AMQP's.
+func TestCountsOfAnyType(t *testing.T) {
+	for _, count := range []any{int8(3), uint8(3), int16(3), uint16(3), int32(3), uint32(3), int64(3), 3} {
+		headers := table{"x-delivery-count": count, "x-death": []any{death("other", "rejected", count)}}
+		if h := amqphistory.Read(headers, "q", true); h.Attempt != 4 || h.Count != 3 {
+			t.Errorf("%T: attempt %d, %d deaths", count, h.Attempt, h.Count)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -44,7 +43,7 @@ func newInstruments(meter metric.Meter) instruments {
 	i.settled, errs[6] = meter.Int64Counter(settledName, metric.WithUnit("{message}"),
 		metric.WithDescription("Number of processed messages, by what became of them."))
 	if err := errors.Join(errs[:]...); err != nil {
-		otel.Handle(err)
+		Report(err)
 	}
 	return i
 }

@@ -2,6 +2,7 @@ package messaging
 
 import (
 	"context"
+	"reflect"
 	"slices"
 
 	"go.opentelemetry.io/otel"
@@ -24,6 +25,13 @@ type Options struct {
 	// LimitBaggage passes only the members in BaggageKeys, in both directions.
 	LimitBaggage bool
 	BaggageKeys  []string
+}
+
+// IsNil reports whether an option's argument is nil or a nil pointer in an interface, such
+// as an SDK that the program has not set up.
+func IsNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
 }
 
 // Instrumentation is the result of the options of one publisher, consumer or client. It is

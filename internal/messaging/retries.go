@@ -6,43 +6,88 @@ import (
 	"sync/atomic"
 )
 
-// maxRetries bounds [Retries]. Few other deliveries fail between a failure and its
-// immediate retry.
-const maxRetries = 32
+// maxRetries and maxRetried bound [Retries]. Few other deliveries fail between a failure and
+// its immediate retry.
+const (
+	maxRetries = 32      // failures
+	maxRetried = 1 << 14 // deliveries, unless a single batch has more
+)
 
 // Retries remembers the deliveries whose processing failed most recently, so that one that
 // is processed again in the same process, as by a wrapper that retries a handler, is not
 // counted as another delivery. Successes cost nothing. K identifies a delivery. The zero
 // value is ready for use. It is safe for concurrent use.
 type Retries[K comparable] struct {
-	n      atomic.Int32 // len(failed)
-	mu     sync.Mutex
-	failed []K // oldest first
+	n        atomic.Int32 // of failures
+	mu       sync.Mutex
+	failures []*failure[K]     // oldest first
+	of       map[K]*failure[K] // by delivery
+	left     int               // deliveries of all failures
 }
 
-// Failed remembers a delivery whose processing has failed.
-func (r *Retries[K]) Failed(k K) {
+// failure is one failed processing, of a delivery or a batch.
+type failure[K comparable] struct {
+	deliveries []K
+	left       int // those not asked for yet
+}
+
+// Failed remembers a delivery whose processing has failed, or those of a batch.
+func (r *Retries[K]) Failed(ks ...K) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.failed) == maxRetries {
-		r.failed = slices.Delete(r.failed, 0, 1)
+	if r.of == nil {
+		r.of = make(map[K]*failure[K])
 	}
-	r.failed = append(r.failed, k)
-	r.n.Store(int32(len(r.failed)))
+	f := &failure[K]{deliveries: ks}
+	r.failures = append(r.failures, f)
+	for _, k := range ks {
+		if r.of[k] == f {
+			continue // twice in a batch
+		}
+		r.forget(k)
+		r.of[k] = f
+		f.left++
+		r.left++
+	}
+	for len(r.failures) > maxRetries || r.left > maxRetried && len(r.failures) > 1 {
+		oldest := r.failures[0]
+		for _, k := range oldest.deliveries {
+			if r.of[k] == oldest {
+				delete(r.of, k)
+			}
+		}
+		r.left -= oldest.left
+		r.failures = slices.Delete(r.failures, 0, 1)
+	}
+	r.n.Store(int32(len(r.failures)))
 }
+
+// Empty reports whether there is nothing to remember, so that [Retries.Again] needs no key.
+func (r *Retries[K]) Empty() bool { return r.n.Load() == 0 }
 
 // Again reports whether the processing of a delivery has failed before, and forgets it.
 func (r *Retries[K]) Again(k K) bool {
-	if r.n.Load() == 0 {
+	if r.Empty() {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.Index(r.failed, k)
-	if i < 0 {
+	again := r.forget(k)
+	r.n.Store(int32(len(r.failures)))
+	return again
+}
+
+func (r *Retries[K]) forget(k K) bool {
+	f := r.of[k]
+	if f == nil {
 		return false
 	}
-	r.failed = slices.Delete(r.failed, i, i+1)
-	r.n.Store(int32(len(r.failed)))
+	delete(r.of, k)
+	r.left--
+	if f.left--; f.left == 0 {
+		if i := slices.Index(r.failures, f); i >= 0 {
+			r.failures = slices.Delete(r.failures, i, i+1)
+		}
+	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.opentelemetry.io/otel"
@@ -16,11 +17,17 @@ import (
 	"github.com/mqtrace/mqtrace/internal/messaging"
 )
 
+// handlerPanics makes OpenTelemetry's error handler panic.
+var handlerPanics atomic.Bool
+
 // reports are what OpenTelemetry's error handler was told since the last call.
 var reports = func() func() []string {
 	var mu sync.Mutex
 	var all []string
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if handlerPanics.Load() {
+			panic(err)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, err.Error())
@@ -140,5 +147,33 @@ func TestRetries(t *testing.T) {
 	}
 	if r.Again(7) || !r.Again(8) || r.Again(8) || !r.Again(39) {
 		t.Error("the last 32 are remembered, each until it is asked for")
+	}
+}
+
+// A batch is remembered as a whole, and a bounded number of deliveries beside it.
+func TestRetriesOfBatches(t *testing.T) {
+	var r messaging.Retries[int]
+	batch := make([]int, 40000)
+	for i := range batch {
+		batch[i] = i
+	}
+	r.Failed(-1)
+	r.Failed(batch...)
+	if r.Again(-1) || !r.Again(0) || r.Again(0) || !r.Again(len(batch)-1) {
+		t.Error("a large batch takes the place of earlier failures")
+	}
+	r.Failed(-2)
+	if r.Again(1) || !r.Again(-2) || !r.Empty() {
+		t.Error("a large batch is forgotten with the next failure")
+	}
+}
+
+// A panic in an error handler does not reach the program whose message is being handled.
+func TestErrorHandlerThatPanics(t *testing.T) {
+	handlerPanics.Store(true)
+	defer handlerPanics.Store(false)
+	messaging.Report(errTest)
+	if !messaging.Filter("test", func(int) bool { panic("filter") }, 1) {
+		t.Error("a message is not traced since its filter panics")
 	}
 }
