@@ -60,7 +60,7 @@ func (c *connection) forget() {
 	connections.Delete(c.host)
 	// A goroutine of the host may wait for a reader, until the last change has been read.
 	go func() {
-		for range c.changes { //nolint:revive // discarded
+		for range c.changes {
 		}
 	}()
 }

@@ -219,7 +219,7 @@ func TestConfirmedErrorThatPanics(t *testing.T) {
 	rec := newRecorder(t)
 	_, sent := amqptrace.NewPublisher(nil, rec.options()...).StartPublish(t.Context(), "x", "k", nil)
 	err := error((*unwrapping)(nil))
-	if got := sent.Confirmed(err); got != err { //nolint:errorlint // the very same
+	if got := sent.Confirmed(err); got != err {
 		t.Errorf("error %v", got)
 	}
 	sent.End()
@@ -227,7 +227,7 @@ func TestConfirmedErrorThatPanics(t *testing.T) {
 		t.Errorf("outcome %v", got)
 	}
 	if got := amqptrace.NewPublisher(&channel{err: err}).PublishConfirmed(
-		t.Context(), "x", "k", false, false, amqp.Publishing{}); got != err { //nolint:errorlint // the very same
+		t.Context(), "x", "k", false, false, amqp.Publishing{}); got != err {
 		t.Errorf("error %v", got)
 	}
 }
