@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 	"weak"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -58,9 +59,18 @@ func connectionOf(host *amqp.Connection) *connection {
 // forget removes the state of a connection that is no longer used.
 func (c *connection) forget() {
 	connections.Delete(c.host)
-	// A goroutine of the host may wait for a reader, until the last change has been read.
+	// A goroutine of the host may be waiting to send what it has left, and ends after that. It
+	// closes the channel only if the connection was closed after the channel was registered.
 	go func() {
-		for range c.changes {
+		for {
+			select {
+			case _, ok := <-c.changes:
+				if !ok {
+					return
+				}
+			case <-time.After(time.Second):
+				return
+			}
 		}
 	}()
 }
