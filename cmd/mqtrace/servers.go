@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 )
 
 // dialTimeout is as long as RabbitMQ's handshake timeout, and applies to Redis too.
@@ -66,10 +67,9 @@ func managementFlag() cli.Flag {
 
 // managementURL reads managementFlag. If it has no user, it gets the one of -amqp.
 func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
-	u, err := url.Parse(c.String("management"))
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		// The parser's error quotes the URL, password included.
-		return nil, fmt.Errorf("-management is not a valid http:// URL, %w", errUsage)
+	u, err := weburl.Parse(c.String("management"))
+	if err != nil {
+		return nil, fmt.Errorf("-management is not a valid http:// URL%s, %w", escapingHint(c.String("management")), errUsage)
 	}
 	if u.User == nil {
 		u.User = url.UserPassword(uri.Username, uri.Password)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/signal"
 	"regexp"
@@ -22,6 +21,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 	"github.com/mqtrace/mqtrace/internal/traceview"
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
@@ -183,9 +183,8 @@ func endpointOptions(endpoint string) ([]otlptracehttp.Option, error) {
 }
 
 func checkEndpoint(name, value string) error {
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%s is not a valid http:// URL, %w", name, errUsage)
+	if _, err := weburl.Parse(value); err != nil {
+		return fmt.Errorf("%s is not a valid http:// URL%s, %w", name, escapingHint(value), errUsage)
 	}
 	return nil
 }
