@@ -142,6 +142,9 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if n := c.Int("n"); c.Bool("quorum") && n > peek.MaxConsumed {
 		return fmt.Errorf("-n %d: must be at most %d with -quorum, %w", n, peek.MaxConsumed, errUsage)
 	}
+	if err := checkShort("QUEUE", queue); err != nil {
+		return err
+	}
 	opts := peekOptions(c)
 	opts.Done = ctx.Done()
 	if opts.QueueType, err = queueType(ctx, c, queue); err != nil {

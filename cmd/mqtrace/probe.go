@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,8 @@ Examples:
 			&cli.DurationFlag{Name: "timeout", Value: defaultProbeTimeout, Usage: "wait for `DURATION`", Validator: checkProbeTimeout},
 			outputFlag(),
 		},
-		Action: probeAMQP,
+		DisableSliceFlagSeparator: true, // keys may contain commas
+		Action:                    probeAMQP,
 	}
 }
 
@@ -150,8 +152,16 @@ func probeRoute(c *cli.Command) (probe.Route, error) {
 	for _, v := range c.StringSlice("via") {
 		exchange, key, _ := strings.Cut(v, ":")
 		r.Via = append(r.Via, probe.Binding{Exchange: exchange, Key: key})
+	for _, name := range []string{"exchange", "key", "queue"} {
+		if err := checkShort("-"+name, c.String(name)); err != nil {
+			return r, err
+		}
+	}
 	}
 	return r, nil
+		if err := cmp.Or(checkShort("the exchange of -via", exchange), checkShort("the key of -via", key)); err != nil {
+			return r, err
+		}
 }
 
 func probeAsynq(ctx context.Context, c *cli.Command) error {

@@ -57,6 +57,17 @@ func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 	return conn, nil
 }
 
+// maxShort is the maximum length of AMQP's short strings, in bytes.
+const maxShort = 255
+
+// checkShort checks the length of a name or a routing key.
+func checkShort(what, value string) error {
+	if len(value) > maxShort {
+		return fmt.Errorf("%s is longer than %d bytes, %w", what, maxShort, errUsage)
+	}
+	return nil
+}
+
 // managementFlag is the address of RabbitMQ's management API.
 func managementFlag() cli.Flag {
 	return &cli.StringFlag{

@@ -65,7 +65,8 @@ Examples:
 			managementFlag(),
 			outputFlag(),
 		},
-		Action: runTap,
+		DisableSliceFlagSeparator: true, // keys may contain commas
+		Action:                    runTap,
 	}
 }
 
@@ -81,6 +82,11 @@ func runTap(ctx context.Context, c *cli.Command) error {
 		return fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
 	}
 	firehose, err := firehoseSwitch(c)
+	for _, key := range c.StringSlice("bind") {
+		if err := checkShort("-bind", key); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
