@@ -125,8 +125,11 @@ func probeAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer closeAfter(ctx, giveBackTime, prompt{conn})()
 	result, err := probe.AMQP(ctx, conn, route)
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		return errInterrupted
+	}
 	if errors.Is(err, probe.ErrBusy) {
 		return fmt.Errorf("%w; -temporary probes only the exchange", err)
 	}
@@ -149,19 +152,19 @@ func probeRoute(c *cli.Command) (probe.Route, error) {
 	case r.From.Exchange == "" && r.From.Key == "":
 		r.From.Key = r.Queue
 	}
-	for _, v := range c.StringSlice("via") {
-		exchange, key, _ := strings.Cut(v, ":")
-		r.Via = append(r.Via, probe.Binding{Exchange: exchange, Key: key})
 	for _, name := range []string{"exchange", "key", "queue"} {
 		if err := checkShort("-"+name, c.String(name)); err != nil {
 			return r, err
 		}
 	}
-	}
-	return r, nil
+	for _, v := range c.StringSlice("via") {
+		exchange, key, _ := strings.Cut(v, ":")
 		if err := cmp.Or(checkShort("the exchange of -via", exchange), checkShort("the key of -via", key)); err != nil {
 			return r, err
 		}
+		r.Via = append(r.Via, probe.Binding{Exchange: exchange, Key: key})
+	}
+	return r, nil
 }
 
 func probeAsynq(ctx context.Context, c *cli.Command) error {

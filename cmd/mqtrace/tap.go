@@ -19,6 +19,7 @@ const (
 	switchTimeout      = time.Minute     // for rabbitmqctl, which takes a second or two on an idle machine
 	firstTimeout       = 5 * time.Second // for the first record of a firehose just turned on
 	shutdownTimeout    = 10 * time.Second
+	answerTime         = 5 * time.Second // for RabbitMQ, at the end: one that blocks publishers answers a tap nothing
 )
 
 func tapCommand() *cli.Command {
@@ -81,12 +82,12 @@ func runTap(ctx context.Context, c *cli.Command) error {
 	if c.Args().Present() {
 		return fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
 	}
-	firehose, err := firehoseSwitch(c)
 	for _, key := range c.StringSlice("bind") {
 		if err := checkShort("-bind", key); err != nil {
 			return err
 		}
 	}
+	firehose, err := firehoseSwitch(c)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,9 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	answering, end := context.WithCancel(ctx)
+	defer closeAfter(answering, answerTime, prompt{conn})()
+	defer end()
 	t, err := tap.Open(conn, cfg)
 	if err != nil {
 		return nil, err
@@ -122,6 +125,7 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 	if ctx.Err() != nil {
 		err = nil
 	}
+	end()
 	stats := t.Stats()
 	return &stats, errors.Join(err, off())
 }

@@ -151,6 +151,31 @@ func TestTapExportFails(t *testing.T) {
 	})
 }
 
+// A broker that blocks publishers answers a tap nothing, not even its end.
+func TestTapWhilePublishersAreBlocked(t *testing.T) {
+	clearTelemetry(t)
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	b.BlockPublishers("low on memory")
+	p := startTap(t, "-amqp", b.URL())
+	for len(b.Connections()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(hearing)
+	p.cancel()
+	select {
+	case r := <-p.done:
+		if r.code != 0 {
+			t.Errorf("exit code %d", r.code)
+		}
+	case <-time.After(patience):
+		t.Error("it hangs")
+	}
+}
+
 func TestTapOff(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		s.Trace(t, false)

@@ -26,11 +26,19 @@ import (
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
 
+// errNoAnswer means that the tap's own message has not come back.
+var errNoAnswer = errors.New("RabbitMQ does not deliver the message that shows whether the firehose is on; does it block publishers?")
+
 // ensureOn turns the firehose on if requested and not done yet. The returned function turns
 // it off again if it was turned on here.
 func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap.Tap, firehose tap.Switch) (off func() error, err error) {
 	off = func() error { return nil }
-	on, err := t.On(ctx)
+	asking, cancel := context.WithTimeoutCause(ctx, dialTimeout, errNoAnswer)
+	defer cancel()
+	on, err := t.On(asking)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = context.Cause(asking)
+	}
 	if err != nil || on && firehose == nil {
 		return off, err
 	}
