@@ -20,7 +20,7 @@ func probeCommand() *cli.Command {
 		`Sends traceparent, tracestate and baggage with valid values that careless intermediaries
 break, and reports how each arrived: unchanged, continued by a service on the way,
 changed, of another AMQP type, or lost. Exits 0 only if all survived, 3 if not,
-and 1 if the probe could not be sent.
+and 1 if the probe could not be sent, or was interrupted.
 
 Examples:
    mqtrace probe amqp -exchange orders -key order.created -queue probe.orders

@@ -88,7 +88,7 @@ func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, err
 	}
 	if p.result.Outcome == "" {
 		if err := p.await(waiting, watch); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the message %s was sent, and expires by itself: %w", p.mark.ID, err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
