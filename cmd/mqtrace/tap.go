@@ -95,7 +95,14 @@ func runTap(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	stats, err := listen(ctx, c, firehose, tapConfig(c, provider, func(s tap.Stats) { reportTap(c, processor.Count(s)) }))
+	// A tap that nobody reads ends, and turns the firehose off.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stats, err := listen(ctx, c, firehose, tapConfig(c, provider, func(s tap.Stats) {
+		if reportTap(c, processor.Count(s)) != nil {
+			cancel()
+		}
+	}))
 	err = errors.Join(err, shutdownProvider(ctx, provider)) // so that all the spans count
 	if stats == nil {
 		return err
@@ -156,13 +163,16 @@ func tapConfig(c *cli.Command, provider *sdktrace.TracerProvider, report func(ta
 	return cfg
 }
 
-func reportTap(c *cli.Command, s tap.Stats) { fmt.Fprintln(c.Root().ErrWriter, "mqtrace tap:", s) }
+func reportTap(c *cli.Command, s tap.Stats) error {
+	_, err := fmt.Fprintln(c.Root().ErrWriter, "mqtrace tap:", s)
+	return err
+}
 
 func printTap(c *cli.Command, s tap.Stats) error {
 	if isJSON(c) {
 		return printJSON(c, s)
 	}
-	reportTap(c, s)
+	_ = reportTap(c, s) // nobody reads it: the tap has done its work all the same
 	return nil
 }
 

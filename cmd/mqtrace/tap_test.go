@@ -151,6 +151,22 @@ func TestTapExportFails(t *testing.T) {
 	})
 }
 
+// A tap whose statistics nobody reads ends by itself, and turns the firehose off.
+func TestTapEndsWithItsReader(t *testing.T) {
+	clearTelemetry(t)
+	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
+		s.Trace(t, false)
+		reader, writer := io.Pipe()
+		_ = reader.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		run(ctx, []string{"mqtrace", "tap", "-amqp", s.URL, "-turn-on", "-management", managementOf(t, s), "-interval", "50ms"}, io.Discard, writer)
+		if ctx.Err() != nil || firehoseOn(t, s.URL) {
+			t.Errorf("ended by itself: %v, firehose on: %v", ctx.Err() == nil, firehoseOn(t, s.URL))
+		}
+	})
+}
+
 // A broker that blocks publishers answers a tap nothing, not even its end.
 func TestTapWhilePublishersAreBlocked(t *testing.T) {
 	clearTelemetry(t)
