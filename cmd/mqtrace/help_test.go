@@ -20,6 +20,22 @@ func commands(c *cli.Command, path ...string) [][]string {
 	return all
 }
 
+// Only names that cannot contain a comma may be listed with commas in one flag.
+func TestCommasInFlags(t *testing.T) {
+	var check func(c *cli.Command)
+	check = func(c *cli.Command) {
+		for _, f := range c.Flags {
+			if _, many := f.(*cli.StringSliceFlag); many && !slices.Contains([]string{"state", "attribute"}, f.Names()[0]) && !c.DisableSliceFlagSeparator {
+				t.Errorf("mqtrace %s splits -%s at commas", c.Name, f.Names()[0])
+			}
+		}
+		for _, sub := range c.Commands {
+			check(sub)
+		}
+	}
+	check(newApp(nil, nil))
+}
+
 // Each command has a help with examples that fits a terminal.
 func TestHelp(t *testing.T) {
 	all := append(commands(newApp(nil, nil)), []string{"peek"}, []string{"send"}, []string{"probe"}, []string{})

@@ -54,6 +54,8 @@ func TestUsage(t *testing.T) {
 		"argument":         {[]string{"broker", "x"}, exitUsage, "", `"x"`},
 		"not on loopback":  {[]string{"broker", "-listen", "0.0.0.0:0"}, exitUsage, "", "-allow-remote"},
 		"no port":          {[]string{"broker", "-listen", "127.0.0.1"}, exitFailed, "", "missing port"},
+		"long queue":       {[]string{"peek", "amqp", strings.Repeat("q", 256)}, exitUsage, "", "QUEUE is longer than 255 bytes"},
+		"long key":         {[]string{"tap", "-bind", strings.Repeat("k", 256)}, exitUsage, "", "-bind is longer than 255 bytes"},
 		"shell completion": {[]string{"completion", "bash"}, 0, "complete", ""},
 	}
 	for name, tt := range tests {

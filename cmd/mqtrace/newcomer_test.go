@@ -31,6 +31,39 @@ func TestPasswordsThatNeedEscaping(t *testing.T) {
 	}
 }
 
+// The same holds for the addresses of HTTP servers.
+func TestPasswordsInHTTPAddresses(t *testing.T) {
+	clearTelemetry(t)
+	t.Setenv("MQTRACE_AMQP_URL", "amqp://127.0.0.1:1/")
+	for _, url := range []string{"http://bob:12/geheim@127.0.0.1:1", "http://bob:1?geheim@host", "http://bob:#geheim@host", "http://geheim/x@host"} {
+		for _, args := range [][]string{
+			{"queues", "-view", url},
+			{"queues", writeFile(t, "{}"), "-management", url},
+			{"peek", "amqp", "q", "-management", url},
+			{"tap", "-turn-on", "-management", url},
+			{"tap", "-endpoint", url},
+			{"trace", traceA, "-tempo", url},
+		} {
+			if r := tool(t, args...); r.code != exitUsage || strings.Contains(r.stderr, "geheim") {
+				t.Errorf("%q: exit code %d, %s", args, r.code, r.stderr)
+			}
+		}
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+		if r := tool(t, "tap"); r.code != exitUsage || strings.Contains(r.stderr, "geheim") {
+			t.Errorf("%s: exit code %d, %s", url, r.code, r.stderr)
+		}
+		b, err := amqpbroker.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := tool(t, "send", "amqp", "-amqp", b.URL(), "-key", "q"); r.code != exitUsage || strings.Contains(r.stderr, "geheim") {
+			t.Errorf("%s: exit code %d, %s", url, r.code, r.stderr)
+		}
+		_ = b.Close()
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+	}
+}
+
 // What keeps spans from being sent is reported before anything is sent.
 func TestSendRefusesWhatCannotBeExported(t *testing.T) {
 	for text, env := range map[string][2]string{

@@ -14,6 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/urfave/cli/v3"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/escape"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/management"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/peek"
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
@@ -58,13 +59,15 @@ is taken, unless -quorum is given:
   time moves those behind the others.
 
 At most 1000 messages of a quorum queue or a stream can be shown. Messages that a
-consumer has not settled yet are not shown. Another connection's exclusive queue cannot
+consumer has not settled yet are not shown, nor is anything of a quorum queue with a
+single active consumer, while there is one. Another connection's exclusive queue cannot
 be read.
 
 The user needs the read permission on the queue, and the configure permission to find
-out its type, by a declaration that RabbitMQ always refuses. Without the latter, name
-the management API with -management, which requires the tag management. Otherwise the
-queue is refused; -quorum reads it as a quorum queue.
+out its type, by a declaration that RabbitMQ always refuses. Without the latter, or for
+a name of more than about 100 bytes, name the management API with -management, which
+requires the tag management. Otherwise the queue is refused; -quorum reads it as a
+quorum queue.
 
 Examples:
    mqtrace peek amqp orders
@@ -139,6 +142,9 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := checkShort("QUEUE", queue); err != nil {
+		return err
+	}
 	if n := c.Int("n"); c.Bool("quorum") && n > peek.MaxConsumed {
 		return fmt.Errorf("-n %d: must be at most %d with -quorum, %w", n, peek.MaxConsumed, errUsage)
 	}
@@ -159,11 +165,13 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if n := source.Consumers(); n > 0 {
 		warnf(c, "queue %q has %s, not given these messages meanwhile", queue, textfmt.Count(n, "consumer"))
 	}
-	// The output is buffered until the messages are returned: a pager may read slowly, and
-	// they would be held as long.
-	var kept bytes.Buffer
-	err = peek.Print(&kept, source, c.Int("n"), peekFormat(c, peek.SystemRabbitMQ, queue))
-	if _, printed := peekOut(c).Write(kept.Bytes()); err == nil {
+	n := source.Limit(c.Int("n"))
+	if n < c.Int("n") {
+		warnf(c, "at most %d messages of such a queue can be shown", n)
+	}
+	out := &held{out: c.Root().Writer}
+	err = peek.Print(peekOut(c, out), source, n, peekFormat(c, peek.SystemRabbitMQ, queue))
+	if printed := out.release(); err == nil {
 		err = printed
 	}
 	if ctx.Err() != nil {
@@ -198,7 +206,7 @@ func peekError(queue string, err error) error {
 	case errors.Is(err, peek.ErrQuorum):
 		return fmt.Errorf("queue %q was not read: %w; -quorum reads it anyway, %w", queue, err, errUsage)
 	case errors.Is(err, peek.ErrKind):
-		return fmt.Errorf("queue %q was not read: %w; -quorum reads it as a quorum queue, %w", queue, err, errUsage)
+		return fmt.Errorf("queue %q was not read: %w; -management asks the management API, and -quorum reads it as a quorum queue, %w", queue, err, errUsage)
 	case errors.Is(err, peek.ErrNoQueue):
 		return fmt.Errorf("there is no queue %q", queue)
 	case errors.As(err, &refused) && refused.Code == amqp.NotFound:
@@ -229,7 +237,7 @@ func peekAsynq(ctx context.Context, c *cli.Command) error {
 		}
 	}
 	if err == nil {
-		err = peek.Print(peekOut(c), source, c.Int("n"), peekFormat(c, peek.SystemAsynq, queue))
+		err = peek.Print(peekOut(c, c.Root().Writer), source, c.Int("n"), peekFormat(c, peek.SystemAsynq, queue))
 	}
 	if ctx.Err() != nil {
 		return errInterrupted
@@ -237,11 +245,39 @@ func peekAsynq(ctx context.Context, c *cli.Command) error {
 	return peekError(queue, err)
 }
 
-func peekOut(c *cli.Command) io.Writer {
+func peekOut(c *cli.Command, out io.Writer) io.Writer {
 	if isJSON(c) {
-		return jsonOut(c)
+		return escape.NewWriter(out)
 	}
-	return c.Root().Writer
+	return out
+}
+
+// maxHeld is how much of the output is held back, in bytes.
+const maxHeld = 4 << 20
+
+// held is an output that is held back until the messages are returned, because a pager may
+// read slowly, and they would be held as long. Beyond maxHeld it is not.
+type held struct {
+	out  io.Writer
+	kept bytes.Buffer
+	full bool
+}
+
+func (h *held) Write(p []byte) (int, error) {
+	if h.full = h.full || h.kept.Len()+len(p) > maxHeld; !h.full {
+		return h.kept.Write(p)
+	}
+	if err := h.release(); err != nil {
+		return 0, err
+	}
+	return h.out.Write(p)
+}
+
+// release writes what was held back.
+func (h *held) release() error {
+	_, err := h.kept.WriteTo(h.out)
+	h.kept = bytes.Buffer{} // frees the memory
+	return err
 }
 
 func peekOptions(c *cli.Command) peek.Options {

@@ -281,7 +281,8 @@ func TestPeekAsksTheManagementAPI(t *testing.T) {
 		}
 		defer func() { _, _ = ch.QueueDelete(queue, false, false, false) }()
 		peek := []string{"peek", "amqp", "-amqp", url, queue}
-		fails(t, exitUsage, "cannot be determined", peek...)
+		fails(t, exitUsage, "cannot be determined: names this long are cut off", peek...)
+		fails(t, exitUsage, "-management asks", peek...)
 		for kind, want := range map[string]int{"classic": 0, "quorum": exitUsage, "unheard-of": exitUsage} {
 			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if !strings.HasSuffix(r.URL.EscapedPath(), "/"+queue) {
@@ -296,6 +297,23 @@ func TestPeekAsksTheManagementAPI(t *testing.T) {
 			fails(t, exitUsage, "cannot be determined", append(peek, "-management", api.URL)...)
 		}
 		fails(t, exitUsage, "-management is not a valid", append(peek, "-management", "http://u:geheim@h:x")...)
+	})
+}
+
+// A stream is read although RabbitMQ has not yet counted its messages.
+func TestPeekAtANewStream(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		if releaseOf(t, url) == "" {
+			t.Skip("the in-process broker has no streams")
+		}
+		queue := newQueue(t, ch, amqp.Table{"x-queue-type": "stream"})
+		fillMany(t, ch, queue, 1100, 1)
+		for n, want := range map[int]string{2: "2 of ", 3000: "1000 of "} {
+			r := tool(t, "peek", "amqp", "-amqp", url, queue, "-n", strconv.Itoa(n))
+			if r.code != 0 || !strings.Contains(r.stdout, want) || strings.Contains(r.stderr, "at most 1000") != (n > 1000) {
+				t.Errorf("-n %d: exit code %d, %s%.200s", n, r.code, r.stderr, r.stdout)
+			}
+		}
 	})
 }
 
@@ -333,6 +351,32 @@ func TestPeekKeepsNothing(t *testing.T) {
 			t.Errorf("not all of %d messages in\n%.2000s", count, out.text.String())
 		}
 	})
+}
+
+// The output is held back until the messages are returned, but not all of a large one.
+func TestPeekHoldsALimitedOutput(t *testing.T) {
+	var out strings.Builder
+	h := &held{out: &out}
+	line := []byte(strings.Repeat("x", 1000) + "\n")
+	write := func(n int) {
+		for range n {
+			if k, err := h.Write(line); err != nil || k != len(line) {
+				t.Fatalf("%d bytes, %v", k, err)
+			}
+		}
+	}
+	write(maxHeld / len(line))
+	if out.Len() > 0 {
+		t.Errorf("%d bytes are not held back", out.Len())
+	}
+	write(1000)
+	if h.kept.Len() > 0 || h.kept.Cap() > 0 {
+		t.Errorf("%d bytes are kept", h.kept.Cap())
+	}
+	write(maxHeld / len(line))
+	if err := h.release(); err != nil || out.String() != strings.Repeat(string(line), 2*(maxHeld/len(line))+1000) {
+		t.Errorf("%d bytes written, %v", out.Len(), err)
+	}
 }
 
 // scale measures the heap on some of the writes to it: the writer makes no garbage

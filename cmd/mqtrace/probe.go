@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ func probeCommand() *cli.Command {
 		`Sends traceparent, tracestate and baggage with valid values that careless intermediaries
 break, and reports how each arrived: unchanged, continued by a service on the way,
 changed, of another AMQP type, or lost. Exits 0 only if all survived, 3 if not,
-and 1 if the probe could not be sent.
+and 1 if the probe could not be sent, or was interrupted.
 
 Examples:
    mqtrace probe amqp -exchange orders -key order.created -queue probe.orders
@@ -63,7 +64,8 @@ Examples:
 			&cli.DurationFlag{Name: "timeout", Value: defaultProbeTimeout, Usage: "wait for `DURATION`", Validator: checkProbeTimeout},
 			outputFlag(),
 		},
-		Action: probeAMQP,
+		DisableSliceFlagSeparator: true, // keys may contain commas
+		Action:                    probeAMQP,
 	}
 }
 
@@ -123,8 +125,11 @@ func probeAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer closeAfter(ctx, giveBackTime, prompt{conn})()
 	result, err := probe.AMQP(ctx, conn, route)
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		return errInterrupted
+	}
 	if errors.Is(err, probe.ErrBusy) {
 		return fmt.Errorf("%w; -temporary probes only the exchange", err)
 	}
@@ -147,8 +152,16 @@ func probeRoute(c *cli.Command) (probe.Route, error) {
 	case r.From.Exchange == "" && r.From.Key == "":
 		r.From.Key = r.Queue
 	}
+	for _, name := range []string{"exchange", "key", "queue"} {
+		if err := checkShort("-"+name, c.String(name)); err != nil {
+			return r, err
+		}
+	}
 	for _, v := range c.StringSlice("via") {
 		exchange, key, _ := strings.Cut(v, ":")
+		if err := cmp.Or(checkShort("the exchange of -via", exchange), checkShort("the key of -via", key)); err != nil {
+			return r, err
+		}
 		r.Via = append(r.Via, probe.Binding{Exchange: exchange, Key: key})
 	}
 	return r, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,17 @@ func TestProbeAMQPDamaged(t *testing.T) {
 	})
 }
 
+// A routing key may contain commas.
+func TestProbeKeyWithCommas(t *testing.T) {
+	onAMQP(t, func(t *testing.T, url string, _ *amqp.Channel) {
+		const key = "a,b"
+		out := ok(t, "probe", "amqp", "-amqp", url, "-exchange", "amq.topic", "-key", key, "-temporary", "-via", "amq.topic:"+key)
+		if strings.Contains(out, "not seen") || !strings.Contains(out, "survived") {
+			t.Errorf("%s", out)
+		}
+	})
+}
+
 func TestProbeAMQPUsage(t *testing.T) {
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
 		for _, args := range [][]string{
@@ -77,7 +89,9 @@ func TestProbeAMQPUsage(t *testing.T) {
 			{"-temporary requires -exchange", "-temporary", "-key", "k"},
 			{"EXCHANGE:KEY", "-queue", "q", "-via", "x"},
 			{"EXCHANGE:KEY", "-queue", "q", "-via", ":k"},
-			{"at most 16", "-queue", "q", "-via", strings.Repeat("x:k,", 16) + "x:k"},
+			append([]string{"at most 16", "-queue", "q"}, slices.Repeat([]string{"-via", "x:k"}, 17)...),
+			{"-queue is longer than 255 bytes", "-queue", strings.Repeat("q", 256)},
+			{"the key of -via is longer than 255 bytes", "-queue", "q", "-via", "x:" + strings.Repeat("k", 256)},
 			{"from 1ms to 1h", "-queue", "q", "-timeout", "0s"},
 			{"text or json", "-queue", "q", "-o", "xml"},
 			{`argument "x"`, "-queue", "q", "x"},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/livequeue"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tracesource"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 	"github.com/mqtrace/mqtrace/internal/traceview/queues"
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
@@ -111,6 +112,9 @@ func brokerStates(ctx context.Context, c *cli.Command) (map[string]livequeue.Sta
 	states := make(map[string]livequeue.State)
 	if url := c.String("management"); url != "" {
 		more, err := livequeue.Management(ctx, url)
+		if errors.Is(err, weburl.ErrNotURL) {
+			return nil, fmt.Errorf("-management is %w%s, %w", err, escapingHint(url), errUsage)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("-management: %w", err)
 		}

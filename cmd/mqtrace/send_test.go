@@ -43,6 +43,27 @@ func getOne(t *testing.T, ch *amqp.Channel, queue string) amqp.Delivery {
 	return d
 }
 
+// A value may contain commas.
+func TestSendHeaderWithCommas(t *testing.T) {
+	clearTelemetry(t)
+	const value = "a,b=c, d"
+	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {
+		queue := newQueue(t, ch, nil)
+		ok(t, "send", "amqp", "-amqp", url, "-key", queue, "-H", "tags="+value, "-H", "n=1")
+		if d := getOne(t, ch, queue); d.Headers["tags"] != value || d.Headers["n"] != "1" {
+			t.Errorf("headers %v", d.Headers)
+		}
+	})
+	onRedis(t, func(t *testing.T, addr, queue string) {
+		ok(t, "send", "asynq", "t", "-redis", addr, "-queue", queue, "-task-id", "1", "-H", "tags="+value)
+		inspector := asynq.NewInspector(redisAt(t, addr))
+		defer inspector.Close()
+		if task, err := inspector.GetTaskInfo(queue, "1"); err != nil || task.Headers["tags"] != value {
+			t.Errorf("%v, %+v", err, task)
+		}
+	})
+}
+
 func TestSendAMQP(t *testing.T) {
 	clearTelemetry(t)
 	onAMQP(t, func(t *testing.T, url string, ch *amqp.Channel) {

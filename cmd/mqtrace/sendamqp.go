@@ -45,7 +45,8 @@ Examples:
 			&cli.StringFlag{Name: "type", Usage: "set the message's `TYPE`"},
 			&cli.StringFlag{Name: "app-id", Usage: "set the application `ID`"},
 		}, sendFlags()...),
-		Action: sendAMQP,
+		DisableSliceFlagSeparator: true, // values may contain commas
+		Action:                    sendAMQP,
 	}
 }
 
@@ -101,9 +102,6 @@ func sendError(ctx context.Context, m send.Message, err error) error {
 	}
 }
 
-// maxShort is the maximum length of AMQP's short strings, in bytes.
-const maxShort = 255
-
 func publishing(c *cli.Command) (amqp.Publishing, error) {
 	text, err := body(c)
 	if err != nil {
@@ -116,8 +114,8 @@ func publishing(c *cli.Command) (amqp.Publishing, error) {
 	for _, name := range []string{
 		"exchange", "key", "content-type", "content-encoding", "correlation-id", "reply-to", "message-id", "type", "app-id",
 	} {
-		if len(c.String(name)) > maxShort {
-			return amqp.Publishing{}, fmt.Errorf("-%s is longer than %d bytes, %w", name, maxShort, errUsage)
+		if err := checkShort("-"+name, c.String(name)); err != nil {
+			return amqp.Publishing{}, err
 		}
 	}
 	msg := amqp.Publishing{
@@ -127,8 +125,8 @@ func publishing(c *cli.Command) (amqp.Publishing, error) {
 		MessageId: c.String("message-id"), Type: c.String("type"), AppId: c.String("app-id"),
 	}
 	for name, value := range added {
-		if len(name) > maxShort {
-			return amqp.Publishing{}, fmt.Errorf("-H: a name is longer than %d bytes, %w", maxShort, errUsage)
+		if err := checkShort("-H: a name", name); err != nil {
+			return amqp.Publishing{}, err
 		}
 		msg.Headers[name] = value
 	}

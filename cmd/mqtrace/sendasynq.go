@@ -41,7 +41,8 @@ Examples:
 			&cli.DurationFlag{Name: "retention", Usage: "keep the task for `TIME` after it was processed"},
 			&cli.StringFlag{Name: "group", Usage: "aggregate the task with others of `GROUP`"},
 		}, sendFlags()...),
-		Action: sendAsynq,
+		DisableSliceFlagSeparator: true, // values may contain commas
+		Action:                    sendAsynq,
 	}
 }
 

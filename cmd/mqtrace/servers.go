@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 )
 
 // dialTimeout is as long as RabbitMQ's handshake timeout, and applies to Redis too.
@@ -56,6 +57,17 @@ func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 	return conn, nil
 }
 
+// maxShort is the maximum length of AMQP's short strings, in bytes.
+const maxShort = 255
+
+// checkShort checks the length of a name or a routing key.
+func checkShort(what, value string) error {
+	if len(value) > maxShort {
+		return fmt.Errorf("%s is longer than %d bytes, %w", what, maxShort, errUsage)
+	}
+	return nil
+}
+
 // managementFlag is the address of RabbitMQ's management API.
 func managementFlag() cli.Flag {
 	return &cli.StringFlag{
@@ -66,10 +78,9 @@ func managementFlag() cli.Flag {
 
 // managementURL reads managementFlag. If it has no user, it gets the one of -amqp.
 func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
-	u, err := url.Parse(c.String("management"))
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		// The parser's error quotes the URL, password included.
-		return nil, fmt.Errorf("-management is not a valid http:// URL, %w", errUsage)
+	u, err := weburl.Parse(c.String("management"))
+	if err != nil {
+		return nil, fmt.Errorf("-management is not a valid http:// URL%s, %w", escapingHint(c.String("management")), errUsage)
 	}
 	if u.User == nil {
 		u.User = url.UserPassword(uri.Username, uri.Password)

@@ -19,6 +19,7 @@ const (
 	switchTimeout      = time.Minute     // for rabbitmqctl, which takes a second or two on an idle machine
 	firstTimeout       = 5 * time.Second // for the first record of a firehose just turned on
 	shutdownTimeout    = 10 * time.Second
+	answerTime         = 5 * time.Second // for RabbitMQ, at the end: one that blocks publishers answers a tap nothing
 )
 
 func tapCommand() *cli.Command {
@@ -65,7 +66,8 @@ Examples:
 			managementFlag(),
 			outputFlag(),
 		},
-		Action: runTap,
+		DisableSliceFlagSeparator: true, // keys may contain commas
+		Action:                    runTap,
 	}
 }
 
@@ -80,6 +82,11 @@ func runTap(ctx context.Context, c *cli.Command) error {
 	if c.Args().Present() {
 		return fmt.Errorf("unexpected argument %q, %w", c.Args().First(), errUsage)
 	}
+	for _, key := range c.StringSlice("bind") {
+		if err := checkShort("-bind", key); err != nil {
+			return err
+		}
+	}
 	firehose, err := firehoseSwitch(c)
 	if err != nil {
 		return err
@@ -88,7 +95,14 @@ func runTap(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	stats, err := listen(ctx, c, firehose, tapConfig(c, provider, func(s tap.Stats) { reportTap(c, processor.Count(s)) }))
+	// A tap that nobody reads ends, and turns the firehose off.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stats, err := listen(ctx, c, firehose, tapConfig(c, provider, func(s tap.Stats) {
+		if reportTap(c, processor.Count(s)) != nil {
+			cancel()
+		}
+	}))
 	err = errors.Join(err, shutdownProvider(ctx, provider)) // so that all the spans count
 	if stats == nil {
 		return err
@@ -103,7 +117,9 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	answering, end := context.WithCancel(ctx)
+	defer closeAfter(answering, answerTime, prompt{conn})()
+	defer end()
 	t, err := tap.Open(conn, cfg)
 	if err != nil {
 		return nil, err
@@ -116,6 +132,7 @@ func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Co
 	if ctx.Err() != nil {
 		err = nil
 	}
+	end()
 	stats := t.Stats()
 	return &stats, errors.Join(err, off())
 }
@@ -146,13 +163,16 @@ func tapConfig(c *cli.Command, provider *sdktrace.TracerProvider, report func(ta
 	return cfg
 }
 
-func reportTap(c *cli.Command, s tap.Stats) { fmt.Fprintln(c.Root().ErrWriter, "mqtrace tap:", s) }
+func reportTap(c *cli.Command, s tap.Stats) error {
+	_, err := fmt.Fprintln(c.Root().ErrWriter, "mqtrace tap:", s)
+	return err
+}
 
 func printTap(c *cli.Command, s tap.Stats) error {
 	if isJSON(c) {
 		return printJSON(c, s)
 	}
-	reportTap(c, s)
+	_ = reportTap(c, s) // nobody reads it: the tap has done its work all the same
 	return nil
 }
 

@@ -151,6 +151,47 @@ func TestTapExportFails(t *testing.T) {
 	})
 }
 
+// A tap whose statistics nobody reads ends by itself, and turns the firehose off.
+func TestTapEndsWithItsReader(t *testing.T) {
+	clearTelemetry(t)
+	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
+		s.Trace(t, false)
+		reader, writer := io.Pipe()
+		_ = reader.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		run(ctx, []string{"mqtrace", "tap", "-amqp", s.URL, "-turn-on", "-management", managementOf(t, s), "-interval", "50ms"}, io.Discard, writer)
+		if ctx.Err() != nil || firehoseOn(t, s.URL) {
+			t.Errorf("ended by itself: %v, firehose on: %v", ctx.Err() == nil, firehoseOn(t, s.URL))
+		}
+	})
+}
+
+// A broker that blocks publishers answers a tap nothing, not even its end.
+func TestTapWhilePublishersAreBlocked(t *testing.T) {
+	clearTelemetry(t)
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	b.BlockPublishers("low on memory")
+	p := startTap(t, "-amqp", b.URL())
+	for len(b.Connections()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(hearing)
+	p.cancel()
+	select {
+	case r := <-p.done:
+		if r.code != 0 {
+			t.Errorf("exit code %d", r.code)
+		}
+	case <-time.After(patience):
+		t.Error("it hangs")
+	}
+}
+
 func TestTapOff(t *testing.T) {
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
 		s.Trace(t, false)

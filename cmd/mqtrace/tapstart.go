@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/signal"
 	"regexp"
@@ -22,15 +21,24 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 	"github.com/mqtrace/mqtrace/internal/traceview"
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
+
+// errNoAnswer means that the tap's own message has not come back.
+var errNoAnswer = errors.New("RabbitMQ does not deliver the message that shows whether the firehose is on; does it block publishers?")
 
 // ensureOn turns the firehose on if requested and not done yet. The returned function turns
 // it off again if it was turned on here.
 func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap.Tap, firehose tap.Switch) (off func() error, err error) {
 	off = func() error { return nil }
-	on, err := t.On(ctx)
+	asking, cancel := context.WithTimeoutCause(ctx, dialTimeout, errNoAnswer)
+	defer cancel()
+	on, err := t.On(asking)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = context.Cause(asking)
+	}
 	if err != nil || on && firehose == nil {
 		return off, err
 	}
@@ -183,9 +191,8 @@ func endpointOptions(endpoint string) ([]otlptracehttp.Option, error) {
 }
 
 func checkEndpoint(name, value string) error {
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%s is not a valid http:// URL, %w", name, errUsage)
+	if _, err := weburl.Parse(value); err != nil {
+		return fmt.Errorf("%s is not a valid http:// URL%s, %w", name, escapingHint(value), errUsage)
 	}
 	return nil
 }

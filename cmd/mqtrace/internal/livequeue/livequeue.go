@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/hibiken/asynq"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 )
 
 // State is a queue's state as the broker reports it.
@@ -28,9 +30,9 @@ const maxAnswer = 64 << 20
 // Management queries RabbitMQ's management API, whose address may contain user and
 // password. Errors contain neither.
 func Management(ctx context.Context, address string) (map[string]State, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("not an http:// URL")
+	u, err := weburl.Parse(address)
+	if err != nil {
+		return nil, err
 	}
 	at := *u
 	at.User = nil

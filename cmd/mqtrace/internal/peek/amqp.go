@@ -98,8 +98,13 @@ func (q *AMQP) read(limit int, yield func(Message) bool) (err error) {
 			err = fmt.Errorf("give the messages back: %w", closeErr)
 		}
 	}()
-	if q.kind != classic {
-		return q.consume(ch, min(limit, q.messages, MaxConsumed), yield)
+	switch q.kind {
+	case classic:
+	case stream:
+		// RabbitMQ counts the messages of a stream only every few seconds.
+		return q.consume(ch, q.Limit(limit), yield)
+	default:
+		return q.consume(ch, min(q.Limit(limit), q.messages), yield)
 	}
 	for position := 1; position <= limit && !q.opts.stopped(); position++ {
 		d, ok, err := ch.Get(q.queue, false)
@@ -117,9 +122,20 @@ func (q *AMQP) read(limit int, yield func(Message) bool) (err error) {
 // sends them all at once, bodies included.
 const MaxConsumed = 1000
 
+// Limit returns how many of n messages can be read at most.
+func (q *AMQP) Limit(n int) int {
+	if q.kind == classic {
+		return n
+	}
+	return min(n, MaxConsumed)
+}
+
 // idle is how long to wait for the next message of a quorum queue or a stream. There may be
 // none left if others have consumed them.
 const idle = 2 * time.Second
+
+// idleBeyond is the same, once there have been as many as were counted.
+const idleBeyond = 500 * time.Millisecond
 
 const consumerTag = "mqtrace-peek"
 
@@ -155,7 +171,11 @@ func (q *AMQP) consume(ch *amqp.Channel, limit int, yield func(Message) bool) er
 			if !yield(q.message(position, &d)) {
 				return nil
 			}
-			timer.Reset(idle)
+			if position < q.messages {
+				timer.Reset(idle)
+			} else {
+				timer.Reset(idleBeyond)
+			}
 		case <-timer.C:
 			return nil
 		case <-q.opts.Done:

@@ -98,6 +98,9 @@ func declare(conn *amqp.Connection, queue string, durable, autoDelete bool, args
 		return difference{}, err
 	}
 	d, ok := parseDifference(refused.Reason)
+	if !ok && strings.HasSuffix(refused.Reason, "...") {
+		return difference{}, fmt.Errorf("%w: names this long are cut off in RabbitMQ's answer", ErrKind)
+	}
 	if !ok {
 		return difference{}, fmt.Errorf("%w: %w", ErrKind, err)
 	}

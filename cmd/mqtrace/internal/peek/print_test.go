@@ -158,3 +158,37 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// The limit is named only if it is the reason that messages are missing.
+func TestTextNamesTheLimit(t *testing.T) {
+	for _, tt := range []struct {
+		total, there, limit int
+		want                string
+	}{
+		{3, 3, 3, "3 of 3 messages shown"},
+		{3, 3, 2, "2 of 3 messages shown, the limit is 2 (-n)"},
+		{3, 1, 2, "1 of 3 messages shown, no more could be read"},
+		{3, 0, 2, "0 of 3 messages shown, no more could be read"},
+		{1, 3, 5, "3 of 3 messages shown"},
+		{1, 3, 2, "2 of 2 messages shown, the limit is 2 (-n)"},
+	} {
+		messages := make([]peek.Message, tt.there)
+		for i := range messages {
+			messages[i] = peek.Message{Context: tracecontext.None, Delivery: &peek.Delivery{}}
+		}
+		var out strings.Builder
+		ok(t, peek.Print(&out, counted{&list{messages: messages}, tt.total}, tt.limit, peek.Format{Width: 80}))
+		if !strings.Contains(out.String(), tt.want+"\n") {
+			t.Errorf("%+v:\n%s", tt, out.String())
+		}
+	}
+}
+
+// counted is a source whose messages were counted earlier.
+type counted struct {
+	*list
+
+	total int
+}
+
+func (c counted) Total() int { return c.total }

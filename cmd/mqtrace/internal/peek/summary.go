@@ -26,6 +26,7 @@ type Summary struct {
 	Producers []Producer `json:"by_producer"`
 
 	index map[string]int
+	grew  bool // there were more messages than were counted, and may be still more
 }
 
 // Producer is how many of the messages one producer sent.
@@ -88,6 +89,8 @@ func (s *Summary) producer(name string) *Producer {
 
 // finish sorts the producers. Nothing can be added after it.
 func (s *Summary) finish() {
+	s.grew = s.Shown > s.Total
+	s.Total = max(s.Total, s.Shown)
 	slices.SortStableFunc(s.Producers, func(a, b Producer) int {
 		return cmp.Or(b.Messages-a.Messages, cmp.Compare(a.Name, b.Name))
 	})

@@ -16,8 +16,12 @@ func (w *textWriter) close(s *Summary) error {
 		fmt.Fprintln(w.out)
 	}
 	shown := fmt.Sprintf("%d of %s shown", s.Shown, textfmt.Count(s.Total, "message"))
-	if s.Shown < s.Total {
+	switch {
+	case s.Shown >= s.Total && !s.grew:
+	case s.Shown >= s.Limit:
 		shown += fmt.Sprintf(", the limit is %d (-n)", s.Limit)
+	case s.Shown < s.Total: // they went to consumers, moved or expired
+		shown += ", no more could be read"
 	}
 	fmt.Fprintln(w.out, shown)
 	if s.Shown > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -53,8 +54,14 @@ const grace = 10 * time.Second
 // The message expires soon after the timeout, so that it disappears by itself from
 // other queues that the exchange leads to.
 //
+// A broker that blocks publishers answers nothing more on the connection, not even the
+// closing of a channel, so the connection is closed if it does not answer at the end.
+//
 // An error means that there is no result: a message that is lost or damaged is a result.
 func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, error) {
+	waiting, cancel := context.WithCancel(ctx)
+	defer closeLate(waiting, conn)()
+	defer cancel()
 	ch, err := conn.Channel()
 	if err != nil {
 		return nil, err
@@ -69,19 +76,19 @@ func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, err
 		return nil, err
 	}
 	defer watch.close()
+	defer cancel() // before anything is closed, which RabbitMQ may not answer
 	p.result = &Result{ID: p.mark.ID, From: route.From.String(), Places: watch.places}
 	if route.Queue != "" {
 		p.result.Places = append(p.result.Places, Place{Name: fmt.Sprintf("queue %q", route.Queue)})
 	}
 
-	waiting, cancel := context.WithTimeout(ctx, route.Timeout)
-	defer cancel()
+	defer time.AfterFunc(route.Timeout, cancel).Stop()
 	if err := p.publish(waiting); err != nil {
 		return nil, err
 	}
 	if p.result.Outcome == "" {
 		if err := p.await(waiting, watch); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the message %s was sent, and expires by itself: %w", p.mark.ID, err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -90,6 +97,28 @@ func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, err
 	p.result.conclude()
 	p.result.Notes = p.notes()
 	return p.result, nil
+}
+
+// answerTime is how long RabbitMQ may take to answer once the waiting has ended.
+const answerTime = 2 * time.Second
+
+// closeLate closes a connection some time after ctx has ended, unless the returned function
+// is called first.
+func closeLate(ctx context.Context, conn *amqp.Connection) (stop func()) {
+	answered := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-answered:
+			return
+		}
+		select {
+		case <-time.After(answerTime):
+			_ = conn.CloseDeadline(time.Now())
+		case <-answered:
+		}
+	}()
+	return sync.OnceFunc(func() { close(answered) })
 }
 
 // notes say where else the message went. Listing those queues takes the management API or
@@ -137,6 +166,22 @@ func (p *amqpProbe) check() error {
 	}
 	if q.Messages > 0 || q.Consumers > 0 {
 		return fmt.Errorf("queue %q has %s and %s: %w", q.Name, count(q.Messages, "message"), count(q.Consumers, "consumer"), ErrBusy)
+	}
+	return p.checkReading()
+}
+
+// checkReading finds out whether the message could be taken out of the empty queue: it
+// would stay in a stream, and in a queue that the user may not read.
+func (p *amqpProbe) checkReading() error {
+	d, ok, err := p.ch.Get(p.route.Queue, false)
+	var refused *amqp.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code == amqp.NotImplemented:
+		return fmt.Errorf("queue %q is a stream, in which the message would stay; nothing was sent: %w", p.route.Queue, err)
+	case err != nil:
+		return fmt.Errorf("queue %q cannot be read; nothing was sent: %w", p.route.Queue, err)
+	case ok: // it has just come
+		return errors.Join(fmt.Errorf("queue %q has a message: %w", p.route.Queue, ErrBusy), d.Reject(true))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package probe_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/probe"
+	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 )
 
 func TestDeadLettered(t *testing.T) {
@@ -102,6 +104,53 @@ func TestChannelIsClosed(t *testing.T) {
 		var reason *amqp.Error
 		if !errors.As(err, &reason) || reason.Code != amqp.AccessRefused {
 			t.Errorf("error %v, want ACCESS_REFUSED", err)
+		}
+	})
+}
+
+// A broker that blocks publishers answers nothing, and the probe ends all the same.
+func TestPublishersAreBlocked(t *testing.T) {
+	b, err := amqpbroker.Start()
+	ok(t, err)
+	defer b.Close()
+	s := newScene(t, b.URL())
+	q, elsewhere := s.queue("q", nil), s.queue("elsewhere", nil)
+	x := s.exchange("x")
+	b.BlockPublishers("low on memory")
+	for _, route := range []probe.Route{
+		{From: probe.Binding{Key: elsewhere}, Queue: q, Timeout: 100 * time.Millisecond},
+		{From: probe.Binding{Exchange: x, Key: "k"}, Via: []probe.Binding{{Exchange: x, Key: "#"}}, Timeout: 100 * time.Millisecond},
+	} {
+		conn, err := amqp.Dial(b.URL())
+		ok(t, err)
+		done := make(chan error, 1)
+		go func() {
+			r, err := probe.AMQP(t.Context(), conn, route)
+			if err == nil && route.Queue != "" && (r.Outcome != probe.NotArrived || !strings.Contains(r.Reason, "does it block publishers?")) {
+				err = fmt.Errorf("outcome %s, %s", r.Outcome, r.Reason)
+			}
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			ok(t, err)
+		case <-time.After(patience):
+			t.Fatal("it hangs")
+		}
+	}
+}
+
+// A stream would keep the message, so nothing is sent.
+func TestStream(t *testing.T) {
+	onBroker(t, func(t *testing.T, s *scene) {
+		name := s.prefix + "stream"
+		if _, err := s.ch.QueueDeclare(name, true, false, false, false, amqp.Table{"x-queue-type": "stream"}); err != nil {
+			t.Skip("the broker has no streams")
+		}
+		t.Cleanup(func() { _, _ = s.ch.QueueDelete(name, false, false, false) })
+		_, err := probe.AMQP(t.Context(), s.conn, probe.Route{From: probe.Binding{Key: name}, Queue: name, Timeout: patience})
+		if err == nil || !strings.Contains(err.Error(), "is a stream") || !strings.Contains(err.Error(), "nothing was sent") {
+			t.Errorf("error %v", err)
 		}
 	})
 }

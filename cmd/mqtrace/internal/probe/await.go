@@ -29,7 +29,11 @@ func (p *amqpProbe) await(ctx context.Context, w *watch) error {
 		case s := <-w.sightings:
 			p.note(s)
 		case <-poll.C:
-			if err := p.look(); err != nil {
+			switch err := p.look(); {
+			case err != nil && ctx.Err() != nil: // the connection was closed
+				p.result.Reason = fmt.Sprintf("RabbitMQ did not answer within %v; does it block publishers? ", p.route.Timeout) + p.remains()
+				return nil
+			case err != nil:
 				return err
 			}
 			poll.Reset(interval)

@@ -19,6 +19,8 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 )
 
 // flushTimeout is how long a command waits for its spans to leave.
@@ -117,7 +119,7 @@ func Check() error {
 		if value == "" {
 			continue
 		}
-		if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		if _, err := weburl.Parse(value); err != nil {
 			return fmt.Errorf("%s is not a valid http:// URL, such as http://localhost:4318", name)
 		}
 	}

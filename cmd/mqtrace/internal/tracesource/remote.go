@@ -16,6 +16,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 	"github.com/mqtrace/mqtrace/internal/traceview/page"
 	"github.com/mqtrace/mqtrace/internal/traceview/queues"
 	"github.com/mqtrace/mqtrace/internal/traceview/spans"
@@ -63,9 +64,9 @@ func NewTempo(address string) (*Remote, error) {
 // NewRemote reads an address: the base URL of a server, the page of a trace there, or
 // a path of its API.
 func NewRemote(address string) (*Remote, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
-		return nil, errors.New("not an http:// URL") // err quotes it, password included
+	u, err := weburl.Parse(address)
+	if err != nil {
+		return nil, err
 	}
 	r := &Remote{paths: viewPaths, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	page := pageOf.FindStringSubmatch(u.Path)
