@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -250,34 +249,6 @@ func peekOut(c *cli.Command, out io.Writer) io.Writer {
 		return escape.NewWriter(out)
 	}
 	return out
-}
-
-// maxHeld is how much of the output is held back, in bytes.
-const maxHeld = 4 << 20
-
-// held is an output that is held back until the messages are returned, because a pager may
-// read slowly, and they would be held as long. Beyond maxHeld it is not.
-type held struct {
-	out  io.Writer
-	kept bytes.Buffer
-	full bool
-}
-
-func (h *held) Write(p []byte) (int, error) {
-	if h.full = h.full || h.kept.Len()+len(p) > maxHeld; !h.full {
-		return h.kept.Write(p)
-	}
-	if err := h.release(); err != nil {
-		return 0, err
-	}
-	return h.out.Write(p)
-}
-
-// release writes what was held back.
-func (h *held) release() error {
-	_, err := h.kept.WriteTo(h.out)
-	h.kept = bytes.Buffer{} // frees the memory
-	return err
 }
 
 func peekOptions(c *cli.Command) peek.Options {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -353,29 +354,33 @@ func TestPeekKeepsNothing(t *testing.T) {
 	})
 }
 
-// The output is held back until the messages are returned, but not all of a large one.
-func TestPeekHoldsALimitedOutput(t *testing.T) {
-	var out strings.Builder
-	h := &held{out: &out}
-	line := []byte(strings.Repeat("x", 1000) + "\n")
-	write := func(n int) {
-		for range n {
-			if k, err := h.Write(line); err != nil || k != len(line) {
-				t.Fatalf("%d bytes, %v", k, err)
+// All of the output is held back until the messages are returned, a large one in a file.
+func TestPeekHoldsItsOutput(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	t.Setenv("TMP", dir)
+	for name, lines := range map[string]int{"nothing": 0, "a little": 3, "as much as fits": maxHeld / 1024, "much more": 3 * maxHeld / 1024} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			h := &held{out: &out}
+			want := new(strings.Builder)
+			for i := range lines {
+				line := fmt.Sprintf("%01023d\n", i)
+				want.WriteString(line)
+				if n, err := h.Write([]byte(line)); err != nil || n != len(line) {
+					t.Fatalf("%d bytes, %v", n, err)
+				}
 			}
-		}
-	}
-	write(maxHeld / len(line))
-	if out.Len() > 0 {
-		t.Errorf("%d bytes are not held back", out.Len())
-	}
-	write(1000)
-	if h.kept.Len() > 0 || h.kept.Cap() > 0 {
-		t.Errorf("%d bytes are kept", h.kept.Cap())
-	}
-	write(maxHeld / len(line))
-	if err := h.release(); err != nil || out.String() != strings.Repeat(string(line), 2*(maxHeld/len(line))+1000) {
-		t.Errorf("%d bytes written, %v", out.Len(), err)
+			if out.Len() > 0 || h.kept.Len() > maxHeld {
+				t.Errorf("%d bytes written, %d in memory", out.Len(), h.kept.Len())
+			}
+			if err := h.release(); err != nil || out.String() != want.String() {
+				t.Errorf("%d bytes written, %v", out.Len(), err)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("%d files are left, %v", len(left), err)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+)
+
+// maxHeld is how much of an output is held back in memory, in bytes.
+const maxHeld = 4 << 20
+
+// held is an output that is held back until the messages are returned, because a pager may
+// read slowly, and they would be held as long. What exceeds maxHeld is in a temporary file.
+type held struct {
+	out  io.Writer
+	kept bytes.Buffer
+	file *os.File // what came before kept, nil if that is everything
+}
+
+func (h *held) Write(p []byte) (int, error) {
+	if h.kept.Len()+len(p) > maxHeld {
+		if err := h.spill(); err != nil {
+			return 0, err
+		}
+	}
+	return h.kept.Write(p)
+}
+
+func (h *held) spill() (err error) {
+	if h.file == nil {
+		if h.file, err = os.CreateTemp("", "mqtrace-peek-"); err != nil {
+			return err
+		}
+		_ = os.Remove(h.file.Name()) // On Windows, an open file stays until it is removed below.
+	}
+	_, err = h.kept.WriteTo(h.file)
+	return err
+}
+
+// release writes what was held back.
+func (h *held) release() error {
+	var err error
+	if h.file != nil {
+		if _, err = h.file.Seek(0, io.SeekStart); err == nil {
+			_, err = io.Copy(h.out, h.file)
+		}
+		_ = h.file.Close()
+		_ = os.Remove(h.file.Name())
+		h.file = nil
+	}
+	if err == nil {
+		_, err = h.kept.WriteTo(h.out)
+	}
+	return err
+}
