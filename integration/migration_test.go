@@ -9,6 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	apitrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/amqptrace"
 	"github.com/mqtrace/mqtrace/amqptrace/amqptest"
@@ -62,15 +63,7 @@ func TestMigrationOfAsynq(t *testing.T) {
 		}
 	}
 	request.End()
-	recorded := spans.Spans()
-	if len(recorded) != 3 {
-		t.Fatalf("the spans are %q", amqptest.Describe(recorded))
-	}
-	for _, span := range recorded {
-		if span.SpanContext().TraceID() != request.SpanContext().TraceID() {
-			t.Errorf("%s is in another trace", span)
-		}
-	}
+	wantOneTrace(t, spans, request)
 }
 
 // Services can move to amqptrace one at a time: a message stays in its trace between one
@@ -115,15 +108,21 @@ func TestMigrationInAnyOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			request.End()
-			recorded := spans.Spans()
-			if len(recorded) != 3 {
-				t.Fatalf("the spans are %q", amqptest.Describe(recorded))
-			}
-			for _, span := range recorded {
-				if span.SpanContext().TraceID() != request.SpanContext().TraceID() {
-					t.Errorf("%s is in another trace", span)
-				}
-			}
+			wantOneTrace(t, spans, request)
 		})
+	}
+}
+
+// wantOneTrace checks that there are three spans, all in the trace of the request.
+func wantOneTrace(t *testing.T, spans *amqptest.Recorder, request apitrace.Span) {
+	t.Helper()
+	recorded := spans.Spans()
+	if len(recorded) != 3 {
+		t.Fatalf("the spans are %q", amqptest.Describe(recorded))
+	}
+	for _, span := range recorded {
+		if span.SpanContext().TraceID() != request.SpanContext().TraceID() {
+			t.Errorf("%s is in another trace", span)
+		}
 	}
 }
