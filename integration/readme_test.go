@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The code around the unchanged lines of the documents' diffs.
+// The code around the unchanged lines of the documents' diffs, and around other pieces.
 var surroundings = map[string]string{
 	"amqp":       "var (ctx = context.Background(); ch *amqp.Channel; msg amqp.Publishing; err error)\n%s_ = err; return nil",
 	"consume":    "var (ctx = context.Background(); deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery)); _ = ctx\n%sreturn nil",
@@ -19,6 +19,11 @@ var surroundings = map[string]string{
 
 	"pool": "var (ctx = context.Background(); deliveries chan amqp.Delivery; bill func(context.Context, []byte) error)\n%sreturn nil",
 	"fail": "var (ctx = context.Background(); deliveries chan amqp.Delivery; bill func(context.Context, []byte) error)\n%sreturn nil",
+
+	"reminders": "%sreturn nil",
+	"inbox":     "%sreturn nil",
+	"delayed":   "%sreturn nil",
+	"ownclient": "var (ctx context.Context; pub *amqptrace.Publisher; exchange, key string; msg amqp.Publishing; send func(context.Context, amqp.Publishing) error)\n%s",
 
 	"byhand":        "var (ctx = context.Background(); tracer trace.Tracer; ch *amqp.Channel; pub *amqptrace.Publisher; msg amqp.Publishing; err error); _, _, _ = tracer, ch, pub\n%sreturn err",
 	"byhandconsume": "var (tracer trace.Tracer; deliveries chan amqp.Delivery; handle func(context.Context, amqp.Delivery) error); _ = tracer\n%sreturn nil",
@@ -34,6 +39,7 @@ const imports = `
 import (
 	"context"
 	"encoding/json"
+	"time"
 	"github.com/hibiken/asynq"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel"
@@ -47,6 +53,7 @@ import (
 var (
 	_ context.Context
 	_ = json.Marshal
+	_ time.Time
 	_ asynq.Task
 	_ amqp.Channel
 	_ = otel.Handle
@@ -63,7 +70,9 @@ func (c headerCarrier) Set(key, value string) { c[key] = value }
 func (c headerCarrier) Keys() []string { return nil }
 `
 
-var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n```(diff|go)\n(.*?)```")
+var diffs = regexp.MustCompile("(?s)<!-- checked: (\\w+) -->\n *```(diff|go)\n(.*?)```")
+
+var fences = regexp.MustCompile("(?m)^ *```(diff|go)$")
 
 var files = regexp.MustCompile(`<!-- checked: (\S+\.go) -->`)
 
@@ -151,21 +160,25 @@ func codeLines(file string) (n int) {
 	return n
 }
 
-// Readers copy the new lines of the documents' diffs, so these have to compile, and so do
-// the old ones, or no program looks like that.
+// Readers copy pieces of code and the new lines of diffs, so these have to compile, and so do
+// the old lines, or no program looks like that.
 func TestDiffsCompile(t *testing.T) {
 	t.Parallel()
 	var program strings.Builder
 	program.WriteString("package documents\n" + imports)
 	checked := 0
-	for _, name := range []string{"../README.md", "../docs/migration.md"} {
+	documents, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(documents, "../README.md") {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		found := diffs.FindAllStringSubmatch(string(text), -1)
-		if strings.Count(string(text), "```diff")+strings.Count(string(text), " -->\n```go")-len(files.FindAllString(string(text), -1)) != len(found) {
-			t.Errorf("%s has diffs that are not checked", name)
+		if n := len(fences.FindAllString(string(text), -1)) - len(files.FindAllString(string(text), -1)); n != len(found) {
+			t.Errorf("%s has %d pieces of code, of which %d are checked", name, n, len(found))
 		}
 		checked += len(found)
 		for _, f := range found {
