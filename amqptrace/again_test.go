@@ -262,8 +262,8 @@ func TestDeliveriesWithEqualTagsAreCounted(t *testing.T) {
 	})
 }
 
-// Without an acknowledger, a message that is processed within another one is told apart by
-// what it says about itself.
+// Without an acknowledger, the properties of a message distinguish it from the message that it
+// is processed within.
 func TestOtherMessageWithinAHandler(t *testing.T) {
 	for name, other := range map[string]amqp.Delivery{
 		"routing key":    {RoutingKey: "other"},

@@ -76,7 +76,7 @@ func TestWantMessageFails(t *testing.T) {
 	}
 }
 
-// A program that does not use the recorder is told so.
+// The failure says if the program does not use the recorder.
 func TestWantMessageWithoutSpans(t *testing.T) {
 	amqptest.SetPatience(t, 0)
 	o := &observer{T: t}

@@ -172,7 +172,7 @@ func printTap(c *cli.Command, s tap.Stats) error {
 	if isJSON(c) {
 		return printJSON(c, s)
 	}
-	_ = reportTap(c, s) // nobody reads it: the tap has done its work all the same
+	_ = reportTap(c, s) // the tap has done its work, even if nobody reads this
 	return nil
 }
 

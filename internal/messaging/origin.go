@@ -54,9 +54,9 @@ func (o *Origin) ReadBatch(ctx context.Context) {
 // if there is one, else the creation context.
 //
 // An ambient span that has ended is linked instead: it was left in the context, and the
-// processing is not part of it. A message whose trace is not to be continued gets a new
-// root instead of a parent, and the ambient span is linked too. The link and the baggage
-// stay in every case.
+// processing is not part of it. If the relation does not continue a message's trace, its span
+// is a new root, and the ambient span is linked too. The link and the baggage stay in every
+// case.
 //
 // By the conventions, links are the default, and the creation context may be the parent if
 // a single message is processed.

@@ -2,12 +2,7 @@ package tracefile
 
 import (
 	"encoding/json"
-	"errors"
-	"math"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -58,56 +53,6 @@ type (
 		Tags    []jaegerTag `json:"tags"`
 	}
 )
-
-// lenientText and lenientNumber ignore a value of the wrong type, so that one odd value
-// does not cost a trace.
-type (
-	lenientText   string
-	lenientNumber int64
-)
-
-func (t *lenientText) UnmarshalJSON(b []byte) error {
-	var s string
-	if json.Unmarshal(b, &s) == nil {
-		*t = lenientText(s)
-	}
-
-	return nil
-}
-
-func (n *lenientNumber) UnmarshalJSON(b []byte) error {
-	digits := strings.Trim(string(b), `"`)
-
-	i, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		f, _ := strconv.ParseFloat(digits, 64)
-		if !(f > -1<<62 && f < 1<<62) {
-			f = 0
-		}
-
-		i = int64(f)
-	}
-
-	*n = lenientNumber(i)
-
-	return nil
-}
-
-// time returns the time that is this many microseconds after 1970, or none for 0, which
-// stands for a time that is not known, and for what OTLP has no number for.
-func (n lenientNumber) time() time.Time {
-	if n <= 0 || n > math.MaxUint64/1000 {
-		return time.Time{}
-	}
-
-	return time.UnixMicro(int64(n)).UTC()
-}
-
-func (n lenientNumber) duration() time.Duration {
-	const longest = math.MaxInt64 / int64(time.Microsecond)
-
-	return time.Duration(min(max(int64(n), -longest), longest)) * time.Microsecond
-}
 
 // jaeger reads a trace in Jaeger's format.
 func (r *reader) jaeger(raw json.RawMessage) error {
@@ -282,32 +227,4 @@ func (l *jaegerLog) convert() spans.Event {
 		e.Attributes = append(e.Attributes, spans.Attribute{Key: string(t.Key), Value: t.value()})
 	}
 	return e
-}
-
-// parseIDs parses ids, which may lack leading zeros.
-func parseIDs(traceText, spanText string) (trace.TraceID, trace.SpanID, bool) {
-	traceID, err := ParseID(traceText)
-	if err != nil {
-		return traceID, trace.SpanID{}, false
-	}
-	spanID, err := trace.SpanIDFromHex(pad(spanText, 16))
-	return traceID, spanID, err == nil
-}
-
-func pad(text string, digits int) string {
-	return strings.Repeat("0", max(0, digits-len(text))) + strings.ToLower(text)
-}
-
-// ParseID parses a trace id: 32 hexadecimal digits, or fewer, because Jaeger leaves out
-// leading zeros.
-func ParseID(text string) (trace.TraceID, error) {
-	const digits = 32
-	if len(text) == 0 || len(text) > digits {
-		return trace.TraceID{}, errors.New("a trace id is 32 hexadecimal digits")
-	}
-	id, err := trace.TraceIDFromHex(pad(text, digits))
-	if err != nil {
-		return trace.TraceID{}, errors.New("a trace id is 32 hexadecimal digits, not all of them 0")
-	}
-	return id, nil
 }
