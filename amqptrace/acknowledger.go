@@ -42,7 +42,7 @@ func (m *acknowledger) wrap(p *process, d *amqp.Delivery, a *arrival) (count int
 	switch {
 	case m.silent: // not counted at all
 	case m.within(): // a batch, or a process that has ended
-	case p.consumer.retries.Empty() || !p.consumer.retries.Again(m.key()):
+	case p.consumer.retries.empty() || !p.consumer.retries.again(m.key()):
 		a.first = true
 		if !got {
 			count = 1

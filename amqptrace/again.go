@@ -91,7 +91,7 @@ func (p *process) failed() {
 	for i := range p.messages {
 		keys[i] = p.messages[i].key()
 	}
-	p.consumer.retries.Failed(keys...)
+	p.consumer.retries.failed(keys...)
 }
 
 // watchedChannel is the channel that the last delivery came from.

@@ -26,7 +26,7 @@ type Consumer struct {
 	routes          messaging.Cache[[2]string, []attribute.KeyValue] // by exchange and routing key
 	get             *messaging.Operation
 	settle          settleOperations
-	retries         messaging.Retries[deliveryKey]
+	retries         retries[deliveryKey]
 	watched         atomic.Pointer[watchedChannel]
 }
 

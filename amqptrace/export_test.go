@@ -27,3 +27,10 @@ func UpTo(given []uint64) uint64 {
 	}
 	return n.upTo
 }
+
+// Retries are the deliveries, here numbers, that failed.
+type Retries struct{ retries[int] }
+
+func (r *Retries) Failed(deliveries ...int) { r.failed(deliveries...) }
+func (r *Retries) Again(delivery int) bool  { return r.again(delivery) }
+func (r *Retries) Empty() bool              { return r.empty() }

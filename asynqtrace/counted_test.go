@@ -3,6 +3,8 @@ package asynqtrace_test
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -112,6 +114,29 @@ func TestEachAttemptIsCounted(t *testing.T) {
 		})
 		s.wantCounted(3, 3, 3, 0)
 	})
+}
+
+// A task may get the address of an earlier one that failed and was collected.
+func TestTaskAtTheAddressOfAFailedOne(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, newEnv(t, startRedis(t)))
+	handler := asynqtrace.Middleware(s.opts()...)(returning(errFailed))
+	seen := make(map[uintptr]bool)
+	tasks, reused := 0, 0
+	for began := time.Now(); reused < 3 && time.Since(began) < patience; tasks++ {
+		task := asynq.NewTask("email:welcome", nil)
+		address := reflect.ValueOf(task).Pointer()
+		if seen[address] {
+			reused++
+		}
+		seen[address] = true
+		s.is(handler.ProcessTask(context.Background(), task), errFailed)
+		runtime.GC()
+	}
+	if reused < 3 {
+		t.Fatalf("of %d tasks, %d have the address of an earlier one", tasks, reused)
+	}
+	s.wantCounted(tasks, tasks, tasks, tasks)
 }
 
 // A handler that calls another one for a task of another type does so within its own

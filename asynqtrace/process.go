@@ -86,7 +86,7 @@ func (p *process) start(ctx context.Context, a *arrival) {
 	// The attempt's values in asynq's context are kept, since the handler may go on after
 	// asynq has cancelled it.
 	p.attempt, p.began = a.attempt, w.process.Now(ctx)
-	p.again = w.failures.Again(deliveryOf(p.task, &p.attempt))
+	p.again = w.failures.again(p.task)
 	p.route = w.routes.get(w.process, a.queue, a.taskType)
 	var room [3]attribute.KeyValue
 	own := room[:0]
@@ -138,7 +138,7 @@ func (p *process) end(err error, returned bool) {
 		failure = fail(p.ctx, p.worker.process, p.span, err)
 	}
 	if !returned || err != nil {
-		p.worker.failures.Failed(deliveryOf(p.task, &p.attempt))
+		p.worker.failures.add(p.task)
 	}
 	if p.span.IsRecording() {
 		p.span.SetAttributes(p.handling.one(outcomeKey.String(string(outcome)))...)

@@ -2,7 +2,6 @@ package asynqtrace
 
 import (
 	"context"
-	"unsafe"
 
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/attribute"
@@ -53,17 +52,4 @@ func (u *underWay) isOf(task *asynq.Task) bool { return u != nil && u.taskType =
 func (u *underWay) one(a attribute.KeyValue) []attribute.KeyValue {
 	u.room[0] = a
 	return u.room[:]
-}
-
-// A delivery identifies a task that asynq has taken from its queue: each time, asynq
-// creates a new *asynq.Task. Only its address is kept, so that failed tasks can be
-// collected; identifier and count distinguish it from a later task at the same address.
-type delivery struct {
-	task    uintptr
-	id      string
-	retried int
-}
-
-func deliveryOf(task *asynq.Task, a *attempt) delivery {
-	return delivery{uintptr(unsafe.Pointer(task)), a.taskID, a.retried} //nolint:gosec // never converted back to a pointer
 }

@@ -10,7 +10,7 @@ type Worker struct {
 	instrumentation *messaging.Instrumentation
 	process         *messaging.Operation
 	routes          routes
-	failures        messaging.Retries[delivery]
+	failures        failures
 }
 
 // NewWorker returns a worker, which replaces [Middleware] and [Config] called with the same

@@ -1,4 +1,4 @@
-package messaging
+package amqptrace
 
 import (
 	"slices"
@@ -6,18 +6,18 @@ import (
 	"sync/atomic"
 )
 
-// maxRetries and maxRetried bound [Retries]. Few other deliveries fail between a failure and
+// maxRetries and maxRetried bound [retries]. Few other deliveries fail between a failure and
 // its immediate retry.
 const (
 	maxRetries = 32      // failures
 	maxRetried = 1 << 14 // deliveries, unless a single batch has more
 )
 
-// Retries remembers the deliveries whose processing failed most recently, so that one that
+// retries remembers the deliveries whose processing failed most recently, so that one that
 // is processed again in the same process, as by a wrapper that retries a handler, is not
 // counted as another delivery. Successes cost nothing. K identifies a delivery. The zero
 // value is ready for use. It is safe for concurrent use.
-type Retries[K comparable] struct {
+type retries[K comparable] struct {
 	n        atomic.Int32 // of failures
 	mu       sync.Mutex
 	failures []*failure[K]     // oldest first
@@ -31,8 +31,8 @@ type failure[K comparable] struct {
 	left       int // those not asked for yet
 }
 
-// Failed remembers a delivery whose processing has failed, or those of a batch.
-func (r *Retries[K]) Failed(ks ...K) {
+// failed remembers a delivery whose processing has failed, or those of a batch.
+func (r *retries[K]) failed(ks ...K) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of == nil {
@@ -62,22 +62,22 @@ func (r *Retries[K]) Failed(ks ...K) {
 	r.n.Store(int32(len(r.failures)))
 }
 
-// Empty reports whether there is nothing to remember, so that [Retries.Again] needs no key.
-func (r *Retries[K]) Empty() bool { return r.n.Load() == 0 }
+// empty reports whether there is nothing to remember, so that again needs no key.
+func (r *retries[K]) empty() bool { return r.n.Load() == 0 }
 
-// Again reports whether the processing of a delivery has failed before, and forgets it.
-func (r *Retries[K]) Again(k K) bool {
-	if r.Empty() {
+// again reports whether the processing of a delivery has failed before, and forgets it.
+func (r *retries[K]) again(k K) bool {
+	if r.empty() {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	again := r.forget(k)
+	was := r.forget(k)
 	r.n.Store(int32(len(r.failures)))
-	return again
+	return was
 }
 
-func (r *Retries[K]) forget(k K) bool {
+func (r *retries[K]) forget(k K) bool {
 	f := r.of[k]
 	if f == nil {
 		return false
