@@ -152,7 +152,7 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 	if opts.QueueType, err = queueType(ctx, c, queue); err != nil {
 		return err
 	}
-	conn, err := dialAMQP(c)
+	conn, err := dialAMQP(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func probeAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	conn, err := dialAMQP(c)
+	conn, err := dialAMQP(ctx, c)
 	if err != nil {
 		return err
 	}

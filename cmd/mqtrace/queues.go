@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/livequeue"
@@ -126,9 +125,12 @@ func brokerStates(ctx context.Context, c *cli.Command) (map[string]livequeue.Sta
 			return nil, err
 		}
 		defer client.Close()
-		more, err := livequeue.Asynq(asynq.NewInspectorFromRedisClient(client))
+		more, unknown, err := livequeue.Asynq(ctx, client)
 		if err != nil {
 			return nil, fmt.Errorf("-redis: %w", err)
+		}
+		for _, name := range slices.Sorted(maps.Keys(unknown)) {
+			warnf(c, "the depth of queue %q is unknown: %v", name, unknown[name])
 		}
 		maps.Copy(states, more)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/traceview"
@@ -98,4 +99,25 @@ func TestQueuesOfAnotherServer(t *testing.T) {
 	if got := ok(t, "queues", empty.URL()); !strings.Contains(got, "No queues yet") {
 		t.Error(got)
 	}
+}
+
+// One damaged queue does not hide the others, and an error names what sets the address.
+func TestQueuesOnRedis(t *testing.T) {
+	onRedis(t, func(t *testing.T, addr, queue string) {
+		ok(t, "send", "asynq", "-redis", addr, "-queue", queue, "email:welcome")
+		ok(t, "send", "asynq", "-redis", addr, "-queue", queue+"-2", "email:welcome")
+		client := redisAt(t, addr).MakeRedisClient().(redis.UniversalClient)
+		defer client.Close()
+		damaged := "asynq:{" + queue + "-2}:scheduled"
+		if err := client.Set(t.Context(), damaged, "no set", time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+		defer deleteQueue(t, addr, queue+"-2")
+		r := tool(t, "queues", "-redis", addr, writeFile(t, "{}"))
+		if r.code != 0 || !strings.Contains(r.stdout, queue+" ") || !strings.Contains(r.stderr, "warning: the depth of queue \""+queue+"-2\" is unknown: ") {
+			t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+		}
+	})
+	fails(t, exitFailed, "connect to Redis at 127.0.0.1:1 (set by -redis): ", "queues", "-redis", "127.0.0.1:1", writeFile(t, "{}"))
+	fails(t, exitFailed, "connect to Redis at 127.0.0.1:1 (set by -redis or MQTRACE_REDIS_ADDR): ", "peek", "asynq", "-redis", "127.0.0.1:1", "emails")
 }

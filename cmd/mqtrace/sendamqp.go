@@ -61,7 +61,7 @@ func sendAMQP(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	conn, err := dialAMQP(c)
+	conn, err := dialAMQP(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func redisFlag() cli.Flag {
 }
 
 // dialAMQP connects to the broker that amqpFlag names. The caller closes the connection.
-func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
+func dialAMQP(ctx context.Context, c *cli.Command) (*amqp.Connection, error) {
 	rawURL := c.String("amqp")
 	uri, err := amqp.ParseURI(rawURL)
 	if err != nil || needsEscaping(rawURL) {
@@ -49,12 +50,33 @@ func dialAMQP(c *cli.Command) (*amqp.Connection, error) {
 	}
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName("mqtrace " + c.Name)
-	conn, err := amqp.DialConfig(rawURL, amqp.Config{Properties: properties, Dial: amqp.DefaultDial(dialTimeout)})
+	connected := func() bool { return true }
+	conn, err := amqp.DialConfig(rawURL, amqp.Config{Properties: properties, Dial: func(network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		connected = context.AfterFunc(ctx, func() { _ = conn.Close() }) // an interrupt also ends the handshake
+		return conn, conn.SetDeadline(time.Now().Add(dialTimeout))      // of the handshake, after which amqp091-go clears it
+	}})
+	if interrupted := !connected(); interrupted || err != nil && ctx.Err() != nil {
+		return nil, errInterrupted
+	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to RabbitMQ at %s (set by -amqp or MQTRACE_AMQP_URL): %w",
-			net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
+		return nil, fmt.Errorf("connect to RabbitMQ at %s (set by %s): %w",
+			net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), setBy(c, "amqp"), err)
 	}
 	return conn, nil
+}
+
+// setBy returns the flag and the environment variable that set a value.
+func setBy(c *cli.Command, flag string) string {
+	for _, f := range c.Flags {
+		if text, ok := f.(cli.DocGenerationFlag); ok && slices.Contains(f.Names(), flag) {
+			return strings.Join(append([]string{"-" + flag}, text.GetEnvVars()...), " or ")
+		}
+	}
+	return "-" + flag
 }
 
 // maxShort is the maximum length of AMQP's short strings, in bytes.
@@ -133,13 +155,30 @@ func dialRedis(ctx context.Context, c *cli.Command) (redis.UniversalClient, erro
 	}
 	opt.ReadTimeout = dialTimeout
 	client := asynqredis.NewClient(opt)
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	if err := client.Ping(ctx).Err(); err != nil {
+	if err := pingRedis(ctx, client); err != nil {
 		_ = client.Close()
-		return nil, fmt.Errorf("connect to Redis at %s (set by -redis or MQTRACE_REDIS_ADDR): %w", opt.Addr, err)
+		if ctx.Err() != nil {
+			return nil, errInterrupted
+		}
+		return nil, fmt.Errorf("connect to Redis at %s (set by %s): %w", opt.Addr, setBy(c, "redis"), err)
 	}
 	return client, nil
+}
+
+// pingRedis returns when ctx ends, even while go-redis waits for a server that is silent.
+func pingRedis(ctx context.Context, client *redis.Client) error {
+	limited, cancel := context.WithTimeout(ctx, dialTimeout)
+	answer := make(chan error, 1)
+	go func() {
+		defer cancel()
+		answer <- client.Ping(limited).Err()
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // prompt closes a connection without waiting for long: a broker that blocks publishers does

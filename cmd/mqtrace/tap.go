@@ -113,7 +113,7 @@ func runTap(ctx context.Context, c *cli.Command) error {
 // listen runs a tap until the time is up or it is interrupted, neither of which is an
 // error. Without a tap there are no statistics.
 func listen(ctx context.Context, c *cli.Command, firehose tap.Switch, cfg tap.Config) (*tap.Stats, error) {
-	conn, err := dialAMQP(c)
+	conn, err := dialAMQP(ctx, c)
 	if err != nil {
 		return nil, err
 	}

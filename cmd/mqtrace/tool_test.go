@@ -154,18 +154,21 @@ func onRedis(t *testing.T, test func(t *testing.T, addr, queue string)) {
 	t.Helper()
 	with := func(addr string) func(t *testing.T) {
 		return func(t *testing.T) {
-			queue, opt := unique(), redisAt(t, addr)
-			t.Cleanup(func() {
-				if err := asynqredis.DeleteQueue(context.Background(), opt, queue); err != nil {
-					t.Error(err)
-				}
-			})
+			queue := unique()
+			t.Cleanup(func() { deleteQueue(t, addr, queue) })
 			test(t, addr, queue)
 		}
 	}
 	t.Run("miniredis", with(miniredis.RunT(t).Addr()))
 	if addr := os.Getenv("MQTRACE_REDIS_ADDR"); addr != "" {
 		t.Run("Redis", with(addr))
+	}
+}
+
+func deleteQueue(t *testing.T, addr, queue string) {
+	t.Helper()
+	if err := asynqredis.DeleteQueue(context.Background(), redisAt(t, addr), queue); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 )
@@ -70,21 +71,27 @@ func Management(ctx context.Context, address string) (map[string]State, error) {
 	return states, nil
 }
 
-// Asynq queries asynq's Inspector.
-func Asynq(inspector *asynq.Inspector) (map[string]State, error) {
+// Asynq queries the Redis of client by asynq's Inspector. A queue whose state Redis refuses to
+// give, as with a key of another type, is in unknown, with the reason.
+func Asynq(ctx context.Context, client redis.UniversalClient) (states map[string]State, unknown map[string]error, err error) {
+	inspector := asynq.NewInspectorFromRedisClient(client)
 	names, err := inspector.Queues()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	servers, err := inspector.Servers()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	states := make(map[string]State, len(names))
+	states, unknown = make(map[string]State, len(names)), make(map[string]error)
 	for _, name := range names {
 		info, err := inspector.GetQueueInfo(name)
 		if err != nil {
-			return nil, err
+			if down := client.Ping(ctx).Err(); down != nil {
+				return nil, nil, down
+			}
+			unknown[name] = err
+			continue
 		}
 		s := State{Depth: info.Pending + info.Active + info.Scheduled + info.Retry + info.Aggregating}
 		for _, server := range servers {
@@ -94,5 +101,5 @@ func Asynq(inspector *asynq.Inspector) (map[string]State, error) {
 		}
 		states[name] = s
 	}
-	return states, nil
+	return states, unknown, nil
 }
