@@ -15,6 +15,11 @@ type consumer struct {
 }
 
 func (c *consumer) readArguments(args table) error {
+	for _, name := range []string{"x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"} {
+		if _, ok := args.find(name); ok { // this broker has no streams
+			return fail(preconditionFailed, "invalid arg '%s' for %s of queue type rabbit_%s_queue", name, queueNamed(c.queue.name), c.queue.kind())
+		}
+	}
 	f, ok := args.find("x-priority")
 	if !ok {
 		return nil
