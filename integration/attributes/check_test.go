@@ -125,16 +125,22 @@ func (e *emitted) checkMetrics(t *testing.T, metrics, attributes []row) {
 	rows := make(map[string][]row)
 	for _, r := range attributes {
 		of := words(r["metrics"])
-		if len(of) == 0 || strings.HasPrefix(r["metrics"], "all but") {
-			of = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(of, n) })
-		}
-		for _, name := range of {
-			rows[name] = append(rows[name], r)
+		all := len(of) == 0 || strings.HasPrefix(r["metrics"], "all but")
+		for _, name := range names {
+			if slices.ContainsFunc(of, func(pattern string) bool { return matches(pattern, name) }) != all {
+				rows[name] = append(rows[name], r)
+			}
 		}
 	}
 	for _, name := range names {
 		e.checkAttributes(t, "metric attributes of "+name, e.attributes[name], rows[name])
 	}
+}
+
+// matches reports whether a name is the pattern or, if that ends with *, begins with the rest.
+func matches(pattern, name string) bool {
+	prefix, wild := strings.CutSuffix(pattern, "*")
+	return name == pattern || wild && strings.HasPrefix(name, prefix)
 }
 
 // checkValues compares the values of those attributes whose values the page lists.
