@@ -39,13 +39,13 @@
 // context, which the publisher put there, is always linked. The parent is the span
 // in the context that you pass, if there is one, else the creation context.
 //
-// Beware of the former: a span that is started with the program and left in the consumer's
-// context becomes the parent of every message, and all of them end up in one endless trace.
-// Give [Consumer.Deliveries] and handlers a context without a span, unless you mean it. A
-// consumer that meets such a span reports it once to OpenTelemetry's error handler
-// (otel.SetErrorHandler), and so does the first publish of a program that has set no
-// propagator. A span in the context that has ended is linked and does not become the
-// parent.
+// A span that is started with the program and left in the consumer's context becomes the
+// parent of every message, and all of them end up in one endless trace. So give
+// [Consumer.Deliveries] and handlers a context without a span, unless you mean it. If
+// messages of different traces have one parent, the consumer reports it once to
+// OpenTelemetry's error handler (otel.SetErrorHandler). The first publish of a program that
+// has set no propagator is reported there too. A span in the context that has ended is
+// linked and does not become the parent.
 //
 // [WithRelation] starts a trace for each message instead, or for old ones only. The link to
 // the creation context stays, and so does the baggage: the message's or, if it has none,
@@ -99,10 +99,13 @@
 // mqtrace.attempt counts the deliveries of a message to its queue from 1. It adds up the
 // message's deaths in this queue after a rejection or at the delivery limit (x-death), and,
 // for a message marked as redelivered, the counts of a quorum queue (x-acquired-count from
-// RabbitMQ 4.3 on, x-delivery-count before), or one further attempt if there are none. So
-// it is never too high, and sometimes too low: a classic queue does not count, a quorum
-// queue restarts its count for a message that comes back through a dead-letter exchange,
-// and RabbitMQ 4 keeps the mark and the counts when it dead-letters a message.
+// RabbitMQ 4.3 on, x-delivery-count before), or one further attempt if there are none.
+//
+// The number may be too low: a classic queue does not count, a quorum queue restarts its
+// count for a message that comes back through a dead-letter exchange, and RabbitMQ 4 keeps
+// the mark and the counts when it dead-letters a message. It is too high only for a message
+// that a program has republished with the counts of a quorum queue, and that a classic queue
+// then redelivers.
 //
 // A message that came through a dead-letter exchange has mqtrace.dead_letter.count and, for
 // the latest eight pairs of queue and reason, .queues, .reasons, .counts and .times (of the

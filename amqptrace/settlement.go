@@ -55,7 +55,7 @@ func (s settlement) String() string {
 }
 
 // gaveUp reports whether the consumer gave the message up: it is dead-lettered or
-// dropped. A requeued one will be tried again and is no failure.
+// dropped. A requeued one will be tried again and is not a failure.
 func (s settlement) gaveUp() bool { return s == nackedForGood || s == rejectedForGood }
 
 func (s settlement) attribute() attribute.KeyValue { return settlementKey.String(s.String()) }

@@ -45,10 +45,10 @@
 // always linked. The parent is the span in asynq's base context, if there is one,
 // else the context of the task.
 //
-// Beware of the former: a span that is started with the program and left in the base
-// context becomes the parent of every task, and all of them end up in one endless trace.
-// This is reported once to OpenTelemetry's error handler. A span that has ended is linked
-// and does not become the parent.
+// A span that is started with the program and left in the base context becomes the parent of
+// every task, and all of them end up in one endless trace.
+// If tasks of different traces have one parent, this is reported once to OpenTelemetry's
+// error handler. A span that has ended is linked and does not become the parent.
 //
 // Every failed attempt is an error by default. With [WithErrorOnlyWhenExhausted], only an
 // attempt after which asynq gives the task up is an error. A middleware cannot see

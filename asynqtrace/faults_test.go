@@ -33,7 +33,7 @@ func (e *env) accounted(t *testing.T) (enqueued, processed int) {
 		if s.Name() == "process "+e.queue {
 			processed++
 			if !enqueues[s.Parent().SpanID().String()] {
-				t.Errorf("an attempt has the parent %v, which is no enqueue of ours", s.Parent())
+				t.Errorf("an attempt has the parent %v, which is not one of our enqueue spans", s.Parent())
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func TestObserveQueues(t *testing.T) {
 		registration, err := asynqtrace.ObserveQueues(inspector, s.opts(asynqtrace.WithRedis(s.redis))...)
 		s.ok(err)
 		if sizes, ages := s.observed(); len(sizes) != 0 || len(ages) != 0 {
-			t.Errorf("sizes %v, ages %v of a queue that is not there", sizes, ages)
+			t.Errorf("sizes %v, ages %v of a queue that does not exist", sizes, ages)
 		}
 		s.put(s.task())
 		s.put(s.task(asynq.TaskID("t2"), asynq.ProcessIn(time.Hour)))

@@ -31,6 +31,11 @@ var unidiomatic = []struct {
 	{regexp.MustCompile(`(?i)\bnobody is left to tell\b`), "there is no one to report to"},
 	{regexp.MustCompile(`(?i)\bin a way that (it|they) do(es)? not know\b`), "usage error"},
 	{regexp.MustCompile(`(?i)\btraces? tell of\b`), "traces say about, show"},
+	{regexp.MustCompile(`(?i)\btraces alone\b`), "traces only"},
+	{regexp.MustCompile(`(?i)\b(that|which) (there )?(is|are) not (here|there)\b`), "missing"},
+	{regexp.MustCompile(`(?i)\bwhich there (is|are) not\b`), "which does not exist"},
+	{regexp.MustCompile(`(?i)\b(turns|lay in) (a word|queues)\b`), "negates, waited in"},
+	{regexp.MustCompile(`(?i)\bnobody seen\b`), "none seen"},
 }
 
 // Not ours to reword: the words of others, and this list.

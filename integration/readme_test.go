@@ -217,7 +217,7 @@ func side(t *testing.T, diff, sign string) string {
 			b.WriteString(line[1:])
 		case "-", "+":
 		default:
-			t.Errorf("%q is no line of a diff", line)
+			t.Errorf("%q is not a line of a diff", line)
 		}
 	}
 	return b.String()

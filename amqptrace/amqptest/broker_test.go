@@ -41,7 +41,7 @@ func TestTopology(t *testing.T) {
 		t.Errorf("holds %+v", got)
 	}
 	if got := b.Messages("nobody"); len(got) != 0 {
-		t.Errorf("a queue that is not there holds %+v", got)
+		t.Errorf("a queue that does not exist holds %+v", got)
 	}
 }
 

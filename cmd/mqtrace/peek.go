@@ -162,7 +162,7 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 		return peekError(queue, err)
 	}
 	if n := source.Consumers(); n > 0 {
-		warnf(c, "queue %q has %s, not given these messages meanwhile", queue, textfmt.Count(n, "consumer"))
+		warnf(c, "queue %q has %s, which get none of these messages meanwhile", queue, textfmt.Count(n, "consumer"))
 	}
 	n := source.Limit(c.Int("n"))
 	if n < c.Int("n") {

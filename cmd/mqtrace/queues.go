@@ -231,7 +231,7 @@ func number(n int) string {
 func names(list []string) string {
 	const most = 3
 	if len(list) == 0 {
-		return "nobody seen"
+		return "none seen"
 	}
 	text := textfmt.Printable(strings.Join(list[:min(len(list), most)], ", "), 3*maxQueueName)
 	if len(list) > most {

@@ -52,7 +52,7 @@ func TestQueues(t *testing.T) {
 	got := ok(t, "queues", url, "-management", management)
 	for _, want := range []string{
 		"emails", "other", "3 messages not consumed, the first since ", "(3m00s)", "no consumer was seen", "tenants: acme, globex",
-		"shop -> nobody seen",
+		"shop -> none seen",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

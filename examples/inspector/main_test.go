@@ -85,6 +85,6 @@ func TestPagesAndTasksWithoutTrace(t *testing.T) {
 		t.Errorf("%d lines, want %d", n, pageSize+1)
 	}
 	if err := play(t.Context(), addr, []string{queue + "-none"}, &out); err == nil {
-		t.Error("no error for a queue that is not there")
+		t.Error("no error for a queue that does not exist")
 	}
 }

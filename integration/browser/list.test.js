@@ -41,7 +41,7 @@ describe('the list', () => {
       await q.fill(search);
       await shown(found);
     }
-    await page.getByText('No trace matches').waitFor();
+    await page.getByText('No traces match').waitFor();
     await page.getByRole('button', { name: 'Clear the search' }).click();
     await shown(['process settlements', 'POST /orders', 'GET /a']);
     await page.locator('select[name=queue]').selectOption('invoices');

@@ -62,7 +62,7 @@ export class Stage {
     if (slowdown > 1) await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: slowdown });
     page.on('pageerror', (error) => this.#note(`error: ${error}`));
     page.on('console', (message) => {
-      // A trace that is not there is answered with 404, which the browser reports.
+      // A trace that does not exist is answered with 404, which the browser reports.
       if (message.type() === 'error' && !message.text().includes('404')) this.#note(`console: ${message.text()}`);
     });
     page.on('dialog', (dialog) => {

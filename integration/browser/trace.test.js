@@ -140,9 +140,9 @@ describe('a trace', () => {
     await row('late step').waitFor();
   });
 
-  test('one that is not here is said to be not here', async () => {
+  test('an unknown one is reported', async () => {
     await open([], `/#/trace/${newTraceID()}`);
-    await page.getByText('is not here: it was not received').waitFor();
+    await page.getByText('not found: it was not received').waitFor();
     await page.keyboard.press('Escape');
     await page.getByText('No traces yet').waitFor();
   });

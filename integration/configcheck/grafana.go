@@ -132,7 +132,7 @@ func (d dataSources) validate() error {
 		}
 		for _, uid := range to {
 			if !uids[uid] {
-				return fmt.Errorf("%s leads to %q, which is no data source", source.Name, uid)
+				return fmt.Errorf("%s leads to %q, which is not a data source", source.Name, uid)
 			}
 		}
 	}

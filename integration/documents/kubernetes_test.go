@@ -126,7 +126,7 @@ func TestEnvironmentOfTheDeployment(t *testing.T) {
 		}
 		for pair := range strings.SplitSeq(variable.Value, ",") {
 			if key, value, ok := strings.Cut(pair, "="); !ok || strings.ContainsAny(key+value, " \n") {
-				t.Errorf("%q is no attribute", pair)
+				t.Errorf("%q is not an attribute", pair)
 			}
 		}
 	}

@@ -43,7 +43,7 @@ func TestMatrix(t *testing.T) {
 	delete(there, "TestMatrix")
 	for name := range named {
 		if !there[name] {
-			t.Errorf("docs/faults.md names %s, which there is not", name)
+			t.Errorf("docs/faults.md names %s, which does not exist", name)
 		}
 	}
 	for name := range there {

@@ -19,7 +19,7 @@ func TestDocumentedTables(t *testing.T) {
 		}
 		for _, want := range wants {
 			if !strings.Contains(string(doc), want) {
-				t.Errorf("docs/interop.md does not hold\n%s", want)
+				t.Errorf("docs/interop.md lacks\n%s", want)
 			}
 		}
 	}

@@ -57,7 +57,7 @@ func newReceiver(t *testing.T) (r *receiver, url string) {
 	return r, server.URL
 }
 
-// record sets up the SDK for traces alone, records a span and shuts the SDK down. It
+// record sets up the SDK for traces only, records a span and shuts the SDK down. It
 // returns the errors given to OpenTelemetry's error handler, which logs them by default.
 func record(t *testing.T) (reported string) {
 	t.Helper()

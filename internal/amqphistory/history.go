@@ -36,8 +36,9 @@ type Death struct {
 
 // Read works out the attempt from what there is: deaths in this queue that follow a
 // delivery, the counts that a quorum queue keeps since the message came to it, and the
-// redelivered flag, which stands for one further attempt at least. So it is never too high,
-// and sometimes too low.
+// redelivered flag, which stands for one further attempt at least. The number may be too
+// low. It is too high only for a message that a program has republished with the counts of
+// a quorum queue, and that a classic queue then redelivers.
 //
 // RabbitMQ 4.3 counts each delivery to a consumer in x-acquired-count, and in
 // x-delivery-count only those that failed, such as a reject or a channel that was closed;

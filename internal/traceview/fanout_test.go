@@ -142,7 +142,7 @@ func TestFanoutOnThePage(t *testing.T) {
 		}
 	}
 
-	if got := waterfallOf(t, h, linked).Rows[0].badges(); got != "not consumed in mail in what is here/odd" {
+	if got := waterfallOf(t, h, linked).Rows[0].badges(); got != "not consumed in mail as far as recorded/odd" {
 		t.Errorf("%s", got)
 	}
 }

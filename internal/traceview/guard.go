@@ -34,9 +34,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	switch {
 	case g.hosts != nil && !g.hosts(hostOf(r.Host)):
-		refuse(w, r, "this server does not answer to the name in the request's Host header")
+		refuse(w, r, "the request's Host header does not name this server")
 	case isCrossOrigin(r) && !opensPage(r):
-		refuse(w, r, "pages of other origins can neither read traces nor send any")
+		refuse(w, r, "pages of other origins may neither read nor send traces")
 	default:
 		g.next.ServeHTTP(w, r)
 	}

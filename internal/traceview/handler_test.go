@@ -73,7 +73,7 @@ func TestHandlerExplains(t *testing.T) {
 	body := sample.Compress(t, []byte(`{"resourceSpans":[]}`))
 	h := traceview.NewHandler(traceview.NewStore(traceview.Limits{}))
 
-	for want, sent := range map[string][]byte{"the body breaks off": body[:20], "Content-Encoding is gzip, and the body is not": []byte("{}")} {
+	for want, sent := range map[string][]byte{"the body is incomplete": body[:20], "Content-Encoding is gzip, but the body is not": []byte("{}")} {
 		w := post(h, bytes.NewReader(sent), "Content-Type", jsonType, "Content-Encoding", "gzip")
 		if wantError(t, w, 400, jsonType); !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s", w.Body)

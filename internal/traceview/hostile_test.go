@@ -62,7 +62,7 @@ func hostileTraces() map[string]spans.Trace {
 
 			return s
 		},
-		"parents that are not here": func(i uint64) spans.Span {
+		"missing parents": func(i uint64) spans.Span {
 			return sample.Span(i+2, i+30_000, "a", "orphan", sample.Internal, 0, 0)
 		},
 		"all link to one": func(i uint64) spans.Span {

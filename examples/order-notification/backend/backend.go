@@ -99,7 +99,7 @@ func startRedis(addr string) (*miniredis.Miniredis, error) {
 	return m, nil
 }
 
-// unused reports whether nothing answers at an address. Listening alone is no proof: some
+// unused reports whether nothing answers at an address. Listening alone proves nothing: some
 // systems let a program listen on loopback while another one listens on all interfaces.
 func unused(ctx context.Context, addr string) bool {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)

@@ -64,7 +64,7 @@ func NewJSONDecoder(src io.Reader, yield func(Decoded) error) *JSONDecoder {
 func (d *JSONDecoder) Tokens() *json.Decoder { return d.json }
 
 // document reads the members and the end of an object that has begun. An object with other
-// members only is no request for traces: its sender would take an empty answer for success.
+// members only is not a request with traces: its sender would take an empty answer for success.
 func (d *JSONDecoder) document() error {
 	var traces, others bool
 

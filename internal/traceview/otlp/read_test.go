@@ -126,7 +126,7 @@ func TestDecodeJSONIDs(t *testing.T) {
 		{"a parent of zeros", span(`"traceId":"` + traceID + `","spanId":"` + spanID + `","parentSpanId":"0000000000000000"`), 1, ""},
 		{"no parent", span(`"traceId":"` + traceID + `","spanId":"` + spanID + `","parentSpanId":null`), 1, ""},
 		{"a short parent", span(`"traceId":"` + traceID + `","spanId":"` + spanID + `","parentSpanId":"ee"`), 1, ""},
-		{"a parent that is no id", span(`"traceId":"` + traceID + `","spanId":"` + spanID + `","parentSpanId":"!"`), 1, ""},
+		{"a parent that is not an id", span(`"traceId":"` + traceID + `","spanId":"` + spanID + `","parentSpanId":"!"`), 1, ""},
 		{"base64", span(`"traceId":"W47/95gDgQPSabYzgT/GDA==","spanId":"7uGbfsPBsXQ="`), 1, ""},
 		{"base64 for URLs", span(`"traceId":"W47_95gDgQPSabYzgT_GDA","spanId":"7uGbfsPBsXQ"`), 1, ""},
 		{"an odd digit", span(`"traceId":"` + traceID + `0","spanId":"` + spanID + `"`), 0, ""},

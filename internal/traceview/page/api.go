@@ -167,7 +167,7 @@ func (a *api) trace(w http.ResponseWriter, r *http.Request) (spans.Trace, bool) 
 
 	tr, ok := a.store.Trace(id)
 	if !ok {
-		WriteError(w, http.StatusNotFound, "trace "+id.String()+" is not here: it was not received, or was dropped to make room for newer ones")
+		WriteError(w, http.StatusNotFound, "trace "+id.String()+" not found: it was not received, or was dropped to make room for newer ones")
 	}
 
 	return tr, ok

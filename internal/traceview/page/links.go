@@ -127,7 +127,7 @@ func (f *linkFinder) of(n *tree.Node, limit int) []spanLink {
 	return out
 }
 
-// span returns a span of this or another trace, or nil if it is not here.
+// span returns a span of this or another trace, or nil if it is missing.
 func (f *linkFinder) span(traceID trace.TraceID, spanID trace.SpanID) *spans.Span {
 	if traceID == f.trace.ID {
 		if n := f.tree.Find(spanID); n != nil {

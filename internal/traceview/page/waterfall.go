@@ -21,7 +21,7 @@ type waterfall struct {
 }
 
 // waterfallRow is a span under its parent or, with Missing, the placeholder of a parent
-// that is not here. Rows are in display order.
+// that is missing. Rows are in display order.
 type waterfallRow struct {
 	ID      string `json:"id"`
 	Missing bool   `json:"missing,omitempty"`

@@ -55,7 +55,7 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		enc.writeError(w, http.StatusMethodNotAllowed, "traces are sent with POST")
+		enc.writeError(w, http.StatusMethodNotAllowed, "send traces with POST")
 
 		return
 	case !known:
@@ -100,7 +100,7 @@ func (rc *receiver) receive(w http.ResponseWriter, r *http.Request, enc encoding
 	defer rc.bodies.give(cap(body))
 
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("the body breaks off: %w", err)
+		err = fmt.Errorf("the body is incomplete: %w", err)
 	}
 
 	if err != nil {
@@ -140,7 +140,7 @@ func decompress(body io.Reader, headers []string) (io.Reader, error) {
 	case "gzip", "x-gzip":
 		r, err := gzip.NewReader(body)
 		if err != nil {
-			return nil, fmt.Errorf("Content-Encoding is gzip, and the body is not: %w", err)
+			return nil, fmt.Errorf("Content-Encoding is gzip, but the body is not: %w", err)
 		}
 
 		return r, nil

@@ -34,7 +34,7 @@ func TestStoreKnowsWhoLinksToATrace(t *testing.T) {
 	}
 
 	if got := linkingIDs(kept, sample.TraceID(9)); !slices.Equal(got, []trace.TraceID{sample.TraceID(2)}) {
-		t.Errorf("to 9, which is not here: %v", got)
+		t.Errorf("to 9, which is missing: %v", got)
 	}
 
 	kept.Add(sample.SpanOf(4, 1), sample.SpanOf(5, 1)) // 3 and 2 are dropped.

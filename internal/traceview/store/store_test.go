@@ -207,7 +207,7 @@ func TestTraceSummary(t *testing.T) {
 	}
 
 	if _, ok := tr.Span(sample.SpanID(50)); ok {
-		t.Error("a span that is not there")
+		t.Error("a span that does not exist")
 	}
 
 	if start, end := (spans.Trace{}).Bounds(); !start.IsZero() || !end.IsZero() {

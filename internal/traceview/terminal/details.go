@@ -113,7 +113,7 @@ func (b *rowBuilder) linkTexts(n *tree.Node) []string {
 		} else if target := b.tree.Find(link.SpanID); target != nil {
 			texts = append(texts, "↗ linked to "+textfmt.Printable(target.Span.Name, b.width)+" "+id)
 		} else {
-			texts = append(texts, "↗ linked to span "+id+", which is not here")
+			texts = append(texts, "↗ linked to span "+id+", which is missing")
 		}
 	}
 

@@ -110,7 +110,7 @@ func (b *rowBuilder) add(n *tree.Node, prefix string, depth int, last bool) {
 }
 
 func (b *rowBuilder) addMissing(n *tree.Node) {
-	b.rows = append(b.rows, row{label: line{{"◌ parent span " + n.Missing.String() + " is not here", notice}}})
+	b.rows = append(b.rows, row{label: line{{"◌ parent span " + n.Missing.String() + " is missing", notice}}})
 }
 
 func (b *rowBuilder) addSpan(n *tree.Node, prefix, under string, depth int) {

@@ -14,7 +14,7 @@ import (
 // service, kind, start (counted from the start of the trace) and duration, and
 // above a span that processed a message the time the message had waited.
 //
-// Names and other text from spans are made safe to print. Spans whose parent is not here
+// Names and other text from spans are made safe to print. Spans whose parent is missing
 // stand under a line that says so. It returns the error of the writer.
 func WriteTree(w io.Writer, tr spans.Trace, opts Options) error {
 	opts = opts.withDefaults()

@@ -102,7 +102,7 @@ func TestTreeShowsEverySpanOnce(t *testing.T) {
 		}
 	}
 
-	if !strings.Contains(got, "has the id of another span of the trace") {
+	if !strings.Contains(got, "shares its id with another span of the trace") {
 		t.Errorf("nothing says that two spans share an id:\n%s", got)
 	}
 }
@@ -144,8 +144,8 @@ func TestTreeLinks(t *testing.T) {
 		{"to another span", sample.Linked(sample.Span(2, 0, "b", "settle", sample.Client, 2, 3), sample.LinkTo(1)), "↗ linked to publish orders a0b10001"},
 		{"to a span elsewhere", sample.Linked(sample.Span(2, 1, "b", "process orders", sample.Consumer, 2, 3),
 			spans.Link{TraceID: sample.OtherID, SpanID: sample.SpanID(1)}), "↗ linked to span a0b10001 of trace ccdd0102"},
-		{"to a span not here", sample.Linked(sample.Span(2, 1, "b", "process orders", sample.Consumer, 2, 3), sample.LinkTo(9)),
-			"↗ linked to span a0b10009, which is not here"},
+		{"to a missing span", sample.Linked(sample.Span(2, 1, "b", "process orders", sample.Consumer, 2, 3), sample.LinkTo(9)),
+			"↗ linked to span a0b10009, which is missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := draw(t, spans.Trace{ID: sample.ID, Spans: []spans.Span{parent, tt.span}}, terminal.Options{})

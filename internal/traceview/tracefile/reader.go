@@ -34,7 +34,7 @@ func (r *reader) verdict(err error) error {
 
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("traceview: malformed JSON: it breaks off in line %d, before anything in it is whole", r.in.line())
+		return fmt.Errorf("traceview: malformed JSON: it ends in line %d, before the first complete span", r.in.line())
 	case err != nil:
 		return err
 	case r.result.unknown > 0 && !r.result.known:

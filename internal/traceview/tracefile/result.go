@@ -30,7 +30,7 @@ func (r Result) Warnings() []string {
 	var out []string
 
 	if r.CutOff {
-		out = append(out, "its end is missing: the complete part was read")
+		out = append(out, "cut off: only the complete part was read")
 	}
 
 	if r.Invalid > 0 {
@@ -43,7 +43,7 @@ func (r Result) Warnings() []string {
 			where = ", the first in line "
 		}
 
-		out = append(out, textfmt.Count(r.Damaged, "place")+" skipped"+where+strconv.Itoa(r.DamagedLine)+": not JSON of a known form")
+		out = append(out, textfmt.Count(r.Damaged, "place")+" skipped"+where+strconv.Itoa(r.DamagedLine)+": not JSON of a known format")
 	}
 
 	if r.Partial != "" {

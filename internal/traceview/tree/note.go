@@ -18,7 +18,7 @@ func (n *Node) Notes() []string {
 	var notes []string
 
 	if n.loop {
-		notes = append(notes, "its parents lead back to it: shown as a root")
+		notes = append(notes, "is its own ancestor: shown as a root")
 	}
 
 	if p := n.Parent; p != nil && p.Span != nil && !s.Start.IsZero() && s.Start.Before(p.Span.Start) {
@@ -34,7 +34,7 @@ func (n *Node) Notes() []string {
 	}
 
 	if strings.Contains(n.ID, ".") {
-		notes = append(notes, "has the id of another span of the trace")
+		notes = append(notes, "shares its id with another span of the trace")
 	}
 
 	if n.Waiting != nil {
@@ -42,7 +42,7 @@ func (n *Node) Notes() []string {
 	}
 
 	if s.LeftOut > 0 {
-		notes = append(notes, textfmt.Count(int(s.LeftOut), "value")+" left out: not allowed there by OTLP")
+		notes = append(notes, textfmt.Count(int(s.LeftOut), "value")+" left out: not valid there in OTLP")
 	}
 
 	return notes

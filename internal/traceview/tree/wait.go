@@ -174,7 +174,7 @@ func waitAfter(producer, n *Node, attempts, byEnd []*Node) *Wait {
 	w := sentWait(producer, n)
 
 	if count, reason, _ := messaging.DeadLetters(n.Span); count > 0 {
-		w.DeadLetter = cmp.Or(reason, "for no known reason")
+		w.DeadLetter = cmp.Or(reason, "reason unknown")
 
 		if end := lastEndBefore(n, byEnd); end.After(w.From) {
 			w.From, w.UpTo, w.Whole, w.Due = end, false, false, false

@@ -62,7 +62,7 @@ func (w *Waiting) Text() string {
 	case w.Scheduled():
 		return "due in " + textfmt.FormatDuration(-w.For)
 	case w.For < 0 || w.For > ShownFor:
-		return text + " in what is here"
+		return text + " as far as recorded"
 	case w.Due:
 		return text + " for " + textfmt.FormatDuration(w.For) + " since it was due"
 	default:

@@ -143,7 +143,7 @@ func TestAsynqErrors(t *testing.T) {
 		s.enqueue("1", asynq.NewTask("t", nil))
 		source := s.open(peek.Options{}, "pending", "dead")
 		if got, err := read(t, source, 1); err == nil || !strings.Contains(err.Error(), "dead") || len(got) != 1 {
-			t.Errorf("a state that there is not: %d tasks, %v", len(got), err)
+			t.Errorf("an unknown state: %d tasks, %v", len(got), err)
 		}
 		for range source.Messages(1) { // an early stop is not an error
 			break

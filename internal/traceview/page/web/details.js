@@ -106,7 +106,7 @@ function section(title, content, dropped = 0) {
 
 function facts(span) {
   const rows = [
-    ['Started', span.begin ? clock(span.begin) + (span.start ? `  (+${duration(span.start)})` : '') : 'not known'],
+    ['Started', span.begin ? clock(span.begin) + (span.start ? `  (+${duration(span.start)})` : '') : 'unknown'],
     ['Took', span.duration === null ? 'not ended' : duration(span.duration)],
     span.wait && ['Waited', `${span.wait.took}  (${span.wait.text})`],
     ['Status', span.status + (span.message && !span.error?.includes(span.message) ? `: ${span.message}` : '')],

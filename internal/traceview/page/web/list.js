@@ -17,7 +17,7 @@ function toAPI(search, limit) {
 }
 
 const columns = [['Trace', 'name', 'name'], ['Started', 'started', 'start'], ['Duration', 'number', 'duration'],
-  ['Waited', 'number waited', 'waited', 'How long messages lay in queues, all of them together'], ['Spans', 'number spans', 'spans'], ['Errors', 'number', 'errors']];
+  ['Waited', 'number waited', 'waited', 'Total time that messages waited in queues'], ['Spans', 'number spans', 'spans'], ['Errors', 'number', 'errors']];
 
 export function showList(page) {
   const list = new List(page);
@@ -55,7 +55,7 @@ class List {
     page.root.append(el('section', { class: 'list' },
       el('form', { class: 'search', role: 'search', submit: (event) => event.preventDefault() },
         this.#fields.q, this.#fields.service, this.#fields.queue,
-        el('button', { type: 'button', class: 'syntax', title: 'What can be searched for', click: () => document.getElementById('keys').showModal() }, 'Syntax'),
+        el('button', { type: 'button', class: 'syntax', title: 'Search syntax', click: () => document.getElementById('keys').showModal() }, 'Syntax'),
         el('label', { class: 'check' }, this.#fields.waiting, 'Not consumed'),
         el('label', { class: 'check' }, this.#fields.errors, 'Errors only')),
       this.#wrong,
@@ -223,7 +223,7 @@ class List {
 
   #finish() {
     const { traces, found } = this.#latest;
-    this.#count.textContent = found === traces.length ? count(found, 'trace') : `${this.#search.get('sort') ? 'the first' : 'the latest to arrive,'} ${traces.length} of ${count(found, 'trace')}`;
+    this.#count.textContent = found === traces.length ? count(found, 'trace') : `${this.#search.get('sort') ? 'the first' : 'the latest'} ${traces.length} of ${count(found, 'trace')}`;
     this.#more.hidden = found <= traces.length;
     this.#more.textContent = `Show ${pageSize} more`;
     this.#table.hidden = this.#rows.size === 0;
@@ -233,7 +233,7 @@ class List {
 
   #showEmpty() {
     if (this.#search.size > 0) {
-      this.#empty.replaceChildren(el('h2', {}, 'No trace matches'),
+      this.#empty.replaceChildren(el('h2', {}, 'No traces match'),
         el('p', {}, el('button', { type: 'button', click: () => this.#clear() }, 'Clear the search')));
       return;
     }
@@ -242,8 +242,8 @@ class List {
       el('p', {}, 'Send them here over OTLP/HTTP. Most OpenTelemetry SDKs read this variable:'),
       el('p', { class: 'command' }, el('code', {}, line), copyButton(line, 'the line')),
       el('p', { class: 'hint' }, 'Some also need ', el('code', {}, 'OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf'), '.'),
-      el('p', { class: 'hint' }, 'Traces alone are taken; ', el('code', {}, 'OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none'),
-        ' keeps metrics and logs from coming along.'),
+      el('p', { class: 'hint' }, 'This page receives traces only. Set ', el('code', {}, 'OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none'),
+        ' to send nothing else.'),
       el('p', { class: 'hint' }, 'Or open a saved trace: drop an OTLP JSON file anywhere on this page.'));
   }
 
@@ -323,7 +323,7 @@ function cells(summary) {
     el('td', { class: 'number' }, duration(summary.duration)),
     el('td', { class: 'number waited' }, summary.waited > 0 ? `${summary.waitedUpTo ? '≤ ' : ''}${duration(summary.waited)}` : '',
       summary.notConsumed ? el('div', { class: 'badge odd', title: 'Messages that nothing has consumed' }, `${summary.notConsumed} not consumed`) : null,
-      summary.scheduled ? el('div', { class: 'badge', title: 'Messages that are to be processed later, and when the next is' },
+      summary.scheduled ? el('div', { class: 'badge', title: 'Messages that are not due yet, and the time until the next one is' },
         `${summary.scheduled > 1 ? `${summary.scheduled} ` : ''}due ${clockSeconds(summary.nextDue)}`) : null),
     el('td', { class: 'number spans' }, summary.spans.toLocaleString('en'),
       summary.dropped > 0 ? el('div', { class: 'ago' }, `${summary.dropped.toLocaleString('en')} dropped`) : null),

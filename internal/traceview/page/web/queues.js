@@ -97,7 +97,7 @@ class Queues {
       return (x < y ? -1 : x > y ? 1 : 0) * (this.#down ? -1 : 1) || (a.name < b.name ? -1 : 1);
     });
     const waiting = sum(queues.map((q) => q.waiting));
-    this.#state.textContent = queues.length === 0 ? 'No queues yet: no span says that it sent or processed a message.'
+    this.#state.textContent = queues.length === 0 ? 'No queues yet: no span sends or processes a message.'
       : `${count(queues.length, 'queue')}${waiting > 0 ? `, ${count(waiting, 'message')} that nothing has consumed` : ''}`;
     const focused = this.#body.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
     this.#body.replaceChildren(...rows.map((q) => this.#row(q, at)));
@@ -106,7 +106,7 @@ class Queues {
   }
 
   #row(q, at) {
-    const dots = (names) => names.length === 0 ? el('span', { class: 'nobody' }, 'nobody seen')
+    const dots = (names) => names.length === 0 ? el('span', { class: 'nobody' }, 'none seen')
       : names.slice(0, 6).map((name) => el('span', { class: 'party', title: name }, el('span', { class: `dot ${colorOf(name)}` }), name));
     const cell = ([, , show, traces, width], i) => {
       const text = String(show(q, at));

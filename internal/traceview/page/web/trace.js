@@ -63,7 +63,7 @@ class TraceView {
       if (data) this.#update(data);
     }, (error) => {
       const lost = error.status === 404;
-      this.#page.state(lost && this.#data ? 'Given up by the server for newer traces' : lost ? '' : `Not connected: ${error.message}`);
+      this.#page.state(lost && this.#data ? 'The server has dropped this trace to make room for newer ones' : lost ? '' : `Not connected: ${error.message}`);
       this.#message.textContent = this.#data ? '' : `${error.message[0].toUpperCase()}${error.message.slice(1)}.`;
       if (!this.#data) this.#head.replaceChildren(this.#back(), el('h1', {}, `Trace ${this.#id.slice(0, 8)}`));
     }, this.#stop.signal);
@@ -95,7 +95,7 @@ class TraceView {
       t.waited > 0 ? fact(`${duration(t.waited)} waiting in queues`, 'waiting') : null,
       fact(count(t.spans, 'span')), fact(count(t.services.length, 'service')),
       t.errors > 0 ? fact(count(t.errors, 'error'), 'bad') : null,
-      t.dropped > 0 ? fact(`${count(t.dropped, 'span')} dropped: the trace is larger than this server keeps`, 'waiting') : null,
+      t.dropped > 0 ? fact(`${count(t.dropped, 'span')} dropped: the trace exceeds the limit of this server`, 'waiting') : null,
       el('li', { class: 'id' }, el('code', {}, t.id), copyButton(t.id, 'the trace id')));
     const save = el('a', {
       class: 'button', href: tracePath(t.id), download: `trace-${t.id}.json`, title: 'Save the trace as OTLP JSON',
