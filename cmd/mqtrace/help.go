@@ -23,9 +23,10 @@ Environment:
 TLS:
    amqps://USER:PASSWORD@HOST/?cacertfile=CA.pem&certfile=CERT.pem&keyfile=KEY.pem
       &server_name_indication=NAME takes the CA, a client's certificate with its key, and
-      the name in the server's certificate, each optional; rediss:// takes the same.
-   Without cacertfile, and for https:// URLs, the system's CAs are trusted;
-      SSL_CERT_FILE=CA.pem replaces them on Linux.
+      the name in the server's certificate, each optional; rediss:// and https:// take them
+      too.
+   Without cacertfile, the system's CAs are trusted; SSL_CERT_FILE=CA.pem replaces them
+      on Linux.
    Spans sent to https:// use OTEL_EXPORTER_OTLP_CERTIFICATE,
       OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and _CLIENT_KEY.
 

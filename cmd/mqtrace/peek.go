@@ -14,7 +14,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/escape"
-	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/management"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/peek"
 	"github.com/mqtrace/mqtrace/internal/traceview/textfmt"
 )
@@ -186,14 +185,14 @@ func queueType(ctx context.Context, c *cli.Command, queue string) (func() (strin
 	if err != nil || c.String("management") == "" {
 		return nil, nil //nolint:nilerr // dialAMQP reports it
 	}
-	u, err := managementURL(c, uri)
+	api, err := managementClient(c, uri)
 	if err != nil {
 		return nil, err
 	}
 	return func() (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		return management.Client{URL: u}.QueueType(ctx, uri.Vhost, queue)
+		return api.QueueType(ctx, uri.Vhost, queue)
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/mqtrace/mqtrace/asynqtrace/asynqredis"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/certfiles"
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/management"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/weburl"
 )
 
@@ -98,16 +101,19 @@ func managementFlag() cli.Flag {
 	}
 }
 
-// managementURL reads managementFlag. If it has no user, it gets the one of -amqp.
-func managementURL(c *cli.Command, uri amqp.URI) (*url.URL, error) {
-	u, err := weburl.Parse(c.String("management"))
-	if err != nil {
-		return nil, fmt.Errorf("-management is not a valid http:// URL%s, %w", escapingHint(c.String("management")), errUsage)
+// managementClient reads managementFlag. If it has no user, it gets the one of -amqp.
+func managementClient(c *cli.Command, uri amqp.URI) (management.Client, error) {
+	u, transport, err := weburl.Open(c.String("management"))
+	switch {
+	case errors.Is(err, weburl.ErrNotURL):
+		return management.Client{}, fmt.Errorf("-management is not a valid http:// URL%s, %w", escapingHint(c.String("management")), errUsage)
+	case err != nil:
+		return management.Client{}, fmt.Errorf("-management: %w", err)
 	}
 	if u.User == nil {
 		u.User = url.UserPassword(uri.Username, uri.Password)
 	}
-	return u, nil
+	return management.Client{URL: u, Transport: transport}, nil
 }
 
 // needsEscaping reports whether a URL has an @ after its host. A password then contains an
@@ -130,7 +136,11 @@ func escapingHint(rawURL string) string {
 
 // redisOpt reads redisFlag.
 func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
-	address, certificates := cutRedisTLS(c.String("redis"))
+	address, certificates := c.String("redis"), certfiles.Files{}
+	if u, err := url.Parse(address); err == nil && u.Scheme == "rediss" {
+		certificates = certfiles.Cut(u)
+		address = u.String()
+	}
 	opt, err := asynqredis.Parse(address)
 	if err == nil && needsEscaping(c.String("redis")) {
 		err = asynqredis.ErrAddress
@@ -139,7 +149,7 @@ func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
 		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is %w%s, %w", err, escapingHint(c.String("redis")), errUsage)
 	}
 	if opt.TLSConfig != nil {
-		if err := certificates.apply(opt.TLSConfig); err != nil {
+		if err := certificates.Apply(opt.TLSConfig); err != nil {
 			return asynq.RedisClientOpt{}, fmt.Errorf("-redis: %w", err)
 		}
 	}

@@ -185,11 +185,11 @@ func firehoseSwitch(c *cli.Command) (tap.Switch, error) {
 	case err != nil:
 		return nil, fmt.Errorf("-amqp is not a valid amqp:// URL, %w", errUsage)
 	case c.String("management") != "":
-		u, err := managementURL(c, uri)
+		api, err := managementClient(c, uri)
 		if err != nil {
 			return nil, err
 		}
-		return tap.Management{URL: u, VHost: uri.Vhost}, nil
+		return tap.Management{API: api, VHost: uri.Vhost}, nil
 	case !isLoopback(uri.Host):
 		return nil, fmt.Errorf("-turn-on requires -management: rabbitmqctl controls this machine's RabbitMQ, and -amqp names another, %w", errUsage)
 	}

@@ -13,6 +13,7 @@ import (
 	"log"
 	"math/big"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/amqpbroker"
 	"github.com/mqtrace/mqtrace/internal/traceview"
@@ -154,6 +156,65 @@ func TestOTLPOverTLS(t *testing.T) {
 		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+p.ca)
 		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("mqtrace")) {
 			t.Errorf("%v: %v: %s", args, err, out)
+		}
+	}
+}
+
+// An https:// URL of a view, of Tempo or of the management API takes the same as amqps://.
+func TestHTTPS(t *testing.T) {
+	p := newPKI(t)
+	kept := traceview.NewStore(traceview.Limits{})
+	kept.Add(aMinuteAgo(1, 1, "publish orders", trace.SpanKindProducer, "orders"))
+	view := traceview.NewHandler(kept)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch user, _, _ := r.BasicAuth(); {
+		case strings.Contains(r.URL.RawQuery, "file="):
+			t.Errorf("the server learns %s", r.URL.RawQuery)
+		case r.URL.Path == "/api/queues" && user == "guest" && r.URL.RawQuery != "":
+			_, _ = io.WriteString(w, `[{"name":"billing","messages":7}]`)
+		case strings.HasPrefix(r.URL.EscapedPath(), "/api/queues/%2F/") && user == "guest":
+			_, _ = io.WriteString(w, `{"type":"quorum"}`)
+		default:
+			view.ServeHTTP(w, r)
+		}
+	}))
+	server.TLS = p.server(tls.RequireAndVerifyClientCert)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	ca, client := "cacertfile="+p.ca, "certfile="+p.cert+"&keyfile="+p.key
+	at := func(query ...string) string { return server.URL + "/?" + strings.Join(query, "&") }
+	asGuest := strings.Replace(at(ca, client), "https://", "https://guest:geheim@", 1)
+	id := kept.Traces()[0].ID.String()
+
+	for _, args := range [][]string{
+		{"trace", id, "-view", at(ca, client)}, {"trace", at(ca, client) + "#/trace/" + id}, {"trace", id, "-tempo", at(ca, client, "server_name_indication=broker.example")},
+		{"queues", "-view", at(ca, client)}, {"queues", at(ca, client), "-management", asGuest},
+	} {
+		if got := ok(t, args...); !strings.Contains(got, "orders") {
+			t.Errorf("%q:\n%s", args, got)
+		}
+	}
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	queue := strings.Repeat("q", 255) // the declaration does not show its type
+	if _, err := openChannel(t, b.URL()).QueueDeclare(queue, false, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, exitUsage, "-quorum reads it anyway", "peek", "amqp", queue, "-amqp", b.URL(), "-management", asGuest)
+	for want, address := range map[string]string{
+		"unknown authority":      at(client),
+		"certificate required":   at(ca),
+		"must be given together": at(ca, "keyfile="+p.key),
+		"other.example":          at(ca, client, "server_name_indication=other.example"),
+	} {
+		for _, args := range [][]string{{"queues", "-view", address}, {"queues", writeFile(t, "{}"), "-management", address}, {"trace", id, "-tempo", address}} {
+			if r := tool(t, args...); r.code == 0 || !strings.Contains(r.stderr, want) {
+				t.Errorf("%q: exit code %d, %s, want %s", args, r.code, r.stderr, want)
+			}
 		}
 	}
 }

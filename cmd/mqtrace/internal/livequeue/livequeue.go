@@ -31,7 +31,7 @@ const maxAnswer = 64 << 20
 // Management queries RabbitMQ's management API, whose address may contain user and
 // password. Errors contain neither.
 func Management(ctx context.Context, address string) (map[string]State, error) {
-	u, err := weburl.Parse(address)
+	u, transport, err := weburl.Open(address)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func Management(ctx context.Context, address string) (map[string]State, error) {
 	if err != nil {
 		return nil, errors.New("not an http:// URL")
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: transport}
 	response, err := client.Do(request)
 	var quoting *url.Error
 	if errors.As(err, &quoting) {

@@ -23,6 +23,8 @@ var ErrUnauthorized = errors.New("the management API denies the user access")
 type Client struct {
 	// URL is where the API is, with the user and the password.
 	URL *url.URL
+	// Transport is by default [http.DefaultTransport].
+	Transport http.RoundTripper
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -62,7 +64,7 @@ func (c Client) Do(ctx context.Context, method string, body []byte, path ...stri
 	request.SetBasicAuth(c.URL.User.Username(), password)
 	request.Header.Set("Content-Type", "application/json")
 	// Redirects could send the password to another server.
-	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+	client := &http.Client{Transport: c.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {

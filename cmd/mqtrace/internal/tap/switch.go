@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os/exec"
 	"slices"
 	"strings"
@@ -62,8 +61,7 @@ func firstLine(out []byte) string {
 // Management is RabbitMQ's HTTP API, of the plugin rabbitmq_management. The user must
 // be an administrator.
 type Management struct {
-	// URL is where the API is, with the user and the password.
-	URL   *url.URL
+	API   management.Client
 	VHost string
 }
 
@@ -97,7 +95,7 @@ func (m Management) Set(ctx context.Context, on bool) error {
 }
 
 func (m Management) do(ctx context.Context, method string, body []byte) ([]byte, error) {
-	answer, err := management.Client{URL: m.URL}.Do(ctx, method, body, "vhosts", m.VHost)
+	answer, err := m.API.Do(ctx, method, body, "vhosts", m.VHost)
 	switch {
 	case errors.Is(err, management.ErrNotFound):
 		return nil, fmt.Errorf("the management API has no virtual host %q", m.VHost)

@@ -11,17 +11,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/management"
 	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/tap"
 )
 
-// management is RabbitMQ's HTTP API for one virtual host. As there, an update replaces
+// httpAPI is RabbitMQ's HTTP API for one virtual host. As there, an update replaces
 // everything.
-type management struct {
+type httpAPI struct {
 	vhost  map[string]any
 	status int // to answer with, 0 for the correct one
 }
 
-func (m *management) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (m *httpAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()
 	switch {
 	case m.status != 0:
@@ -53,7 +54,7 @@ func asJSON(vhost map[string]any) string {
 }
 
 func TestManagement(t *testing.T) {
-	m := &management{vhost: map[string]any{
+	m := &httpAPI{vhost: map[string]any{
 		"description": "orders", "tags": []string{"eu", "prod"}, "default_queue_type": "quorum", "tracing": false,
 	}}
 	server := httptest.NewServer(m)
@@ -61,7 +62,7 @@ func TestManagement(t *testing.T) {
 	u, err := url.Parse(server.URL + "/rabbit/")
 	ok(t, err)
 	u.User = url.UserPassword("admin", "ge:heim")
-	api := tap.Management{URL: u, VHost: "a/b"}
+	api := tap.Management{API: management.Client{URL: u}, VHost: "a/b"}
 	for _, on := range []bool{true, false} {
 		ok(t, api.Set(t.Context(), on))
 		want := asJSON(map[string]any{

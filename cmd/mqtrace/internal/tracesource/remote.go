@@ -64,11 +64,11 @@ func NewTempo(address string) (*Remote, error) {
 // NewRemote reads an address: the base URL of a server, the page of a trace there, or
 // a path of its API.
 func NewRemote(address string) (*Remote, error) {
-	u, err := weburl.Parse(address)
+	u, transport, err := weburl.Open(address)
 	if err != nil {
 		return nil, err
 	}
-	r := &Remote{paths: viewPaths, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	r := &Remote{paths: viewPaths, client: &http.Client{Transport: transport}}
 	page := pageOf.FindStringSubmatch(u.Path)
 	if page != nil {
 		u.Path = page[1]

@@ -2,9 +2,13 @@
 package weburl
 
 import (
+	"crypto/tls"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/mqtrace/mqtrace/cmd/mqtrace/internal/certfiles"
 )
 
 // ErrNotURL is the error of every address that [Parse] refuses.
@@ -20,4 +24,21 @@ func Parse(address string) (*url.URL, error) {
 		return nil, ErrNotURL
 	}
 	return u, nil
+}
+
+// Open reads an address like [Parse]. An https:// URL may name certificates in its query,
+// which are not part of the result but of the transport: see package certfiles.
+func Open(address string) (*url.URL, *http.Transport, error) {
+	u, err := Parse(address)
+	if err != nil {
+		return nil, nil, err
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	if u.Scheme == "https" {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		if err := certfiles.Cut(u).Apply(transport.TLSClientConfig); err != nil {
+			return nil, nil, err
+		}
+	}
+	return u, transport, nil
 }
