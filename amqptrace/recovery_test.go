@@ -229,6 +229,10 @@ type revived struct {
 }
 
 func (r *revived) NotifyClose(c chan *amqp.Error) chan *amqp.Error {
+	if r.closes != nil { // again, after the end
+		close(c)
+		return c
+	}
 	r.closes = c
 	return c
 }
