@@ -19,7 +19,7 @@ import (
 
 // ErrAddress means that an address cannot be parsed. Its text does not quote the address,
 // which may contain a password.
-var ErrAddress = errors.New("neither host:port nor a valid redis:// URL")
+var ErrAddress = errors.New("asynqredis: address is neither host:port nor a valid redis:// URL")
 
 // Parse parses host:port, or a redis:// or rediss:// URL for a user, a password, a database
 // number or TLS. The error is [ErrAddress].
@@ -47,7 +47,7 @@ func Parse(text string) (asynq.RedisClientOpt, error) {
 func NewClient(opt asynq.RedisClientOpt) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Network: opt.Network, Addr: opt.Addr, Username: opt.Username, Password: opt.Password, DB: opt.DB, TLSConfig: opt.TLSConfig,
-		DialTimeout: opt.DialTimeout, ReadTimeout: opt.ReadTimeout,
+		DialTimeout: opt.DialTimeout, ReadTimeout: opt.ReadTimeout, WriteTimeout: opt.WriteTimeout, PoolSize: opt.PoolSize,
 		MaxRetries: -1, ContextTimeoutEnabled: true,
 	})
 }
@@ -64,11 +64,11 @@ func DeleteQueue(ctx context.Context, opt asynq.RedisClientOpt, queue string) er
 	keys := client.Scan(ctx, 0, "asynq:{"+literally.Replace(queue)+"}*", pageSize).Iterator()
 	for keys.Next(ctx) {
 		if err := client.Del(ctx, keys.Val()).Err(); err != nil {
-			return fmt.Errorf("delete queue %s: %w", queue, err)
+			return fmt.Errorf("asynqredis: delete queue %s: %w", queue, err)
 		}
 	}
 	if err := errors.Join(keys.Err(), client.SRem(ctx, "asynq:queues", queue).Err()); err != nil {
-		return fmt.Errorf("delete queue %s: %w", queue, err)
+		return fmt.Errorf("asynqredis: delete queue %s: %w", queue, err)
 	}
 	return nil
 }

@@ -38,9 +38,19 @@ func TestParse(t *testing.T) {
 		"unix://alice:secret@/socket", "localhost", "",
 	} {
 		_, err := asynqredis.Parse(text)
-		if !errors.Is(err, asynqredis.ErrAddress) || strings.Contains(err.Error(), "secret") {
+		if !errors.Is(err, asynqredis.ErrAddress) || !strings.HasPrefix(err.Error(), "asynqredis: ") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+func TestNewClient(t *testing.T) {
+	client := asynqredis.NewClient(asynq.RedisClientOpt{
+		Addr: "127.0.0.1:6379", DialTimeout: 1 * time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 3 * time.Second, PoolSize: 4,
+	})
+	defer client.Close()
+	if o := client.Options(); o.DialTimeout != 1*time.Second || o.ReadTimeout != 2*time.Second || o.WriteTimeout != 3*time.Second || o.PoolSize != 4 {
+		t.Errorf("options %+v", o)
 	}
 }
 
