@@ -49,8 +49,9 @@ func (p *Publisher) PublishConfirmed(
 
 // PublishDeferred publishes a message and returns a [Confirmation] to wait on. The channel
 // must be in confirm mode; if it is not, the message is sent all the same and the error is
-// [ErrNotConfirming]. Other errors are the channel's own and mean that the message was not
-// sent.
+// [ErrNotConfirming]. All other errors mean that the message was not sent: the channel's own
+// and, while amqp091-go recovers the channel, [ErrClosed] or the context's. If the error is
+// not nil, the confirmation is nil.
 //
 // The PRODUCER span ends when [Confirmation.Wait] returns, or when the confirmation is
 // garbage collected.
@@ -83,7 +84,8 @@ type held struct {
 
 // Wait waits until the broker has confirmed the message or ctx is done. The error is as for
 // [Publisher.PublishConfirmed]. It may be called repeatedly and from several goroutines;
-// the span records the first outcome.
+// the span records the first outcome. If c is nil, Wait returns [ErrNotConfirming], although
+// nothing may have been sent: do not ignore the error of PublishDeferred.
 func (c *Confirmation) Wait(ctx context.Context) error {
 	if c == nil || c.held == nil {
 		return ErrNotConfirming // of a PublishDeferred that returned an error

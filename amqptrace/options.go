@@ -201,9 +201,9 @@ func WithBaggageKeys(keys ...string) Option {
 }
 
 // WithServer sets the broker's address (server.address), a host name or an IP
-// address, and port (server.port); a port of 0 is left out. It is needed because an
-// amqp.Channel does not expose its connection. By default, spans and metrics have
-// neither.
+// address, and port (server.port); a port of 0 is left out, and so are both if the address
+// is empty. It is needed because an amqp.Channel does not expose its connection. By default,
+// spans and metrics have neither.
 func WithServer(address string, port int) Option {
 	return optionFunc(func(c *config) { c.address, c.port = address, port })
 }

@@ -102,7 +102,8 @@ func (p *Publisher) PublishWithContext(
 // The span's context goes into a copy of msg.Headers. The error is the channel's own. On a
 // channel that is also used with [Publisher.PublishConfirmed] or
 // [Publisher.PublishDeferred], this method and PublishWithContext hold messages while
-// amqp091-go recovers the channel, as those do.
+// amqp091-go recovers the channel, as those do; then the error may also be [ErrClosed] or
+// the context's, and the message was not sent.
 func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (*amqp.DeferredConfirmation, error) {
