@@ -50,7 +50,11 @@ func TestWrapperThatReconnects(t *testing.T) {
 	defer b.Close()
 	wrapper := &reconnecting{confirming(t, b)}
 	t.Run("with a new channel", func(t *testing.T) {
-		checkReconnects(t, b, wrapper, func() { wrapper.Channel = confirming(t, b) })
+		checkReconnects(t, b, wrapper, func() {
+			for range wrapper.NotifyClose(make(chan *amqp.Error, 1)) { // until all listeners know
+			}
+			wrapper.Channel = confirming(t, b)
+		})
 	})
 	forwarder := &forwarding{host: confirming(t, b)}
 	t.Run("with its listeners", func(t *testing.T) {
