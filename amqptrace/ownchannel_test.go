@@ -157,15 +157,15 @@ func (*refusing) NotifyReturn(chan amqp.Return) chan amqp.Return { panic("host")
 // If a wrapper panics, the next call does not wait for what will never come.
 func TestListenerThatPanics(t *testing.T) {
 	pub := amqptrace.NewPublisher(&refusing{}, newRecorder(t).options()...)
-	publish := func() (err error, panicked any) {
+	publish := func() (panicked any, err error) {
 		defer func() { panicked = recover() }()
-		return pub.PublishConfirmed(context.Background(), "", "q", false, false, amqp.Publishing{}), nil
+		return nil, pub.PublishConfirmed(context.Background(), "", "q", false, false, amqp.Publishing{})
 	}
-	if _, panicked := publish(); panicked != "host" {
+	if panicked, _ := publish(); panicked != "host" {
 		t.Errorf("panic %v", panicked)
 	}
 	ended := make(chan error, 1)
-	go func() { err, _ := publish(); ended <- err }()
+	go func() { _, err := publish(); ended <- err }()
 	select {
 	case err := <-ended:
 		if !errors.Is(err, amqptrace.ErrNotConfirming) {
