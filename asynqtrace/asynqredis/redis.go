@@ -24,7 +24,9 @@ var ErrAddress = errors.New("asynqredis: address is neither host:port nor a vali
 // Parse parses host:port, or a redis:// or rediss:// URL for a user, a password, a database
 // number or TLS. The error is [ErrAddress].
 //
-// The URL is read by go-redis, because asynq.ParseRedisURI ignores the user.
+// The URL is read by go-redis, because asynq.ParseRedisURI ignores the user. Of the
+// parameters in its query that go-redis knows, those that asynq.RedisClientOpt has are used:
+// db, dial_timeout, read_timeout, write_timeout and pool_size.
 func Parse(text string) (asynq.RedisClientOpt, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL {
@@ -39,6 +41,7 @@ func Parse(text string) (asynq.RedisClientOpt, error) {
 	}
 	return asynq.RedisClientOpt{
 		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLSConfig,
+		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolSize: o.PoolSize,
 	}, nil
 }
 

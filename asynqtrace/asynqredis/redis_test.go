@@ -30,6 +30,10 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
+	if opt, err := asynqredis.Parse("redis://h?dial_timeout=1s&read_timeout=2s&write_timeout=3s&pool_size=4&db=5&max_retries=6"); err != nil ||
+		opt.DialTimeout != 1*time.Second || opt.ReadTimeout != 2*time.Second || opt.WriteTimeout != 3*time.Second || opt.PoolSize != 4 || opt.DB != 5 {
+		t.Errorf("parameters: %+v, %v", opt, err)
+	}
 	if opt, err := asynqredis.Parse("rediss://127.0.0.1:6379"); err != nil || opt.TLSConfig == nil {
 		t.Errorf("rediss: %+v, %v", opt, err)
 	}
