@@ -77,15 +77,22 @@ func (s *channelState) listen(host Channel) {
 		}); ok {
 			l.closes = h.NotifyClose(make(chan *amqp.Error, listenerSize))
 		}
-		if h, ok := host.(interface {
+		h, reports := host.(interface {
 			NotifyStateChange(c chan *amqp.StateChanged)
-		}); ok && l.closes != nil {
+		})
+		s.listens = l.returns != nil
+		s.recovers.Store(reports && l.closes != nil)
+		s.listening.Store(l.closes != nil)
+		select {
+		case e, ok := <-l.closes: // at once if the channel is closed for good
+			s.closed(&l, e, ok)
+		default:
+		}
+		// The host keeps a listener of states for as long as the channel is in memory.
+		if reports && l.closes != nil {
 			l.states = make(chan *amqp.StateChanged, listenerSize)
 			h.NotifyStateChange(l.states)
 		}
-		s.listens = l.returns != nil
-		s.recovers.Store(l.states != nil)
-		s.listening.Store(l.closes != nil)
 	})
 }
 

@@ -226,6 +226,12 @@ type revived struct {
 	*amqp.Channel
 
 	closes chan *amqp.Error
+	states int // listeners
+}
+
+func (r *revived) NotifyStateChange(c chan *amqp.StateChanged) {
+	r.states++
+	r.Channel.NotifyStateChange(c)
 }
 
 func (r *revived) NotifyClose(c chan *amqp.Error) chan *amqp.Error {
@@ -271,6 +277,9 @@ func TestChannelThatIsOpenAfterItsEnd(t *testing.T) {
 		}
 		if got := attributes(rec.only(t))["mqtrace.publish.outcome"]; got != "unknown" {
 			t.Errorf("outcome %v, want unknown", got)
+		}
+		if host.states != 1 {
+			t.Errorf("%d listeners of states, which the host never removes", host.states)
 		}
 	})
 }
