@@ -34,7 +34,7 @@ func (m *acknowledger) wrap(p *process, d *amqp.Delivery, a *arrival) (count int
 	if got {
 		m.host = r.Acknowledger
 	}
-	if ch, ok := root(m.host).(*amqp.Channel); ok {
+	if ch, ok := root(m.host).(*amqp.Channel); ok && ch != nil {
 		m.session = p.consumer.watch(ch)
 	} else {
 		m.contents = contentsOf(d)

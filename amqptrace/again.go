@@ -35,21 +35,21 @@ func underWay(ctx context.Context, d *amqp.Delivery) *process {
 }
 
 // within calls a handler under the span of p.
-func (p *process) within(
-	ctx context.Context, d amqp.Delivery, handle func(context.Context, amqp.Delivery) error,
-) (err error) {
+func (p *process) within(ctx context.Context, d amqp.Delivery, handle *handlerFunc) (err error) {
 	ctx = p.context(ctx)
 	returned := false
 	defer func() {
-		if !returned {
-			p.fail(errDidNotReturn)
+		switch {
+		case !returned:
+			p.fail(handle, errDidNotReturn)
+		case err != nil:
+			p.fail(handle, err)
+		default:
+			p.succeed(handle)
 		}
 	}()
-	err = handle(ctx, d)
+	err = (*handle)(ctx, d)
 	returned = true
-	if err != nil {
-		p.fail(err)
-	}
 	return err
 }
 

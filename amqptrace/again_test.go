@@ -112,6 +112,58 @@ func TestHandlersWithinHandlers(t *testing.T) {
 	}
 }
 
+// A handler that is tried again within a loop or another handler has failed if its last try
+// has, and a later handler does not make up for it.
+func TestRetriesWithinALoop(t *testing.T) {
+	failing := func(times int, panics bool) func(context.Context, amqp.Delivery) error {
+		return func(context.Context, amqp.Delivery) error {
+			if times--; times < 0 {
+				return nil
+			}
+			if panics {
+				panic("not yet")
+			}
+			return errors.New("not yet")
+		}
+	}
+	for name, tt := range map[string]struct {
+		failures  int
+		panics    bool
+		fail      bool
+		errorType any
+	}{
+		"once":            {1, false, false, nil},
+		"a panic":         {1, true, false, nil},
+		"always":          {3, false, false, "*errors.errorString"},
+		"panics always":   {3, true, false, "panic"},
+		"Fail was called": {1, false, true, "*errors.errorString"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder(t)
+			c := amqptrace.NewConsumer("q", rec.options()...)
+			handle, other := c.Handler(failing(tt.failures, tt.panics)), c.Handler(succeed)
+			ds := make(chan amqp.Delivery, 1)
+			ds <- amqp.Delivery{DeliveryTag: 1, Acknowledger: &acknowledger{}}
+			close(ds)
+			for ctx, d := range c.Deliveries(context.Background(), ds) {
+				if tt.fail {
+					amqptrace.Fail(ctx, errors.New("failed"))
+				}
+				for range 3 {
+					func() {
+						defer func() { _ = recover() }()
+						_ = handle(ctx, d)
+					}()
+				}
+				_ = other(ctx, d)
+			}
+			if got := attributes(rec.only(t))["error.type"]; got != tt.errorType {
+				t.Errorf("error.type %v, want %v", got, tt.errorType)
+			}
+		})
+	}
+}
+
 // A delivery that a loop hands to a worker is processed when the worker does it.
 func TestHandlerAfterTheLoop(t *testing.T) {
 	rec := newRecorder(t)

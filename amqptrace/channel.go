@@ -22,8 +22,10 @@ type channelState struct {
 	closeReasons
 
 	once      sync.Once
-	listening atomic.Bool
-	ended     chan struct{}      // closed once the host's channel is closed for good
+	listening atomic.Bool        // to closings
+	recovers  atomic.Bool        // the host reports when it recovers the channel
+	over      atomic.Bool        // the host has closed a listener, for good
+	ended     chan struct{}      // closed once there is nothing to listen to any more
 	flush     chan chan struct{} // requests to follow, see readAll
 }
 
@@ -58,6 +60,13 @@ const listenerSize = 64
 func (s *channelState) listen(host Channel) {
 	s.once.Do(func() {
 		var l listeners
+		defer func() {
+			if l.returns == nil && l.closes == nil { // or the host has panicked
+				close(s.ended)
+				return
+			}
+			go s.follow(l)
+		}()
 		if h, ok := host.(interface {
 			NotifyReturn(c chan amqp.Return) chan amqp.Return
 		}); ok {
@@ -68,19 +77,22 @@ func (s *channelState) listen(host Channel) {
 		}); ok {
 			l.closes = h.NotifyClose(make(chan *amqp.Error, listenerSize))
 		}
-		if h, ok := host.(interface {
+		h, reports := host.(interface {
 			NotifyStateChange(c chan *amqp.StateChanged)
-		}); ok && l.closes != nil {
+		})
+		s.listens = l.returns != nil
+		s.recovers.Store(reports && l.closes != nil)
+		s.listening.Store(l.closes != nil)
+		select {
+		case e, ok := <-l.closes: // at once if the channel is closed for good
+			s.closed(&l, e, ok)
+		default:
+		}
+		// The host keeps a listener of states for as long as the channel is in memory.
+		if reports && l.closes != nil {
 			l.states = make(chan *amqp.StateChanged, listenerSize)
 			h.NotifyStateChange(l.states)
 		}
-		s.listens = l.returns != nil
-		s.listening.Store(l.closes != nil)
-		if l.returns == nil && l.closes == nil {
-			close(s.ended)
-			return
-		}
-		go s.follow(l)
 	})
 }
 
@@ -135,6 +147,7 @@ func (s *channelState) readOne(l *listeners) bool {
 func (s *channelState) returned(l *listeners, r amqp.Return, ok bool) {
 	if !ok {
 		l.returns = nil
+		s.over.Store(true)
 		return
 	}
 	s.note(&r)
@@ -143,8 +156,9 @@ func (s *channelState) returned(l *listeners, r amqp.Return, ok bool) {
 func (s *channelState) closed(l *listeners, e *amqp.Error, ok bool) {
 	if !ok {
 		l.closes = nil
+		s.over.Store(true)
 	}
-	s.recovery.closed(e, !ok)
+	s.recovery.closed(e, !ok, s.recovers.Load())
 }
 
 func (s *channelState) changed(l *listeners, c *amqp.StateChanged, ok bool) {

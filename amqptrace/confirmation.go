@@ -49,8 +49,9 @@ func (p *Publisher) PublishConfirmed(
 
 // PublishDeferred publishes a message and returns a [Confirmation] to wait on. The channel
 // must be in confirm mode; if it is not, the message is sent all the same and the error is
-// [ErrNotConfirming]. Other errors are the channel's own and mean that the message was not
-// sent.
+// [ErrNotConfirming]. All other errors mean that the message was not sent: the channel's own
+// and, while amqp091-go recovers the channel, [ErrClosed] or the context's. If the error is
+// not nil, the confirmation is nil.
 //
 // The PRODUCER span ends when [Confirmation.Wait] returns, or when the confirmation is
 // garbage collected.
@@ -83,7 +84,8 @@ type held struct {
 
 // Wait waits until the broker has confirmed the message or ctx is done. The error is as for
 // [Publisher.PublishConfirmed]. It may be called repeatedly and from several goroutines;
-// the span records the first outcome.
+// the span records the first outcome. If c is nil, Wait returns [ErrNotConfirming], although
+// nothing may have been sent: do not ignore the error of PublishDeferred.
 func (c *Confirmation) Wait(ctx context.Context) error {
 	if c == nil || c.held == nil {
 		return ErrNotConfirming // of a PublishDeferred that returned an error
@@ -101,7 +103,8 @@ func (c *Confirmation) Wait(ctx context.Context) error {
 type pending struct {
 	sending
 
-	publisher *Publisher
+	channel   Channel
+	state     *channelState // of the channel
 	confirmed *amqp.DeferredConfirmation
 	at        moment // of the channel, before the message was sent
 	unknown   bool   // its confirmation may belong to another message
@@ -120,8 +123,9 @@ func (p *Publisher) publishDeferred(
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	p.state.listen(p.channel)
-	s := &pending{publisher: p}
+	state := p.current()
+	state.listen(p.channel)
+	s := &pending{channel: p.channel, state: state}
 	ctx = p.start(ctx, exchange, key, &msg, &s.sending)
 	sent, returned := false, false
 	defer func() {
@@ -130,18 +134,18 @@ func (p *Publisher) publishDeferred(
 			s.end(err, returned)
 		}
 	}()
-	if s.at, err = p.state.await(ctx, p.channel); err != nil {
+	if s.at, err = state.await(ctx, p.channel); err != nil {
 		returned = true
 		return nil, err
 	}
 	p.inject(ctx, &s.sending, &msg)
 	if mandatory {
-		s.id = p.state.expect(msg.Headers)
+		s.id = state.expect(msg.Headers)
 	}
 	s.confirmed, err = p.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	returned = true
 	if err != nil {
-		err = p.explain(err)
+		err = state.explainSending(err)
 		return nil, err
 	}
 	sent = true
@@ -150,17 +154,17 @@ func (p *Publisher) publishDeferred(
 		s.finish(ErrNotConfirming, outcomeUnconfirmed)
 		return nil, ErrNotConfirming
 	}
-	s.unknown = p.state.mayBeOfAnother(s.at, s.confirmed, p.channel)
+	s.unknown = state.mayBeOfAnother(s.at, s.confirmed, p.channel)
 	return s, nil
 }
 
-// explain adds the reason why the channel was closed to a host's error that says only that
-// it is closed.
-func (p *Publisher) explain(err error) error {
+// explainSending adds the reason why the channel was closed to a host's error that says only
+// that it is closed.
+func (s *channelState) explainSending(err error) error {
 	if !messaging.Is(err, amqp.ErrClosed) {
 		return err
 	}
-	return withReason(err, p.state.why())
+	return withReason(err, s.why())
 }
 
 func (s *pending) wait(ctx context.Context) error {
@@ -190,7 +194,7 @@ const maxReturn = time.Second
 // of another message, and its own may never come.
 func (s *pending) awaitAnswer(ctx context.Context) error {
 	for !isResolved(s.confirmed) {
-		closed, trusted, change := s.publisher.state.outlook(s.at)
+		closed, trusted, change := s.state.outlook(s.at)
 		var overdue <-chan time.Time
 		switch {
 		case closed:
@@ -218,19 +222,18 @@ func (s *pending) awaitAnswer(ctx context.Context) error {
 // resolve returns the outcome of a message that is no longer pending. Not everything that
 // the channel resolves as not acked is a refusal.
 func (s *pending) resolve() (outcome, error) {
-	p := s.publisher
-	if r := p.state.take(s.id); r != nil {
+	if r := s.state.take(s.id); r != nil {
 		return outcomeReturned, &ReturnedError{Return: *r}
 	}
-	if _, trusted, _ := p.state.outlook(s.at); s.unknown || !trusted {
+	if _, trusted, _ := s.state.outlook(s.at); s.unknown || !trusted {
 		return outcomeUnknown, errUnknown
 	}
 	if s.confirmed.Acked() {
 		return outcomeAcked, nil
 	}
-	p.state.readAll()
-	if closed, _, _ := p.state.outlook(s.at); closed || isClosed(p.channel) || s.isForgotten() {
-		return outcomeClosed, p.state.closedError()
+	s.state.readAll()
+	if closed, _, _ := s.state.outlook(s.at); closed || isClosed(s.channel) || s.isForgotten() {
+		return outcomeClosed, s.state.closedError()
 	}
 	return outcomeNacked, ErrNacked
 }
@@ -239,7 +242,7 @@ func (s *pending) resolve() (outcome, error) {
 // a channel while the host restores its topology, the host does not report the closing, and
 // reports the recovery a moment later.
 func (s *pending) isForgotten() bool {
-	ch, ok := s.publisher.channel.(*amqp.Channel)
+	ch, ok := s.channel.(*amqp.Channel)
 	return ok && ch.GetNextPublishSeqNo() <= s.confirmed.DeliveryTag
 }
 
@@ -261,7 +264,7 @@ func (s *pending) forget() {
 	s.finish(nil, o)
 }
 
-func (s *pending) forgetReturn() { s.publisher.state.forget(s.id) }
+func (s *pending) forgetReturn() { s.state.forget(s.id) }
 
 // outcome is the outcome of a confirmed publish.
 type outcome string

@@ -26,8 +26,9 @@ type connection struct {
 	host    weak.Pointer[amqp.Connection]
 	changes chan *amqp.StateChanged
 
-	mu    sync.Mutex
-	where atomic.Pointer[place]
+	watching sync.Once
+	mu       sync.Mutex
+	where    atomic.Pointer[place]
 }
 
 // place is the address of a broker.
@@ -43,17 +44,26 @@ const statesSize = 16
 // connectionOf returns the state of a host's connection.
 func connectionOf(host *amqp.Connection) *connection {
 	key := weak.Make(host)
-	if c, ok := connections.Load(key); ok {
-		return c.(*connection) //nolint:forcetypeassert // nothing else is stored
+	known, ok := connections.Load(key)
+	if !ok {
+		c := &connection{host: key, changes: make(chan *amqp.StateChanged, statesSize)}
+		if known, ok = connections.LoadOrStore(key, c); !ok {
+			runtime.AddCleanup(host, (*connection).forget, c)
+		}
 	}
-	c := &connection{host: key, changes: make(chan *amqp.StateChanged, statesSize)}
-	c.look(host)
-	if other, loaded := connections.LoadOrStore(key, c); loaded {
-		return other.(*connection) //nolint:forcetypeassert // nothing else is stored
-	}
-	runtime.AddCleanup(host, (*connection).forget, c)
-	host.NotifyStateChange(c.changes)
+	c := known.(*connection) //nolint:forcetypeassert // nothing else is stored
+	c.watching.Do(func() { c.watch(host) })
 	return c
+}
+
+// watch starts to follow the address. It listens before it looks, so that no change is
+// missed in between. While the connection is being recovered the address is not known.
+func (c *connection) watch(host *amqp.Connection) {
+	c.where.Store(&place{peer: new(place)})
+	host.NotifyStateChange(c.changes)
+	if !host.IsClosed() {
+		c.look(host)
+	}
 }
 
 // forget removes the state of a connection that is no longer used.

@@ -225,3 +225,50 @@ func TestIdleConnectionThatIsRecoveredOften(t *testing.T) {
 	}()
 	collect(t, func() bool { return amqptrace.ConnectionsKnown() <= known })
 }
+
+// A publisher may be made while its connection is being recovered. The host replaces the
+// connection meanwhile without a lock, so it must not be asked, which -race checks.
+func TestConnectionThatIsBeingRecovered(t *testing.T) {
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	conn, err := amqp.DialConfig(b.URL(), amqp.Config{Recovery: &amqp.Recovery{
+		ReconnectionConfig: &amqp.ReconnectionConfig{RetryInterval: time.Second, MaxRetryCount: 50},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	states := make(chan *amqp.StateChanged, 50)
+	conn.NotifyStateChange(states)
+	b.CutConnections()
+	for (<-states).To != amqp.StateReconnecting {
+	}
+	rec := newRecorder(t)
+	pubs := []*amqptrace.Publisher{
+		amqptrace.NewPublisher(&channel{}, rec.options(amqptrace.WithConnection(conn))...),
+		amqptrace.NewPublisher(&channel{}, rec.options(amqptrace.WithConnection(conn), amqptrace.WithServer("rabbit.example", 0))...),
+	}
+	for i, want := range [][]any{{nil, nil}, {"rabbit.example", nil}} {
+		rec.Reset()
+		_ = pubs[i].PublishWithContext(context.Background(), "", "q", false, false, amqp.Publishing{})
+		if got := attributes(rec.only(t)); got["server.address"] != want[0] || got["network.peer.address"] != want[1] {
+			t.Errorf("during the recovery: %v", got)
+		}
+	}
+	for (<-states).To != amqp.StateOpen {
+	}
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		rec.Reset()
+		_ = pubs[0].PublishWithContext(context.Background(), "", "q", false, false, amqp.Publishing{})
+		got := attributes(rec.only(t))
+		if got["server.address"] == "127.0.0.1" && got["mqtrace.virtual_host"] == "/" {
+			return
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("after the recovery: %v", got)
+		}
+	}
+}

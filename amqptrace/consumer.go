@@ -62,15 +62,16 @@ func NewConsumer(queue string, opts ...Option) *Consumer {
 // is up to handle. A panic in handle ends the span and propagates.
 //
 // A delivery has one process span: within a loop over [Consumer.Deliveries] or another
-// handler, handle runs under the existing span. A delivery that is passed to the returned
-// function again after handle has failed gets another span, but is counted as consumed
-// once.
+// handler, handle runs under the existing span, which records its error unless a later call
+// of the returned function for the same delivery succeeds. Elsewhere, a delivery that is
+// passed to the returned function again after handle has failed gets another span, but is
+// counted as consumed once.
 func (c *Consumer) Handler(
 	handle func(ctx context.Context, d amqp.Delivery) error,
 ) func(ctx context.Context, d amqp.Delivery) error {
 	return func(ctx context.Context, d amqp.Delivery) (err error) {
 		if outer := underWay(ctx, &d); outer != nil {
-			return outer.within(ctx, d, handle)
+			return outer.within(ctx, d, &handle)
 		}
 		ctx, p := c.start(ctx, &d, time.Time{})
 		returned := false

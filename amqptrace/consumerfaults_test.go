@@ -33,6 +33,28 @@ func TestHandlerError(t *testing.T) {
 	}
 }
 
+// A delivery that a test makes may have a nil channel as its acknowledger. Without us only
+// settling it panics.
+func TestNilChannelAsAcknowledger(t *testing.T) {
+	var host *amqp.Channel
+	d := amqp.Delivery{Acknowledger: host, DeliveryTag: 1}
+	rec := newRecorder(t)
+	c := amqptrace.NewConsumer("q", rec.options()...)
+	failure := errors.New("failed")
+	for range 2 { // the second one is a retry
+		if err := c.Handler(func(context.Context, amqp.Delivery) error { return failure })(context.Background(), d); !errors.Is(err, failure) {
+			t.Errorf("error %v", err)
+		}
+	}
+	_ = c.BatchHandler(func(context.Context, []amqp.Delivery) error { return nil })(context.Background(), []amqp.Delivery{d})
+	_, p := c.StartProcess(context.Background(), &d)
+	_ = p.Result(nil)
+	p.End()
+	if n := len(rec.Ended()); n != 4 {
+		t.Errorf("%d spans, want 4", n)
+	}
+}
+
 // A panic is not recovered and raised again: whoever recovers it must find its origin on
 // the stack.
 func TestHandlerPanic(t *testing.T) {

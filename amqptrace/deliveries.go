@@ -65,6 +65,6 @@ func Fail(ctx context.Context, err error) {
 		return
 	}
 	if p, ok := ctx.Value(processKey{}).(*process); ok {
-		p.fail(err)
+		p.fail(nil, err)
 	}
 }

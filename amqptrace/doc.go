@@ -130,14 +130,15 @@
 //
 // # Errors
 //
-// Errors of the host and of handlers are returned unchanged. On a span they are the status
-// description. Values of error.type are the name of the AMQP reply code (such as NOT_FOUND,
+// Errors of handlers are returned unchanged, and so are the host's with one exception: on a
+// channel that the broker has closed, the amqp.ErrClosed of Get, confirmed publishes and
+// settlements is wrapped together with the broker's reason, an *amqp.Error for errors.As.
+// Compare it by errors.Is, not by ==. On a span an error is the status description. Values of
+// error.type are the name of the AMQP reply code (such as NOT_FOUND,
 // AMQP_ and the number of an unknown one, and CHANNEL_ERROR if a channel is closed for an
 // unknown reason), nacked, not_confirming, rejected, panic, context.Canceled,
 // context.DeadlineExceeded, what an ErrorType method of the error returns, or else the Go
-// type of the error. On a channel that the broker has closed, Get, confirmed publishes and
-// settlements return amqp.ErrClosed with the broker's reason, an *amqp.Error for errors.As.
-// Malformed headers never fail a publish or a delivery: a message without a usable context
+// type of the error. Malformed headers never fail a publish or a delivery: a message without a usable context
 // gets a span without a link.
 //
 // Spans follow version 1.43 of OpenTelemetry's [semantic conventions]. All attributes, metrics

@@ -2,9 +2,10 @@ package amqptrace
 
 // Expected returns how many messages the publisher watches for returns.
 func (p *Publisher) Expected() int {
-	p.state.returns.mu.Lock()
-	defer p.state.returns.mu.Unlock()
-	return len(p.state.expected)
+	r := &p.state.Load().returns
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.expected)
 }
 
 // ChannelsKnown returns the number of channels with state.

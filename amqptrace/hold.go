@@ -49,6 +49,9 @@ func (s *channelState) await(ctx context.Context, host Channel) (moment, error) 
 // while the channel was being recovered, so that its confirmation and later ones are
 // attributed to the wrong messages.
 func (s *channelState) mayBeOfAnother(at moment, confirmed *amqp.DeferredConfirmation, host Channel) bool {
+	if !s.recovers.Load() {
+		return false // nor does the host count anew, unless it uses several channels
+	}
 	s.readAll()
 	same, again := s.sentAt(at, confirmed.DeliveryTag)
 	if again { // the host seems to have begun at one, and may be about to report that

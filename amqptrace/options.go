@@ -201,9 +201,9 @@ func WithBaggageKeys(keys ...string) Option {
 }
 
 // WithServer sets the broker's address (server.address), a host name or an IP
-// address, and port (server.port); a port of 0 is left out. It is needed because an
-// amqp.Channel does not expose its connection. By default, spans and metrics have
-// neither.
+// address, and port (server.port); a port of 0 is left out, and so are both if the address
+// is empty. It is needed because an amqp.Channel does not expose its connection. By default,
+// spans and metrics have neither.
 func WithServer(address string, port int) Option {
 	return optionFunc(func(c *config) { c.address, c.port = address, port })
 }
@@ -211,10 +211,12 @@ func WithServer(address string, port int) Option {
 // WithConnection sets the broker's address and port as [WithServer] does, on spans and
 // metrics, and adds the address and port at the other end (network.peer.address and .port)
 // and the virtual host (mqtrace.virtual_host) to spans. They follow the connection when
-// amqp091-go recovers it. With TLS the address is the name that the broker's certificate
-// was verified for, else an IP address, since the connection does not expose the name that
-// was dialled. If WithServer is used too, its address and port take precedence. A nil
-// connection is ignored. By default, spans and metrics have none of these.
+// amqp091-go recovers it; one that is being recovered when a publisher or consumer first
+// uses it has none until it is open again. With TLS the address is the name that the
+// broker's certificate was verified for, else an IP address, since the connection does not
+// expose the name that was dialled. If WithServer is used too, its address and port take
+// precedence. A nil connection is ignored. By default, spans and metrics have none of
+// these.
 func WithConnection(conn *amqp.Connection) Option {
 	return optionFunc(func(c *config) {
 		if conn != nil {

@@ -3,9 +3,11 @@ package amqptrace
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/internal/messaging"
@@ -24,11 +26,20 @@ type process struct {
 	batch    bool
 
 	// A handler may pass a delivery to a goroutine that settles it at any time.
-	mu    sync.Mutex
-	ended bool
-	err   error  // reported by Fail
-	order *order // of the messages, nil until it is needed
+	mu       sync.Mutex
+	ended    bool
+	failures []reported // the first one counts
+	order    *order     // of the messages, nil until it is needed
 }
+
+// reported is an error that was learned before the end of a process: by Fail, or by a handler
+// that was called within it, if that has not succeeded since.
+type reported struct {
+	handler *handlerFunc // nil for Fail
+	err     error
+}
+
+type handlerFunc = func(context.Context, amqp.Delivery) error
 
 // handlerContext is the context that a handler receives. Fail finds the process in it.
 type handlerContext struct {
@@ -56,12 +67,19 @@ func processOf(ctx context.Context) *process {
 	return p
 }
 
-func (p *process) fail(err error) {
+func (p *process) fail(handler *handlerFunc, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err == nil {
-		p.err = err
+	if !slices.ContainsFunc(p.failures, func(f reported) bool { return f.handler == handler }) {
+		p.failures = append(p.failures, reported{handler, err})
 	}
+}
+
+// succeed forgets that a handler failed: something between it and the process has retried it.
+func (p *process) succeed(handler *handlerFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures = slices.DeleteFunc(p.failures, func(f reported) bool { return f.handler == handler })
 }
 
 // errDidNotReturn is the error of a handler that panicked within another one.
@@ -76,8 +94,8 @@ func (p *process) end(err error, returned bool) {
 	p.mu.Lock()
 	p.ended = true
 	settled := p.settlement()
-	if err == nil {
-		err = p.err
+	if err == nil && len(p.failures) > 0 {
+		err = p.failures[0].err
 	}
 	p.mu.Unlock()
 

@@ -3,6 +3,7 @@ package amqptrace
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -17,11 +18,14 @@ import (
 // channels can stand in for one.
 //
 // To determine the outcome of a confirmed message, [Publisher.PublishConfirmed] and
-// [Publisher.PublishDeferred] also use the channel's NotifyReturn, NotifyClose and
-// IsClosed. Without NotifyReturn, a returned message cannot be detected, and without the
-// others a closed channel looks like a nack. All publishers on one *amqp.Channel share
-// these listeners. On a channel of another type, each publisher has listeners and a
-// goroutine of its own, so make only one.
+// [Publisher.PublishDeferred] also use the channel's NotifyReturn, NotifyClose,
+// NotifyStateChange and IsClosed, as far as it has them. Without NotifyReturn, a returned
+// message cannot be detected; without NotifyClose and IsClosed, a closed channel looks like
+// a nack; without NotifyStateChange, messages are not held while amqp091-go recovers the
+// channel. All publishers on one *amqp.Channel share these listeners. On a channel of
+// another type, each publisher has listeners and a goroutine of its own, so make only one.
+// It registers them again if they were closed and the channel is open again, as with a
+// wrapper that reconnects.
 type Channel interface {
 	PublishWithDeferredConfirmWithContext(
 		ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
@@ -40,7 +44,7 @@ type Publisher struct {
 	publish         *messaging.Operation
 	routes          messaging.Cache[[2]string, *route] // by exchange and routing key
 
-	state *channelState
+	state atomic.Pointer[channelState]
 }
 
 // NewPublisher returns a publisher on a channel. The publisher belongs to that channel and
@@ -49,13 +53,32 @@ type Publisher struct {
 func NewPublisher(channel Channel, opts ...Option) *Publisher {
 	c := newConfig(opts)
 	i := c.instrumentation()
-	return &Publisher{
+	p := &Publisher{
 		config:          c,
 		channel:         channel,
 		instrumentation: i,
 		publish:         i.Operation("publish", messaging.Send),
-		state:           stateOf(channel),
 	}
+	p.state.Store(stateOf(channel))
+	return p
+}
+
+// current returns the state of the publisher's channel. A wrapper that reconnects by itself
+// has another channel once it is open again, and what was heard of the first one does not
+// apply to that.
+func (p *Publisher) current() *channelState {
+	s := p.state.Load()
+	if _, ok := p.channel.(*amqp.Channel); ok {
+		return s
+	}
+	if s.listening.Load() {
+		s.readAll()
+	}
+	if !s.over.Load() || isClosed(p.channel) {
+		return s
+	}
+	p.state.CompareAndSwap(s, newChannelState())
+	return p.state.Load()
 }
 
 // PublishWithContext is amqp.Channel's PublishWithContext with a PRODUCER span around it.
@@ -79,7 +102,8 @@ func (p *Publisher) PublishWithContext(
 // The span's context goes into a copy of msg.Headers. The error is the channel's own. On a
 // channel that is also used with [Publisher.PublishConfirmed] or
 // [Publisher.PublishDeferred], this method and PublishWithContext hold messages while
-// amqp091-go recovers the channel, as those do.
+// amqp091-go recovers the channel, as those do; then the error may also be [ErrClosed] or
+// the context's, and the message was not sent.
 func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
 ) (*amqp.DeferredConfirmation, error) {
@@ -91,10 +115,10 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	var err error
 	returned := false
 	defer func() { s.end(err, returned) }()
-	at := moment{}
-	watched := p.state.listening.Load() // others wait for confirmations on the channel
+	at, state := moment{}, p.current()
+	watched := state.listening.Load() // others wait for confirmations on the channel
 	if watched {
-		if at, err = p.state.await(ctx, p.channel); err != nil {
+		if at, err = state.await(ctx, p.channel); err != nil {
 			returned = true
 			return nil, err
 		}
@@ -103,7 +127,7 @@ func (p *Publisher) PublishWithDeferredConfirmWithContext(
 	confirmation, err := p.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
 	returned = true
 	if watched && confirmation != nil {
-		p.state.mayBeOfAnother(at, confirmation, p.channel)
+		state.mayBeOfAnother(at, confirmation, p.channel)
 	}
 	return confirmation, err
 }

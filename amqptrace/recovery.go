@@ -44,8 +44,9 @@ type moment struct {
 	gone bool
 }
 
-// closed records that the channel was closed, by an error or for good.
-func (r *recovery) closed(e *amqp.Error, forGood bool) {
+// closed records that the channel was closed, by an error or for good. If the host does not
+// report recoveries, as a wrapper of channels may not, it may open a channel at any time.
+func (r *recovery) closed(e *amqp.Error, forGood, reported bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e != nil {
@@ -54,7 +55,7 @@ func (r *recovery) closed(e *amqp.Error, forGood bool) {
 	r.moment.gone = forGood
 	r.recovering = true
 	r.moment.closings++
-	r.suspended.Store(!forGood) // a channel that is gone reports its own errors
+	r.suspended.Store(reported && !forGood) // a channel that is gone reports its own errors
 	r.wake()
 }
 

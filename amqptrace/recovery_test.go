@@ -226,9 +226,19 @@ type revived struct {
 	*amqp.Channel
 
 	closes chan *amqp.Error
+	states int // listeners
+}
+
+func (r *revived) NotifyStateChange(c chan *amqp.StateChanged) {
+	r.states++
+	r.Channel.NotifyStateChange(c)
 }
 
 func (r *revived) NotifyClose(c chan *amqp.Error) chan *amqp.Error {
+	if r.closes != nil { // again, after the end
+		close(c)
+		return c
+	}
 	r.closes = c
 	return c
 }
@@ -267,6 +277,9 @@ func TestChannelThatIsOpenAfterItsEnd(t *testing.T) {
 		}
 		if got := attributes(rec.only(t))["mqtrace.publish.outcome"]; got != "unknown" {
 			t.Errorf("outcome %v, want unknown", got)
+		}
+		if host.states != 1 {
+			t.Errorf("%d listeners of states, which the host never removes", host.states)
 		}
 	})
 }

@@ -21,11 +21,12 @@ type Message struct {
 	// BodySize is in bytes.
 	BodySize int
 	// Age is how long ago the message was sent, by its mqtrace-sent-at header (see
-	// [WithQueueTime]) or its timestamp. It is meaningful if AgeKnown is true.
+	// [WithQueueTime]) or its timestamp. It is meaningful if AgeKnown is true, which it never
+	// is for a message that is published.
 	Age      time.Duration
 	AgeKnown bool
 	// NewTraceAsked reports whether the producer asked for a new trace, see
-	// [AskForNewTrace].
+	// [AskForNewTrace]. It is false for a message that is published.
 	NewTraceAsked bool
 	// Attempt counts deliveries of the message to this queue, from 1; 0 for a message that
 	// is published. The package documentation describes how it is determined.

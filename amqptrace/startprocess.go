@@ -90,9 +90,9 @@ func (p *Processing) End() {
 			p.process.failed()
 		}
 	case !p.returned:
-		p.process.fail(errDidNotReturn)
+		p.process.fail(nil, errDidNotReturn)
 	case failed:
-		p.process.fail(p.err)
+		p.process.fail(nil, p.err)
 	}
 }
 

@@ -29,8 +29,9 @@ func (s server) attributes() []attribute.KeyValue {
 }
 
 // WithServer sets the address of the Redis server (server.address), a host name or an IP
-// address, and its port (server.port); a port of 0 is left out. It is needed because an
-// asynq.Client does not expose its connection. By default, spans and metrics have neither.
+// address, and its port (server.port); a port of 0 is left out, and so are both if the
+// address is empty. It is needed because an asynq.Client does not expose its connection. By
+// default, spans and metrics have neither.
 func WithServer(address string, port int) Option {
 	return optionFunc(func(c *config) { c.server = server{address, port} })
 }

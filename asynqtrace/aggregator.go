@@ -2,6 +2,7 @@ package asynqtrace
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/hibiken/asynq"
@@ -61,6 +62,10 @@ func onlyQueue(queues map[string]int) string {
 	return only
 }
 
+// errNoTask is the error of a group without an aggregated task. asynq logs its own error for
+// it, keeps the group and calls the aggregator again later.
+var errNoTask = errors.New("asynqtrace: group aggregator returned no task")
+
 func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *asynq.Task) {
 	traced := tasks
 	if a.filter != nil {
@@ -76,12 +81,14 @@ func (a *aggregator) Aggregate(group string, tasks []*asynq.Task) (aggregated *a
 	s.ctx, s.span = a.aggregate.Start(ctx, messaging.SpanStart{
 		Name: a.spanName, Shared: a.aggregate.Attributes, Links: links, NewRoot: true, NotCarried: notCarried != nil,
 	}, own...)
+	var err error
 	returned := false
-	defer func() { s.end(nil, nil, returned) }()
+	defer func() { s.end(nil, err, returned) }()
 	aggregated = a.next.Aggregate(group, tasks)
 	returned = true
 	if aggregated == nil {
-		return nil // asynq returns an error for it
+		err = errNoTask
+		return nil
 	}
 	s.taskType = a.types.bounded(aggregated.Type())
 	if s.span.IsRecording() {

@@ -8,15 +8,16 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// BatchEnqueueResult is asynq's type of that name, which asynq 0.26 does not have yet.
+// BatchEnqueueResult is asynq's type of that name, which asynq 0.26 does not have yet. It is
+// what [Client.EnqueueContext] would return for the task.
 type BatchEnqueueResult struct {
-	TaskInfo *asynq.TaskInfo
+	TaskInfo *asynq.TaskInfo // nil if Err is not
 	Err      error
 }
 
 // BatchEnqueueContext is the method of that name that asynq.Client gets after version 0.26.
 // As with [Client.EnqueueContext], each task gets a span and carries its context. Each span
-// lasts as long as the call.
+// lasts as long as the call. The results are in the order of the tasks.
 //
 // With asynq 0.26, which has no such method, the tasks are enqueued one after the other,
 // including group tasks and unique tasks, which asynq refuses in a batch.

@@ -25,7 +25,8 @@ import (
 // if the server has just one. It links to the contexts of the group's tasks, up to 128 of
 // them; asynq.group.unlinked counts the rest. The task that the aggregator returns is
 // replaced with a copy that carries the context of this span, which is a root because the
-// tasks of a group belong to many traces.
+// tasks of a group belong to many traces. The span is an error if the aggregator returns nil,
+// for which asynq enqueues nothing.
 func Config(cfg asynq.Config, opts ...Option) asynq.Config {
 	return NewWorker(opts...).Config(cfg)
 }

@@ -32,7 +32,8 @@ import (
 // fails, these two metrics are incomplete or missing, other metrics are not affected, and
 // OpenTelemetry's error handler gets the error. The inspector must not be closed before the
 // registration is unregistered. Of the options, [WithMeterProvider], [WithServer] and
-// [WithRedis] matter.
+// [WithRedis] matter. The error is not nil if inspector is nil, or if the meter provider
+// refuses an instrument or the callback.
 func ObserveQueues(inspector *asynq.Inspector, opts ...Option) (metric.Registration, error) {
 	if inspector == nil {
 		return nil, errors.New("asynqtrace: no inspector to observe queues with")

@@ -26,7 +26,8 @@ type Message struct {
 	// with [AskForNewTrace]. It is false for a task that is enqueued.
 	NewTraceAsked bool
 	// Age is how long ago the task was enqueued, by its mqtrace-sent-at header (see
-	// [WithQueueTime]). It is meaningful if AgeKnown is true.
+	// [WithQueueTime]). It is meaningful if AgeKnown is true, which it never is for a task
+	// that is enqueued.
 	Age      time.Duration
 	AgeKnown bool
 	// Attempt is one more than asynq's count of retries, and 0 for a task that is enqueued.

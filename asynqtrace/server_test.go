@@ -11,6 +11,7 @@ import (
 	"github.com/hibiken/asynq"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mqtrace/mqtrace/asynqtrace"
@@ -189,7 +190,9 @@ func TestGroupsOfOddKinds(t *testing.T) {
 	if got := aggregate(e, nil, tasks, nil); got != nil {
 		t.Errorf("nil became %v", got)
 	}
-	e.wait(t, "aggregate default", 1)
+	if s := e.wait(t, "aggregate default", 1)[0]; s.Status().Code != codes.Error || attributes(s)["error.type"] == nil {
+		t.Errorf("nothing will be enqueued: status %v, attributes %v", s.Status(), attributes(s))
+	}
 	own := asynq.NewTask("email:digest", nil)
 	none := asynqtrace.WithFilter(func(asynqtrace.Message) bool { return false })
 	if got := aggregate(e, nil, tasks, own, none); got != own {

@@ -168,7 +168,8 @@ func (a *attempt) isClosed() {
 	}
 }
 
-// A Function is the call of a function that has a delivery as a parameter.
+// A Function is the call of a function that has a delivery as a parameter. It is for woven
+// code only.
 type Function struct {
 	attempt    *attempt
 	processing *amqptrace.Processing
@@ -176,9 +177,10 @@ type Function struct {
 	before     *node
 }
 
-// Enter is called by woven code at the start of a function with a delivery and, if ctx is
-// not nil, a context as parameters. It returns the context with the message's span, which
-// is also the goroutine's until Leave is called.
+// Enter is called by woven code at the start of a function that has a delivery as a parameter
+// and, unless ctx is nil, a context. It returns the context with the message's span, which is
+// also the goroutine's until Leave is called. If d is nil, it returns ctx. The Function is
+// never nil.
 func Enter(ctx context.Context, d *amqp.Delivery) (context.Context, *Function) {
 	f := new(Function)
 	if off() || d == nil {

@@ -7,7 +7,8 @@
 //
 // In a program built without orchestrion, the import does nothing.
 //
-// orchestrion.yml defines what is woven in, and where. The code here calls amqptrace and
+// orchestrion.yml defines what is woven in, and where. What this package exports is for that
+// code; programs should not call it, and it may change. The code here calls amqptrace and
 // asynqtrace and adds only what a program without contexts needs: it finds out which
 // message a goroutine is working for. See docs/zero-code.md, which also lists the
 // environment variables and the limits.

@@ -11,9 +11,9 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Middleware returns a middleware that traces the handlers of a router whose subscribers
-// have the config. The settlement is the one that the router derives from the handler's
-// error.
+// Middleware returns a middleware that traces the handlers of a router. config must be that
+// of the router's subscribers. The settlement is the one that the router derives from the
+// handler's error, unless the handler has acked or nacked the message itself.
 func Middleware(config wamqp.Config, opts ...amqptrace.Option) message.HandlerMiddleware {
 	var consumers sync.Map // by topic
 	return func(next message.HandlerFunc) message.HandlerFunc {

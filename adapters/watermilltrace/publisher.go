@@ -15,8 +15,8 @@ import (
 	"github.com/mqtrace/mqtrace/amqptrace"
 )
 
-// Publisher returns a publisher that traces what next publishes. next must have the same
-// config. A message is recorded as acked if watermill waits for confirms and messages are
+// Publisher returns a publisher that traces what next publishes. config must be the one that
+// next was made with. A message is recorded as acked if watermill waits for confirms and messages are
 // not mandatory: watermill does not report whether a mandatory message was returned.
 func Publisher(next message.Publisher, config wamqp.Config, opts ...amqptrace.Option) message.Publisher {
 	return publisher{next, config, amqptrace.NewPublisher(nil, opts...)}

@@ -19,12 +19,14 @@ import (
 
 // ErrAddress means that an address cannot be parsed. Its text does not quote the address,
 // which may contain a password.
-var ErrAddress = errors.New("neither host:port nor a valid redis:// URL")
+var ErrAddress = errors.New("asynqredis: address is neither host:port nor a valid redis:// URL")
 
 // Parse parses host:port, or a redis:// or rediss:// URL for a user, a password, a database
 // number or TLS. The error is [ErrAddress].
 //
-// The URL is read by go-redis, because asynq.ParseRedisURI ignores the user.
+// The URL is read by go-redis, because asynq.ParseRedisURI ignores the user. Of the
+// parameters in its query that go-redis knows, those that asynq.RedisClientOpt has are used:
+// db, dial_timeout, read_timeout, write_timeout and pool_size.
 func Parse(text string) (asynq.RedisClientOpt, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	if !isURL {
@@ -39,6 +41,7 @@ func Parse(text string) (asynq.RedisClientOpt, error) {
 	}
 	return asynq.RedisClientOpt{
 		Addr: o.Addr, Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLSConfig,
+		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, PoolSize: o.PoolSize,
 	}, nil
 }
 
@@ -47,7 +50,7 @@ func Parse(text string) (asynq.RedisClientOpt, error) {
 func NewClient(opt asynq.RedisClientOpt) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Network: opt.Network, Addr: opt.Addr, Username: opt.Username, Password: opt.Password, DB: opt.DB, TLSConfig: opt.TLSConfig,
-		DialTimeout: opt.DialTimeout, ReadTimeout: opt.ReadTimeout,
+		DialTimeout: opt.DialTimeout, ReadTimeout: opt.ReadTimeout, WriteTimeout: opt.WriteTimeout, PoolSize: opt.PoolSize,
 		MaxRetries: -1, ContextTimeoutEnabled: true,
 	})
 }
@@ -64,11 +67,11 @@ func DeleteQueue(ctx context.Context, opt asynq.RedisClientOpt, queue string) er
 	keys := client.Scan(ctx, 0, "asynq:{"+literally.Replace(queue)+"}*", pageSize).Iterator()
 	for keys.Next(ctx) {
 		if err := client.Del(ctx, keys.Val()).Err(); err != nil {
-			return fmt.Errorf("delete queue %s: %w", queue, err)
+			return fmt.Errorf("asynqredis: delete queue %s: %w", queue, err)
 		}
 	}
 	if err := errors.Join(keys.Err(), client.SRem(ctx, "asynq:queues", queue).Err()); err != nil {
-		return fmt.Errorf("delete queue %s: %w", queue, err)
+		return fmt.Errorf("asynqredis: delete queue %s: %w", queue, err)
 	}
 	return nil
 }

@@ -30,6 +30,10 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
+	if opt, err := asynqredis.Parse("redis://h?dial_timeout=1s&read_timeout=2s&write_timeout=3s&pool_size=4&db=5&max_retries=6"); err != nil ||
+		opt.DialTimeout != 1*time.Second || opt.ReadTimeout != 2*time.Second || opt.WriteTimeout != 3*time.Second || opt.PoolSize != 4 || opt.DB != 5 {
+		t.Errorf("parameters: %+v, %v", opt, err)
+	}
 	if opt, err := asynqredis.Parse("rediss://127.0.0.1:6379"); err != nil || opt.TLSConfig == nil {
 		t.Errorf("rediss: %+v, %v", opt, err)
 	}
@@ -38,9 +42,19 @@ func TestParse(t *testing.T) {
 		"unix://alice:secret@/socket", "localhost", "",
 	} {
 		_, err := asynqredis.Parse(text)
-		if !errors.Is(err, asynqredis.ErrAddress) || strings.Contains(err.Error(), "secret") {
+		if !errors.Is(err, asynqredis.ErrAddress) || !strings.HasPrefix(err.Error(), "asynqredis: ") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+func TestNewClient(t *testing.T) {
+	client := asynqredis.NewClient(asynq.RedisClientOpt{
+		Addr: "127.0.0.1:6379", DialTimeout: 1 * time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 3 * time.Second, PoolSize: 4,
+	})
+	defer client.Close()
+	if o := client.Options(); o.DialTimeout != 1*time.Second || o.ReadTimeout != 2*time.Second || o.WriteTimeout != 3*time.Second || o.PoolSize != 4 {
+		t.Errorf("options %+v", o)
 	}
 }
 

@@ -146,7 +146,8 @@ func redisOpt(c *cli.Command) (asynq.RedisClientOpt, error) {
 		err = asynqredis.ErrAddress
 	}
 	if err != nil {
-		return asynq.RedisClientOpt{}, fmt.Errorf("-redis is %w%s, %w", err, escapingHint(c.String("redis")), errUsage)
+		return asynq.RedisClientOpt{}, fmt.Errorf(
+			"-redis is neither host:port nor a valid redis:// URL%s, %w", escapingHint(c.String("redis")), errUsage)
 	}
 	if opt.TLSConfig != nil {
 		if err := certificates.Apply(opt.TLSConfig); err != nil {

@@ -59,14 +59,14 @@ func Read(headers map[string]any, queue string, redelivered bool) History {
 		d := readDeath(t)
 		h.Count = addCount(h.Count, d.Count)
 		if d.Queue == queue && (d.Reason == "rejected" || d.Reason == "delivery_limit") {
-			h.Attempt += int(d.Count)
+			h.Attempt = addAttempts(h.Attempt, d.Count)
 		}
 		if len(h.Deaths) < MaxDeaths {
 			h.Deaths = append(h.Deaths, d)
 		}
 	}
 	if redelivered {
-		h.Attempt += int(h.redeliveries(headers))
+		h.Attempt = addAttempts(h.Attempt, h.redeliveries(headers))
 	}
 	return h
 }
@@ -122,6 +122,9 @@ func name(v any) string {
 const maxCount = 1 << 30
 
 func addCount(a, b int64) int64 { return min(a+b, maxCount) }
+
+// addAttempts stays within an int of 32 bits too.
+func addAttempts(a int, b int64) int { return int(addCount(int64(a), b)) }
 
 // number reads the integers that AMQP has, within 0 and maxCount.
 func number(v any) int64 {

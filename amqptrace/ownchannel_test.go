@@ -1,0 +1,177 @@
+package amqptrace_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/mqtrace/mqtrace/amqptrace"
+	"github.com/mqtrace/mqtrace/internal/amqpbroker"
+)
+
+// Channels of a program's own types stand in for the host's.
+
+// reconnecting has a new channel of the host after each failure, as libraries do that are
+// older than the host's recovery.
+type reconnecting struct{ *amqp.Channel }
+
+// forwarding also keeps the listeners of closings, and reports nothing else.
+type forwarding struct {
+	mu     sync.Mutex
+	host   *amqp.Channel
+	closes []chan *amqp.Error
+}
+
+func (f *forwarding) PublishWithDeferredConfirmWithContext(
+	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+) (*amqp.DeferredConfirmation, error) {
+	return f.host.PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+}
+
+func (f *forwarding) IsClosed() bool { return f.host.IsClosed() }
+
+func (f *forwarding) NotifyClose(c chan *amqp.Error) chan *amqp.Error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closes = append(f.closes, c)
+	return c
+}
+
+// Confirmations are trusted again once a wrapper has reconnected.
+func TestWrapperThatReconnects(t *testing.T) {
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	wrapper := &reconnecting{confirming(t, b)}
+	t.Run("with a new channel", func(t *testing.T) {
+		checkReconnects(t, b, wrapper, func() {
+			for range wrapper.NotifyClose(make(chan *amqp.Error, 1)) { // until all listeners know
+			}
+			wrapper.Channel = confirming(t, b)
+		})
+	})
+	forwarder := &forwarding{host: confirming(t, b)}
+	t.Run("with its listeners", func(t *testing.T) {
+		checkReconnects(t, b, forwarder, func() {
+			forwarder.host = confirming(t, b)
+			forwarder.closes[0] <- &amqp.Error{Code: amqp.ConnectionForced, Reason: "lost"}
+		})
+		close(forwarder.closes[0])
+	})
+}
+
+func checkReconnects(t *testing.T, b *amqpbroker.Broker, host interface {
+	amqptrace.Channel
+	IsClosed() bool
+}, reconnect func(),
+) {
+	t.Helper()
+	pub := amqptrace.NewPublisher(host, newRecorder(t).options()...)
+	for range 3 {
+		began := time.Now()
+		if err := pub.PublishConfirmed(context.Background(), "", "q", false, false, amqp.Publishing{}); err != nil {
+			t.Error("confirmed:", err)
+		}
+		confirmation, err := pub.PublishDeferred(context.Background(), "", "q", false, false, amqp.Publishing{})
+		if err == nil {
+			err = confirmation.Wait(context.Background())
+		}
+		if err != nil {
+			t.Error("deferred:", err)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("messages were held for %v", took)
+		}
+		b.CutConnections()
+		for !host.IsClosed() {
+			time.Sleep(time.Millisecond)
+		}
+		if err := pub.PublishConfirmed(context.Background(), "", "q", false, false, amqp.Publishing{}); !errors.Is(err, amqp.ErrClosed) {
+			t.Errorf("while it is closed: error %v", err)
+		}
+		reconnect()
+	}
+}
+
+func confirming(t *testing.T, b *amqpbroker.Broker) *amqp.Channel {
+	t.Helper()
+	ch := open(t, b.URL())
+	if err := ch.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
+// pool publishes on its channels in turn, each of which counts messages for itself.
+type pool struct {
+	channels []*amqp.Channel
+	next     int
+}
+
+func (p *pool) PublishWithDeferredConfirmWithContext(
+	ctx context.Context, exchange, key string, mandatory, immediate bool, msg amqp.Publishing,
+) (*amqp.DeferredConfirmation, error) {
+	p.next++
+	return p.channels[p.next%len(p.channels)].PublishWithDeferredConfirmWithContext(ctx, exchange, key, mandatory, immediate, msg)
+}
+
+// A pool gives the same number to several messages, which must not be held for that.
+func TestPoolOfChannels(t *testing.T) {
+	b, err := amqpbroker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	p := new(pool)
+	for range 4 {
+		p.channels = append(p.channels, confirming(t, b))
+	}
+	pub := amqptrace.NewPublisher(p, newRecorder(t).options()...)
+	const messages = 100
+	held := 0
+	for range messages {
+		began := time.Now()
+		if err := pub.PublishConfirmed(context.Background(), "", "q", false, false, amqp.Publishing{}); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(began) >= 10*time.Millisecond {
+			held++
+		}
+	}
+	if held > messages/2 {
+		t.Errorf("%d of %d messages were held", held, messages)
+	}
+}
+
+// refusing panics when a listener is registered.
+type refusing struct{ channel }
+
+func (*refusing) NotifyReturn(chan amqp.Return) chan amqp.Return { panic("host") }
+
+// If a wrapper panics, the next call does not wait for what will never come.
+func TestListenerThatPanics(t *testing.T) {
+	pub := amqptrace.NewPublisher(&refusing{}, newRecorder(t).options()...)
+	publish := func() (panicked any, err error) {
+		defer func() { panicked = recover() }()
+		return nil, pub.PublishConfirmed(context.Background(), "", "q", false, false, amqp.Publishing{})
+	}
+	if panicked, _ := publish(); panicked != "host" {
+		t.Errorf("panic %v", panicked)
+	}
+	ended := make(chan error, 1)
+	go func() { _, err := publish(); ended <- err }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, amqptrace.ErrNotConfirming) {
+			t.Errorf("error %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("the second call does not return")
+	}
+}
