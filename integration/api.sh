@@ -26,11 +26,17 @@ git worktree add -q --detach "$work/base" "$base"
 GOBIN=$work go install "$apidiff"
 
 incompatible=0
-for package in carrier amqptrace amqptrace/amqptest asynqtrace asynqtrace/asynqredis; do
+for package in carrier amqptrace amqptrace/amqptest asynqtrace asynqtrace/asynqredis adapters/watermilltrace; do
 	path=github.com/mqtrace/mqtrace/$package
 	[[ -d $work/base/$package ]] || continue
-	(cd "$work/base" && "$work/apidiff" -w "$work/export" "$path")
-	"$work/apidiff" "$work/export" "$path" >"$work/changes"
+	in=.
+	unset GOWORK
+	if [[ $package == adapters/* ]]; then # a module that is not in go.work
+		in=$package
+		export GOWORK=off
+	fi
+	(cd "$work/base/$in" && "$work/apidiff" -w "$work/export" "$path")
+	(cd "$in" && "$work/apidiff" "$work/export" "$path") >"$work/changes"
 	if [[ -s $work/changes ]]; then
 		printf '%s, since %s\n' "$path" "$base"
 		sed 's/^/  /' "$work/changes"
