@@ -151,7 +151,7 @@ func TestTapExportFails(t *testing.T) {
 	})
 }
 
-// A tap whose statistics nobody reads ends by itself, and turns the firehose off.
+// A tap whose statistics cannot be written ends, and turns the firehose off.
 func TestTapEndsWithItsReader(t *testing.T) {
 	clearTelemetry(t)
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
@@ -162,12 +162,12 @@ func TestTapEndsWithItsReader(t *testing.T) {
 		defer cancel()
 		run(ctx, []string{"mqtrace", "tap", "-amqp", s.URL, "-turn-on", "-management", managementOf(t, s), "-interval", "50ms"}, io.Discard, writer)
 		if ctx.Err() != nil || firehoseOn(t, s.URL) {
-			t.Errorf("ended by itself: %v, firehose on: %v", ctx.Err() == nil, firehoseOn(t, s.URL))
+			t.Errorf("ended before the timeout: %v, firehose on: %v", ctx.Err() == nil, firehoseOn(t, s.URL))
 		}
 	})
 }
 
-// A broker that blocks publishers answers a tap nothing, not even its end.
+// A broker that blocks publishers does not answer a tap, not even when the tap ends.
 func TestTapWhilePublishersAreBlocked(t *testing.T) {
 	clearTelemetry(t)
 	b, err := amqpbroker.Start()

@@ -47,7 +47,7 @@ func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap
 		vhost = uri.Vhost
 	}
 	if firehose == nil {
-		warnf(c, "the firehose of virtual host %q is off, and nothing arrives until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
+		warnf(c, "the firehose of virtual host %q is off, and nothing arrives until rabbitmqctl trace_on -p '%s', or -turn-on, turns it on", vhost, vhost)
 		return off, nil
 	}
 	// Join only after checking the firehose: whoever turned it on joined before.
