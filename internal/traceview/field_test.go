@@ -186,7 +186,7 @@ func TestFieldKinds(t *testing.T) {
 		"a negative time":              document(`,"endTimeUnixNano":-5`),
 		"a link without ids":           document(`,"links":[{"traceId":"zz"},7,{"traceId":"5b8aa5a2d2c872e8321cf37308d69df2","spanId":"00000000000000b2"}]`),
 		"events of another form":       document(`,"events":{"name":"x"},"status":"ok"`),
-		"bytes that are not text":       document(",\"attributes\":[{\"key\":\"note\",\"value\":{\"stringValue\":\"a\xff\xfeb\"}}]"),
+		"bytes that are not text":      document(",\"attributes\":[{\"key\":\"note\",\"value\":{\"stringValue\":\"a\xff\xfeb\"}}]"),
 		"a byte order mark":            "\ufeff" + document(""),
 		"UTF-16":                       string(utf16),
 		"UTF-16 with half a pair":      string(half),

@@ -72,7 +72,7 @@ func Takes(s *spans.Span) []SpanRef {
 }
 
 // send notes that the span sent the message of the span above it: a framework and the
-// library below it both have a span for one message, and either may be the one in it.
+// library below it both have a span for one message, which may carry either.
 func (n *Node) send() {
 	p := n.Parent
 	if p.Span == nil || p.Span.Service != n.Span.Service || n.Span.Kind == trace.SpanKindClient {
