@@ -18,7 +18,8 @@ Examples:
    source <(mqtrace completion bash)    completion in the shell; also zsh, fish and pwsh
 
 Environment:
-   MQTRACE_AMQP_URL, MQTRACE_REDIS_ADDR keep the servers' passwords off the command line.
+   MQTRACE_AMQP_URL, MQTRACE_REDIS_ADDR and MQTRACE_MANAGEMENT_URL keep the servers'
+      passwords off the command line.
 
 TLS:
    amqps://USER:PASSWORD@HOST/?cacertfile=CA.pem&certfile=CERT.pem&keyfile=KEY.pem

@@ -61,7 +61,7 @@ func TestTapLeavesItOnForAnother(t *testing.T) {
 				taps[i].await("seen 0")
 			}
 			r := taps[first].end()
-			if r.code != 0 || !strings.Contains(r.stderr, "leaving the firehose on for 1 other tap,") || !firehoseOn(t, s.URL) {
+			if r.code != 0 || !strings.Contains(r.stderr, "leaving the firehose on for 1 other tap;") || !firehoseOn(t, s.URL) {
 				t.Errorf("exit code %d, %s", r.code, r.stderr)
 			}
 			if r := taps[1-first].end(); r.code != 0 || !strings.Contains(r.stderr, "turning off") || firehoseOn(t, s.URL) {

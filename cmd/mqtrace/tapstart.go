@@ -62,7 +62,7 @@ func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap
 	// It may be on even if turning it on fails.
 	off = func() error {
 		if n := leave(presence); n > 0 {
-			fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: leaving the firehose on for %s, the last of which turns it off\n", textfmt.Count(n, "other tap"))
+			fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: leaving the firehose on for %s; the last tap to end turns it off\n", textfmt.Count(n, "other tap"))
 			return nil
 		}
 		return turnOff(ctx, c, firehose)
