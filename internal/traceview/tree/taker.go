@@ -100,8 +100,8 @@ func (n *Node) Sends() bool {
 	return len(n.Span.Links) == 0 && (p == nil || p.Span == nil || p.Span.Service != n.Span.Service || messaging.OperationOf(p.Span) != messaging.Send)
 }
 
-// TakenBy returns the spans that received or processed the message of the span, given those
-// of each span.
+// TakenBy returns the spans that received or processed the message of the node's span. of
+// returns the takers of the span with an id.
 func (n *Node) TakenBy(of func(trace.SpanID) []*spans.Span) []*spans.Span {
 	const deepest = 3
 
