@@ -56,7 +56,7 @@ compose() {
 		docker compose --env-file deploy/full.env -f docker-compose.yaml -f deploy/scale/compose.yaml config --quiet
 		ok docker-compose.yaml 'docker compose config'
 	else
-		skip 'docker compose and the images: only compose-go has read docker-compose.yaml, and nothing deploy/probed.Dockerfile'
+		skip 'docker compose and the images: compose-go has read docker-compose.yaml, but nothing has checked deploy/probed.Dockerfile'
 	fi
 }
 
