@@ -111,9 +111,9 @@ faults:
 	go test -tags faults -count=1 ./integration/faults
 	go test -tags faults -count=1 -run Fault ./asynqtrace
 
-# The production stack as processes, with a RabbitMQ and a Redis. The Collector and Jaeger
-# are built first if they are missing, which takes ten minutes. STACK='-skip Cluster' leaves
-# out the RabbitMQ cluster, which takes half of the time.
+# The production stack as processes, with a RabbitMQ and a Redis. The Collector, Jaeger and
+# Prometheus are built first if they are missing, which takes twelve minutes.
+# STACK='-skip Cluster' leaves out the RabbitMQ cluster, which takes half of the time.
 stack:
 	integration/stack/build.sh
 	go test -tags stack -count=1 $(STACK) ./integration/stack
@@ -123,8 +123,8 @@ stack:
 interop: interop-packages
 	$(AMQP) $(REDIS) go test -tags interop -count=1 ./integration/interop ./integration/bullmq ./integration/asynq025
 
-# Its Node.js part that OpenTelemetry instruments: needs Node.js 20 with npm, a RabbitMQ and
-# a Redis.
+# The part of interop with OpenTelemetry's instrumentation for Node.js: needs Node.js 20 with
+# npm, a RabbitMQ and a Redis.
 interop-node: interop-packages
 	$(AMQP) $(REDIS) go test -tags interop -count=1 -run Node ./integration/interop ./integration/bullmq
 
@@ -160,7 +160,7 @@ fuzz:
 		done; \
 	done
 
-# Ratios to spans by hand, TURNS turns each, and end to end if MQTRACE_AMQP_URL and
+# Ratios to spans by hand, TURNS turns each; end to end too if MQTRACE_AMQP_URL and
 # MQTRACE_REDIS_ADDR name servers. Fails if a ratio exceeds its limit. BENCH=-instructions
 # counts instructions too, which takes four minutes and valgrind.
 bench:

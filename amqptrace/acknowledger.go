@@ -94,8 +94,8 @@ func (m *acknowledger) settle(s settlement, tag uint64, multiple bool) (err erro
 	return err
 }
 
-// forward settles the delivery with the host. An outer process records the settlement, which
-// has a span, without another one, unless it is late for it.
+// forward settles the delivery with the host. The settlement has a span already: an outer
+// process records it without another one, unless the outer process has ended.
 func (m *acknowledger) forward(s settlement, tag uint64, multiple bool) error {
 	outer, ok := m.host.(*acknowledger)
 	if !ok {

@@ -85,7 +85,7 @@ func (m *acknowledger) key() deliveryKey {
 	return k
 }
 
-// failed remembers that the processing has failed, for the case that it is tried again.
+// failed remembers that the processing has failed, in case it is tried again.
 func (p *process) failed() {
 	keys := make([]deliveryKey, len(p.messages))
 	for i := range p.messages {

@@ -1,18 +1,18 @@
 package amqptrace
 
-// maxAhead bounds the numbers that are kept while messages with lower ones are still being
-// sent, or are sent by something else.
+// maxAhead bounds the numbers that are kept while messages with lower numbers are still
+// being sent, or if something else sends them.
 const maxAhead = 64
 
-// numbers are those that the host has given to messages, one after the other. The zero value
-// is none.
+// numbers is the set of numbers that the host has given to messages. The zero value is
+// empty.
 type numbers struct {
-	upTo  uint64 // these have been given
+	upTo  uint64 // all up to this one have been given
 	ahead map[uint64]struct{}
 }
 
-// add reports whether the number is new. One that was given while many later ones were noted
-// seems not to be.
+// add reports whether the number is new. A number that is noted after more than maxAhead
+// higher ones counts as not new.
 func (n *numbers) add(number uint64) bool {
 	isNew := number > n.upTo
 	switch {

@@ -114,8 +114,8 @@ func (r *recovery) sentAt(at moment, number uint64) (same, again bool) {
 	return true, !r.numbers[0].add(number)
 }
 
-// follows reports whether the number of a message continues those of the session that there
-// was at the given moment. The host begins again at one when it recovers the channel.
+// follows reports whether the number of a message continues those of the session at the
+// given moment. The host begins again at one when it recovers the channel.
 func (r *recovery) follows(at moment, number uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -268,7 +268,7 @@ func TestChannelThatIsOpenAfterItsEnd(t *testing.T) {
 		close(host.closes)
 		for began := time.Now(); publish() == nil; {
 			if time.Since(began) > patience {
-				t.Fatal("confirmations are believed")
+				t.Fatal("confirmations are trusted")
 			}
 		}
 		rec.Reset()

@@ -127,8 +127,8 @@ func TestFaultRedisKilledUnderLoad(t *testing.T) {
 	}
 }
 
-// expireLeases makes the leases of all active tasks expired, without waiting: by itself,
-// that would take asynq a minute and a half.
+// expireLeases expires the leases of all active tasks at once. Without it, that would take
+// asynq a minute and a half.
 func (e *env) expireLeases(t *testing.T) (n int) {
 	t.Helper()
 	client := e.redis.MakeRedisClient().(redis.UniversalClient)

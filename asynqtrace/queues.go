@@ -36,7 +36,7 @@ import (
 // refuses an instrument or the callback.
 func ObserveQueues(inspector *asynq.Inspector, opts ...Option) (metric.Registration, error) {
 	if inspector == nil {
-		return nil, errors.New("asynqtrace: no inspector to observe queues with")
+		return nil, errors.New("asynqtrace: ObserveQueues needs an inspector")
 	}
 	c := newConfig(opts)
 	provider := c.shared.MeterProvider

@@ -109,7 +109,7 @@ func (a *attempt) giveAway(d *amqp.Delivery) {
 	case a.processing == nil:
 		a.over = true
 		a.flight.remove(a)
-	default: // a function that has the delivery calls what makes a span by hand
+	default: // the function that has the delivery makes a span by hand
 		a.byHand = true
 		d.Acknowledger = a.started
 	}

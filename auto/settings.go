@@ -49,7 +49,7 @@ func off() bool {
 var settings = sync.OnceValue(func() options {
 	o, err := read(os.Getenv)
 	if !isWoven() {
-		err = errors.Join(err, errors.New("the build tool has not woven in the contexts of goroutines"))
+		err = errors.Join(err, errors.New("the build tool did not weave in the contexts of goroutines"))
 	}
 	if err != nil {
 		disabled.Store(true)
@@ -126,7 +126,7 @@ func (r *reading) relation() {
 		relation.amqp, relation.asynq = amqptrace.ContinueWithin(d), asynqtrace.ContinueWithin(d)
 	}
 	if !known {
-		r.failf(envRelation, "want continue, new-trace, continue-unless-asked, or an age as in continue-within:10m")
+		r.failf(envRelation, "want continue, new-trace, continue-unless-asked, or continue-within with an age, as in continue-within:10m")
 		return
 	}
 	r.amqp = append(r.amqp, amqptrace.WithRelation(relation.amqp))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks docker-compose.yaml and every file of deploy: each with the program that reads it
 # if that is installed, otherwise with its parser or against its documented keys. Lists at
-# the end what could not be run. Needs Go, and checks more with RabbitMQ, Redis, Prometheus,
-# docker and the programs of integration/stack/build.sh, as far as they are installed.
+# the end what it could not run. Needs Go, and checks more if RabbitMQ, Redis, Prometheus,
+# docker and the programs of integration/stack/build.sh are installed.
 #
 #   deploy/check.sh             all of it
 #   deploy/check.sh rabbitmq    compose, collector, parsers, prometheus, rabbitmq, redis: those named
@@ -39,7 +39,7 @@ fail() {
 	exit 1
 }
 skip() { not_run+=("$1"); }
-# Functions here have the names of programs.
+# Only programs count: functions here have the same names.
 has() { type -P "$1" >/dev/null; }
 
 # The small stack, and the full one with the settings of deploy/full.env.
@@ -56,7 +56,7 @@ compose() {
 		docker compose --env-file deploy/full.env -f docker-compose.yaml -f deploy/scale/compose.yaml config --quiet
 		ok docker-compose.yaml 'docker compose config'
 	else
-		skip 'docker compose and the images: docker-compose.yaml was read by compose-go, deploy/probed.Dockerfile by nobody'
+		skip 'docker compose and the images: compose-go has read docker-compose.yaml, but nothing has checked deploy/probed.Dockerfile'
 	fi
 }
 
@@ -75,7 +75,7 @@ collector() {
 		"$stack/otelcol" validate --config deploy/collector/config.yaml --config deploy/collector/service-graph.yaml
 		ok deploy/collector/service-graph.yaml 'otelcol validate'
 	else
-		skip 'the Collector on deploy/collector/service-graph.yaml: the connector is in otelcol-contrib alone'
+		skip 'the Collector on deploy/collector/service-graph.yaml: only otelcol-contrib has the connector'
 	fi
 }
 
@@ -89,7 +89,7 @@ parsers() {
 
 prometheus() {
 	if ! has promtool; then
-		skip 'promtool on deploy/prometheus, and on what Prometheus is asked'
+		skip 'promtool on deploy/prometheus and on the queries'
 		return
 	fi
 	local version file query queries=0
@@ -112,7 +112,7 @@ prometheus() {
 	done <"$work/queries"
 	((queries > 0)) || fail 'there are no queries'
 	ok deploy/grafana/dashboards/messaging.json "$version parses its queries and those of the alerts, $queries in all"
-	skip 'Prometheus on metrics: make stack has it scrape the Collector and RabbitMQ and take OTLP, and asks it all of that'
+	skip 'Prometheus on metrics: in make stack, it scrapes the Collector and RabbitMQ, receives OTLP and answers these queries'
 }
 
 taken() { { : <>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; }
@@ -177,7 +177,7 @@ redis() {
 	server 'docker-compose.yaml, redis' "${flags[@]}"
 	cp deploy/scale/redis.conf "$work/redis.conf"
 	server deploy/scale/redis.conf "$work/redis.conf"
-	skip 'Redis on deploy/scale/sentinel.conf: make stack has it fail over'
+	skip 'Redis on deploy/scale/sentinel.conf: make stack tests a failover'
 }
 
 # server WHAT ARGS... starts a Redis with the arguments, on a socket instead of a port, and

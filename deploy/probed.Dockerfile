@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 
-# Adds to an image without a shell or an HTTP client a wget for its health check and a
-# data directory that belongs to the user it runs as.
+# Adds wget, for the health check, and a data directory that belongs to the image's user to
+# an image without a shell or an HTTP client.
 ARG BASE
 
 FROM busybox:1.38.0-musl AS tools

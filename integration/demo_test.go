@@ -68,11 +68,11 @@ func checkDemo(t *testing.T, p *program, prefix string) {
 		t.Errorf("spans of %v only", services)
 	}
 	for title, wants := range map[string][]string{
-		"1. A good order":                            {"tenant.id=acme", "email sent"},
-		"2. An order whose email fails once":         {"mailbox busy", "email sent"},
-		"3. An order for something that is sold out": {"order.outcome=out_of_stock"},
-		"4. An order whose payment fails":            {"payment_failed", "request handler panicked"},
-		"5. A message that nobody can read":          {"malformed order event", `order-notifications.d`, "dead letter"},
+		"1. A good order":                    {"tenant.id=acme", "email sent"},
+		"2. An order whose email fails once": {"mailbox busy", "email sent"},
+		"3. An order for a sold-out article": {"order.outcome=out_of_stock"},
+		"4. An order whose payment fails":    {"payment_failed", "request handler panicked"},
+		"5. A malformed message":             {"malformed order event", `order-notifications.d`, "dead letter"},
 	} {
 		section := between(out, title, "\n   > ")
 		for _, want := range wants {
@@ -88,7 +88,7 @@ func checkDemo(t *testing.T, p *program, prefix string) {
 		t.Error("out of stock is shown as an error")
 	}
 	if strings.Contains(out, "\x1b") {
-		t.Error("there are colours although nobody sees them")
+		t.Error("the output has colours, but is not a terminal")
 	}
 }
 

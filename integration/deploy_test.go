@@ -117,7 +117,7 @@ func checkQueries(t *testing.T, queries []string) (used []string) {
 		for _, m := range found {
 			used = append(used, m[1])
 			if !slices.Contains(metrics, m[1]) && !rabbitMQs.MatchString(m[1]) {
-				t.Errorf("nobody emits %s: %s", m[1], query)
+				t.Errorf("no package emits %s: %s", m[1], query)
 			}
 		}
 		var by []string

@@ -102,7 +102,7 @@ func TestDeadCollectorCostsAWarning(t *testing.T) {
 	}
 }
 
-// No export ends by itself while the test runs, and the queues are full after the first
+// No export ends while the test runs, and the queues are full after the first
 // order: an order that waits for the Collector waits longer than the client does.
 func TestNobodyWaitsForADeadCollector(t *testing.T) {
 	t.Parallel()

@@ -160,8 +160,8 @@ func codeLines(file string) (n int) {
 	return n
 }
 
-// Readers copy pieces of code and the new lines of diffs, so these have to compile, and so do
-// the old lines, or no program looks like that.
+// Readers copy pieces of code and the new lines of diffs, so these must compile. The old lines
+// must compile too: otherwise no program has them.
 func TestDiffsCompile(t *testing.T) {
 	t.Parallel()
 	var program strings.Builder
@@ -184,7 +184,7 @@ func TestDiffsCompile(t *testing.T) {
 		for _, f := range found {
 			around, ok := surroundings[f[1]]
 			if !ok {
-				t.Fatalf("nothing is known of %q", f[1])
+				t.Fatalf("no surrounding code for %q", f[1])
 			}
 			sides := map[string]string{"shown": f[3]}
 			if f[2] == "diff" {

@@ -73,7 +73,7 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	if c.must("git", "rev-parse", "HEAD") != before || c.must("git", "status", "--porcelain")+c.must("git", "tag") != "" {
-		t.Error("something has been done")
+		t.Error("the dry run changed something")
 	}
 
 	for _, version := range []string{"", "0.99.0", "v0.99", "v0.99.0+1", "v0.099.0", "v2.0.0"} {
@@ -100,7 +100,7 @@ func TestRelease(t *testing.T) {
 		t.Errorf("tags %v, want %v", tags, want)
 	}
 	if c.must("git", "rev-parse", "HEAD~") != before || c.must("git", "status", "--porcelain") != "" {
-		t.Error("not one commit, or files are left")
+		t.Error("want one commit and a clean tree")
 	}
 	if version := checkModuleFiles(t, c.dir); version != "v0.99.0" {
 		t.Errorf("modules require each other in %s", version)

@@ -23,7 +23,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	for !holds() {
 		select {
 		case <-late:
-			t.Fatalf("it never came to be that %s", what)
+			t.Fatalf("timed out waiting for: %s", what)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -76,7 +76,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("the trace is not on the page: %s", list)
 	}
 	if out := s.stdout.String(); strings.Contains(out, "Not running here") {
-		t.Errorf("something is said not to run: %s", out)
+		t.Errorf("the output lists services that do not run: %s", out)
 	}
 	s.terminate(t)
 }
@@ -144,8 +144,8 @@ func TestServeWithoutTheWorker(t *testing.T) {
 func TestServeUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"notification or email":     {"-serve", "-without", "order"},
-		"-without goes with -serve": {"-without", "email"},
+		"notification or email":    {"-serve", "-without", "order"},
+		"-without requires -serve": {"-without", "email"},
 	} {
 		if p, code := finish(t, errorLimit, nil, args...); code != 2 || !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("%v: exit code %d: %s", args, code, p.stderr)

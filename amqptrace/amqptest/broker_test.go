@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 	b.WaitMessages("q", 5)
 }
 
-// Messages expire in Advance, whether or not the clock runs by itself.
+// Messages expire in Advance, whether or not the clock runs.
 func TestAdvance(t *testing.T) {
 	for name, opts := range map[string][]amqptest.Option{"running": nil, "stopped": {amqptest.WithStoppedClock()}} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
-// Nothing expires by itself on a stopped clock; on a running one it does.
+// Without Advance, nothing expires on a stopped clock; on a running one it does.
 func TestClock(t *testing.T) {
 	const ttl = 20 * time.Millisecond
 	args := amqp.Table{"x-message-ttl": ttl.Milliseconds()}

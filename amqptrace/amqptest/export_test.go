@@ -2,7 +2,7 @@ package amqptest
 
 import "time"
 
-// SetPatience makes waits in vain fail sooner, until the test ends.
+// SetPatience makes waits fail sooner, until the test ends.
 func SetPatience(t TB, d time.Duration) {
 	before := patience
 	patience = d

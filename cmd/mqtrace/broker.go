@@ -20,8 +20,7 @@ func brokerCommand() *cli.Command {
 		Description: `Answers as RabbitMQ does, in memory: nothing is kept on disk, and messages that are
 not consumed are lost when it stops. The user is guest, with the password guest.
 Clients declare exchanges and queues, as on RabbitMQ; -bind and -queue declare some at
-the start, to try the other commands on. Prints its URL, for MQTRACE_AMQP_URL or
--amqp.
+startup, for trying the other commands. Prints its URL, for MQTRACE_AMQP_URL or -amqp.
 
 Examples:
    mqtrace broker                          on port 5672 of this machine

@@ -6,15 +6,15 @@ import (
 	"os"
 )
 
-// maxHeld is how much of an output is held back in memory, in bytes.
+// maxHeld is how much output is held back in memory, in bytes.
 const maxHeld = 4 << 20
 
-// held is an output that is held back until the messages are returned, because a pager may
-// read slowly, and they would be held as long. What exceeds maxHeld is in a temporary file.
+// held holds output back until the messages are returned to the queue: a slow reader, such
+// as a pager, must not delay that. What exceeds maxHeld goes to a temporary file.
 type held struct {
 	out  io.Writer
 	kept bytes.Buffer
-	file *os.File // what came before kept, nil if that is everything
+	file *os.File // the output before kept, nil if there is none
 }
 
 func (h *held) Write(p []byte) (int, error) {

@@ -18,7 +18,8 @@ Examples:
    source <(mqtrace completion bash)    completion in the shell; also zsh, fish and pwsh
 
 Environment:
-   MQTRACE_AMQP_URL, MQTRACE_REDIS_ADDR keep the servers' passwords off the command line.
+   MQTRACE_AMQP_URL, MQTRACE_REDIS_ADDR and MQTRACE_MANAGEMENT_URL keep the servers'
+      passwords off the command line.
 
 TLS:
    amqps://USER:PASSWORD@HOST/?cacertfile=CA.pem&certfile=CERT.pem&keyfile=KEY.pem
@@ -36,14 +37,14 @@ Exit codes:
    2  usage error
    3  probe: the trace context did not survive`
 
-// How wide the text of an option is, and where it begins: the template adds to that.
+// The width and the indent of an option's text. The template indents it further.
 const (
 	helpWidth  = 92
 	helpIndent = "\n "
 )
 
-// flagText is a flag in the help: its name as the examples spell it, and below that
-// what it does, in lines that fit.
+// flagText returns a flag for the help: its name as the examples spell it, and below that
+// its usage, wrapped.
 func flagText(f cli.Flag) string {
 	var b strings.Builder
 	b.WriteString("-" + strings.Join(f.Names(), ", -"))

@@ -52,14 +52,13 @@ delivery limit (20 by default from RabbitMQ 4.0 on). It is refused, before any m
 is taken, unless -quorum is given:
 
 - Before RabbitMQ 4.3, each peek counts as a delivery of each message shown.
-- From 4.3 on, only a peek that is killed does. Others raise x-acquired-count.
+- From 4.3 on, only a killed peek does; any other raises x-acquired-count.
 - RabbitMQ 3.10 delivers returned messages first: peeking at fewer messages than last
   time moves those behind the others.
 
 At most 1000 messages of a quorum queue or a stream can be shown. Messages that a
-consumer has not settled yet are not shown, nor is anything of a quorum queue with a
-single active consumer, while there is one. Another connection's exclusive queue cannot
-be read.
+consumer has not settled yet are not shown, nor are any of a quorum queue while it has a
+single active consumer. Another connection's exclusive queue cannot be read.
 
 The user needs the read permission on the queue, and the configure permission to find
 out its type, by a declaration that RabbitMQ always refuses. Without the latter, or for
@@ -117,7 +116,7 @@ func peekFlags() []cli.Flag {
 }
 
 func quorumFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "quorum", Usage: "read a quorum queue too, which may count that as a delivery, or a queue of unknown type"}
+	return &cli.BoolFlag{Name: "quorum", Usage: "read the queue even if it is a quorum queue, which may count the peek as a delivery, or of unknown type"}
 }
 
 func stateFlag() cli.Flag {
@@ -161,11 +160,11 @@ func peekAMQP(ctx context.Context, c *cli.Command) error {
 		return peekError(queue, err)
 	}
 	if n := source.Consumers(); n > 0 {
-		warnf(c, "queue %q has %s, which get none of these messages meanwhile", queue, textfmt.Count(n, "consumer"))
+		warnf(c, "queue %q has %s: none gets these messages during the peek", queue, textfmt.Count(n, "consumer"))
 	}
 	n := source.Limit(c.Int("n"))
 	if n < c.Int("n") {
-		warnf(c, "at most %d messages of such a queue can be shown", n)
+		warnf(c, "at most %d messages of a quorum queue or a stream can be shown", n)
 	}
 	out := &held{out: c.Root().Writer}
 	err = peek.Print(peekOut(c, out), source, n, peekFormat(c, peek.SystemRabbitMQ, queue))

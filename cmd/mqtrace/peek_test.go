@@ -220,7 +220,7 @@ func awaitReady(t *testing.T, ch *amqp.Channel, queue string, want int) {
 			return
 		}
 	}
-	t.Fatalf("%s has not %d messages", queue, want)
+	t.Fatalf("%s does not have %d messages", queue, want)
 }
 
 // A quorum queue is refused, unless asked for: with a delivery limit of 1 the second peek

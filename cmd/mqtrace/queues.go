@@ -102,7 +102,7 @@ func findQueues(ctx context.Context, c *cli.Command, source string) (queues.Over
 	}
 	found, err := remote.Queues(ctx)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		err = fmt.Errorf("%w; name the mqtrace view that has the traces with -view", err)
+		err = fmt.Errorf("%w; use -view to name the mqtrace view that has the traces", err)
 	}
 	return found, err
 }

@@ -77,7 +77,7 @@ func TestQueuesErrors(t *testing.T) {
 		!strings.Contains(r.stderr, "401") || strings.Contains(r.stderr, "falsch") {
 		t.Errorf("exit code %d, %s", r.code, r.stderr)
 	}
-	fails(t, exitFailed, "connection refused; name the mqtrace view", "queues", "-view", "http://127.0.0.1:1")
+	fails(t, exitFailed, "connection refused; use -view to name the mqtrace view", "queues", "-view", "http://127.0.0.1:1")
 	fails(t, exitUsage, "expected at most one argument", "queues", "a", "b")
 	if got := ok(t, "queues", writeFile(t, "{}")); !strings.Contains(got, "No queues yet") {
 		t.Errorf("%s", got)

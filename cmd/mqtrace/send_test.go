@@ -204,7 +204,7 @@ func TestSendUsage(t *testing.T) {
 		"is not of the form NAME=VALUE": {"amqp", "-key", "k", "-H", "x"},
 		"set TRACEPARENT in the":        {"amqp", "-key", "k", "-H", "traceparent=x"},
 		"longer than 255":               {"amqp", "-key", strings.Repeat("k", 256)},
-		"is in the past":                {"amqp", "-key", "k", "-expiration", "-1s"},
+		"-1s is negative":               {"amqp", "-key", "k", "-expiration", "-1s"},
 		"must be greater than 0":        {"asynq", "t", "-wait", "0s"},
 		"must contain {trace_id}":       {"asynq", "t", "-trace-url", "http://x"},
 		"expected one argument":         {"asynq"},

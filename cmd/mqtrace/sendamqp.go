@@ -136,7 +136,7 @@ func publishing(c *cli.Command) (amqp.Publishing, error) {
 	if c.IsSet("expiration") {
 		d := c.Duration("expiration")
 		if d < 0 {
-			return amqp.Publishing{}, fmt.Errorf("-expiration %v is in the past, %w", d, errUsage)
+			return amqp.Publishing{}, fmt.Errorf("-expiration %v is negative, %w", d, errUsage)
 		}
 		msg.Expiration = strconv.FormatInt(d.Milliseconds(), 10)
 	}

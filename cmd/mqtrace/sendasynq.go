@@ -19,8 +19,8 @@ func sendAsynqCommand() *cli.Command {
 		Name:      "asynq",
 		Usage:     "enqueue a task with asynq",
 		ArgsUsage: "TYPE",
-		Description: `Enqueues a task of the type. Times are written as 30s, 5m or 12h. Workers older than
-asynq 0.26 process the task without its trace.
+		Description: `Enqueues a task of TYPE. Times are written as 30s, 5m or 12h. Workers older than asynq
+0.26 process the task without its trace.
 
 Examples:
    mqtrace send asynq email:welcome -body '{"user":1}'
@@ -32,7 +32,7 @@ Examples:
 			&cli.StringFlag{Name: "task-id", Usage: "give the task an `ID`, and fail if one has it already"},
 			&cli.IntFlag{Name: "max-retry", Usage: "retry at most `N` times (by default, 25)"},
 			&cli.DurationFlag{Name: "process-in", Usage: "process the task after `TIME`"},
-			&cli.DurationFlag{Name: "unique", Usage: "fail if such a task was enqueued less than `TIME` ago"},
+			&cli.DurationFlag{Name: "unique", Usage: "fail if the same task was enqueued less than `TIME` ago"},
 			&cli.DurationFlag{Name: "timeout", Usage: "stop an attempt after `TIME` (by default, 30m)"},
 			&cli.TimestampFlag{
 				Name: "deadline", Usage: "stop all attempts at `MOMENT`, such as 2006-01-02T15:04:05Z",

@@ -19,7 +19,7 @@ const (
 	switchTimeout      = time.Minute     // for rabbitmqctl, which takes a second or two on an idle machine
 	firstTimeout       = 5 * time.Second // for the first record of a firehose just turned on
 	shutdownTimeout    = 10 * time.Second
-	answerTime         = 5 * time.Second // for RabbitMQ, at the end: one that blocks publishers answers a tap nothing
+	answerTime         = 5 * time.Second // for RabbitMQ, at the end: one that blocks publishers does not answer
 )
 
 func tapCommand() *cli.Command {
@@ -45,8 +45,8 @@ twice, leave it on. Of several taps with -turn-on, the last to end turns it off;
 count one another by the consumers of a queue named mqtrace-tap, which is deleted with
 the last of them.
 
-Statistics go to standard error, every -interval and at the end; with -o json the last
-ones to standard output.
+Statistics go to standard error, every -interval and at the end; with -o json, the last
+ones go to standard output.
 
 Examples:
    mqtrace tap
@@ -58,8 +58,8 @@ Examples:
 			&cli.StringFlag{Name: "endpoint", Usage: "send spans to the OTLP/HTTP receiver at `URL`"},
 			&cli.StringFlag{Name: "service", Value: "rabbitmq", Usage: "call the broker `NAME` (service.name)"},
 			&cli.StringSliceFlag{Name: "bind", Value: []string{"#"}, Usage: "tap what matches `KEY`: publish.EXCHANGE, deliver.QUEUE"},
-			&cli.BoolFlag{Name: "roots", Usage: "make traces of messages without trace context, too"},
-			&cli.IntFlag{Name: "max-rate", Value: defaultTapRate, Usage: "make at most `N` spans a second, and count the rest", Validator: positive},
+			&cli.BoolFlag{Name: "roots", Usage: "start traces for messages without trace context, too"},
+			&cli.IntFlag{Name: "max-rate", Value: defaultTapRate, Usage: "create at most `N` spans a second, and count the rest", Validator: positive},
 			&cli.DurationFlag{Name: "interval", Value: defaultTapInterval, Usage: "print statistics every `DURATION`; 0 for at the end only", Validator: notNegative},
 			&cli.DurationFlag{Name: "for", Usage: "end after listening for `DURATION`; 0 for never", Validator: notNegative},
 			&cli.BoolFlag{Name: "turn-on", Usage: "turn the firehose on, and off again at the end"},
@@ -95,7 +95,7 @@ func runTap(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	// A tap that nobody reads ends, and turns the firehose off.
+	// A tap whose statistics cannot be written ends, and turns the firehose off.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stats, err := listen(ctx, c, firehose, tapConfig(c, provider, func(s tap.Stats) {

@@ -61,7 +61,7 @@ func TestTapLeavesItOnForAnother(t *testing.T) {
 				taps[i].await("seen 0")
 			}
 			r := taps[first].end()
-			if r.code != 0 || !strings.Contains(r.stderr, "leaving the firehose on for 1 other tap,") || !firehoseOn(t, s.URL) {
+			if r.code != 0 || !strings.Contains(r.stderr, "leaving the firehose on for 1 other tap;") || !firehoseOn(t, s.URL) {
 				t.Errorf("exit code %d, %s", r.code, r.stderr)
 			}
 			if r := taps[1-first].end(); r.code != 0 || !strings.Contains(r.stderr, "turning off") || firehoseOn(t, s.URL) {
@@ -151,7 +151,7 @@ func TestTapExportFails(t *testing.T) {
 	})
 }
 
-// A tap whose statistics nobody reads ends by itself, and turns the firehose off.
+// A tap whose statistics cannot be written ends, and turns the firehose off.
 func TestTapEndsWithItsReader(t *testing.T) {
 	clearTelemetry(t)
 	firehosetest.Each(t, func(t *testing.T, s firehosetest.Server) {
@@ -162,12 +162,12 @@ func TestTapEndsWithItsReader(t *testing.T) {
 		defer cancel()
 		run(ctx, []string{"mqtrace", "tap", "-amqp", s.URL, "-turn-on", "-management", managementOf(t, s), "-interval", "50ms"}, io.Discard, writer)
 		if ctx.Err() != nil || firehoseOn(t, s.URL) {
-			t.Errorf("ended by itself: %v, firehose on: %v", ctx.Err() == nil, firehoseOn(t, s.URL))
+			t.Errorf("ended before the timeout: %v, firehose on: %v", ctx.Err() == nil, firehoseOn(t, s.URL))
 		}
 	})
 }
 
-// A broker that blocks publishers answers a tap nothing, not even its end.
+// A broker that blocks publishers does not answer a tap, not even when the tap ends.
 func TestTapWhilePublishersAreBlocked(t *testing.T) {
 	clearTelemetry(t)
 	b, err := amqpbroker.Start()

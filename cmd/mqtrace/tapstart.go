@@ -47,7 +47,7 @@ func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap
 		vhost = uri.Vhost
 	}
 	if firehose == nil {
-		warnf(c, "the firehose of virtual host %q is off, and nothing arrives until it is on: rabbitmqctl trace_on -p '%s', or -turn-on", vhost, vhost)
+		warnf(c, "the firehose of virtual host %q is off, and nothing arrives until rabbitmqctl trace_on -p '%s', or -turn-on, turns it on", vhost, vhost)
 		return off, nil
 	}
 	// Join only after checking the firehose: whoever turned it on joined before.
@@ -62,7 +62,7 @@ func ensureOn(ctx context.Context, c *cli.Command, conn *amqp.Connection, t *tap
 	// It may be on even if turning it on fails.
 	off = func() error {
 		if n := leave(presence); n > 0 {
-			fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: leaving the firehose on for %s, the last of which turns it off\n", textfmt.Count(n, "other tap"))
+			fmt.Fprintf(c.Root().ErrWriter, "mqtrace tap: leaving the firehose on for %s; the last tap to end turns it off\n", textfmt.Count(n, "other tap"))
 			return nil
 		}
 		return turnOff(ctx, c, firehose)

@@ -125,7 +125,7 @@ func readTraces(
 	case notID == nil && len(source) == len(asked)*2 && !exists(source): // A download may be named after its trace.
 		traces, found, remote, err = fetchTraces(ctx, c, c.String("view"), asked)
 		if errors.Is(err, syscall.ECONNREFUSED) {
-			err = fmt.Errorf("%w; name the mqtrace view or Jaeger that has the trace with -view", err)
+			err = fmt.Errorf("%w; use -view to name the mqtrace view or Jaeger that has the trace", err)
 		}
 		return traces, found, remote, err
 	case shortID.MatchString(source) && !exists(source):
@@ -222,7 +222,7 @@ func writeTraces(c *cli.Command, traces []spans.Trace, elsewhere func(trace.Trac
 		var spans []spans.Span
 		for _, tr := range traces {
 			spans = append(spans, tr.Spans...)
-			if tr.Dropped > 0 { // OTLP cannot say so.
+			if tr.Dropped > 0 { // OTLP cannot express this.
 				warnf(c, "trace %s: %d spans are missing: the view had no room for them", tr.ID, tr.Dropped)
 			}
 		}

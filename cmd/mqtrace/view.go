@@ -38,8 +38,8 @@ func viewCommand() *cli.Command {
 It receives traces only. If a program's metrics and logs have nowhere else to go, set
 OTEL_METRICS_EXPORTER=none and OTEL_LOGS_EXPORTER=none as well.
 
-Traces are kept in memory; the oldest are dropped when it is full. Files are those that
-the page saves, and all that mqtrace trace reads; - is standard input. There is no
+Traces are kept in memory; the oldest are dropped when it is full. FILE.json is a file
+saved by the page, or any that mqtrace trace reads; - is standard input. There is no
 password: anyone who can reach the address can read the traces.
 
 Examples:
@@ -126,7 +126,7 @@ func openTraces(c *cli.Command, store *traceview.Store, path string) error {
 	}
 	warn(c, path, result.Warnings())
 	if dropped > 0 {
-		warnf(c, "%s: spans left out: %d, beyond what fits in memory", path, dropped)
+		warnf(c, "%s: spans left out for lack of memory: %d", path, dropped)
 	}
 	if info, err := os.Stat(path); err == nil && result.Spans == 0 && info.Size() > int64(store.Limits().Bytes) {
 		return fmt.Errorf("%s contains no spans and is larger than -max-memory", path)

@@ -16,8 +16,8 @@ type verdict string
 const (
 	taken         verdict = "taken"
 	misconfigured verdict = "no queue is bound: trying again does not help"
-	later         verdict = "refused: the message is not there, try again later"
-	unknown       verdict = "unknown: it may be there, and sending it again may duplicate it"
+	later         verdict = "refused: the broker did not keep the message, try again later"
+	unknown       verdict = "unknown: the broker may have the message, and sending it again may duplicate it"
 )
 
 // publish publishes one message and waits for the broker's confirm. The span covers the

@@ -18,10 +18,10 @@ var example = showcase.Example{
 	Name: "dead-letter",
 	Run:  run,
 	LookAt: `
-Look at the attempts: they stand side by side under the one publish, with the pause before each. The first two traces
-are a loop of dead-lettering: of two messages one succeeds at last and the other is parked, by a publish that belongs
-to its last attempt. In the third the consumer keeps the message for a while and requeues it: the nack came after
-its attempt had ended, so it has a span of its own.`,
+Look at the attempts: they stand side by side under the one publish, with the pause before each. In the first two
+traces, the messages go round a dead-letter loop: one succeeds at last, and the other is parked by a publish under its
+last attempt. In the third, the consumer holds the message for a while and then requeues it: the nack came after its
+attempt had ended, so it has a span of its own.`,
 	Attributes: []string{"mqtrace.settlement", "mqtrace.dead_letter.queues", "mqtrace.dead_letter.counts"},
 }
 

@@ -15,7 +15,7 @@ var example = showcase.Example{
 	Name: "in-house-client",
 	Run:  run,
 	LookAt: `
-Look at the kinds, producer and consumer, and at the parent: what the subscribers do is under what was sent to them.
+Look at the kinds, producer and consumer, and at the parents: each subscriber's span is under the span of the send.
 The attributes are those of OpenTelemetry's conventions, so the tree finds the time that a message waited.`,
 	Attributes: []string{"messaging.destination.name", "messaging.operation.type"},
 }

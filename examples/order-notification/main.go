@@ -77,7 +77,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.part, "run", "", "run one `service` alone: order, must be notification or email")
 	flags.BoolVar(&opts.serve, "serve", false, "keep all services up and show the traces of what you send, here and on a web page")
-	flags.Func("without", "with -serve, do not run this `service`, so that it can be run by itself: notification or email; may be repeated", func(text string) error {
+	flags.Func("without", "with -serve, do not run this `service`, so that it can run in a process of its own: notification or email; may be repeated", func(text string) error {
 		if part := shop.Part(text); part != shop.Notification && part != shop.Email {
 			return errors.New("must be notification or email")
 		}
@@ -85,7 +85,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return nil
 	})
 	flags.BoolVar(&opts.verbose, "v", false, "print the services' log, with all its fields, to standard error")
-	flags.BoolVar(&opts.healthcheck, "healthcheck", false, "ask the service at HTTP_ADDR how it is, and exit 0 or 1")
+	flags.BoolVar(&opts.healthcheck, "healthcheck", false, "check the health of the service at HTTP_ADDR, and exit 0 or 1")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err //nolint:wrapcheck // The flag package has printed it.
 	}
@@ -99,7 +99,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	case opts.part != "" && opts.serve:
 		problem = "-run and -serve cannot be used together"
 	case opts.without != nil && !opts.serve:
-		problem = "-without goes with -serve"
+		problem = "-without requires -serve"
 	default:
 		return opts, nil
 	}

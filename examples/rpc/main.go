@@ -17,8 +17,8 @@ var example = showcase.Example{
 	Name: "rpc",
 	Run:  run,
 	LookAt: `
-Look at how the reply goes on under the request, and how the conversation id is the same all the way. Names of reply
-queues, which are made up for each client, are in no span's name: there would be as many names as clients. The
+Look at the reply: it continues the trace under the request, and all spans have the same conversation id. Span names
+do not contain the names of reply queues, which are generated: there would be as many span names as clients. The
 settlement of a reply is "none", since it needs no acknowledgement.`,
 	Attributes: []string{"messaging.message.conversation_id"},
 }

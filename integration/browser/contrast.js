@@ -1,5 +1,5 @@
-// contrasts runs in the page. It returns the texts in sight whose contrast with the
-// ground behind them, as WCAG 2 defines it, is lower than the least.
+// contrasts runs in the page. It returns the visible texts whose contrast with their
+// background, as WCAG 2 defines it, is below the minimum.
 export function contrasts(least) {
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const parse = (color) => {

@@ -1,4 +1,4 @@
-// Traces that are saved and opened, and those of the example.
+// Saving and opening traces, and the example's traces.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

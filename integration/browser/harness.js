@@ -1,4 +1,4 @@
-// What the tests share: a program and a page for each, which have no problems.
+// Gives each test a program and a page, and fails the test if either has problems.
 import assert from 'node:assert/strict';
 import { after, afterEach, before } from 'node:test';
 import { send, Stage } from './stage.js';

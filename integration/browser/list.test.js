@@ -6,7 +6,7 @@ import { send } from './stage.js';
 import { order, settlement, simple } from './traces.js';
 
 describe('the list', () => {
-  test('says where to send traces, and shows them as they come', async () => {
+  test('says where to send traces, and shows them as they arrive', async () => {
     await open();
     await page.getByText(`export OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=${base}/v1/traces`, { exact: true }).waitFor();
     await page.getByText('OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none', { exact: true }).waitFor();
@@ -17,7 +17,7 @@ describe('the list', () => {
     for (const part of ['order-api', '1.01s', '≤ 733ms', '14', '4', trace.id.slice(0, 8), 'order-mails.dead']) assert.ok(text.includes(part), `${part} in ${text}`);
   });
 
-  test('does not move what somebody reads', async () => {
+  test('does not move rows while somebody reads', async () => {
     await open([simple(0, 'first').trace, simple(1, 'second').trace]);
     await shown(['second', 'first']);
     await page.keyboard.press('j');
@@ -29,7 +29,7 @@ describe('the list', () => {
     await shown(['third', 'second', 'first']);
   });
 
-  test('is searched by all there is', async () => {
+  test('can be searched by everything', async () => {
     const orders = order(0);
     await open([simple(0, 'GET /a', { 'tenant.id': 'acme corp', n: 7 }).trace, orders.trace, settlement(0, [orders.publish])]);
     await shown(['process settlements', 'POST /orders', 'GET /a']);

@@ -1,4 +1,4 @@
-// The page of queues, its map, what nothing has consumed, and the search's words.
+// The page of queues, its map, messages that nothing has consumed, and search terms.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { at, open, page, shown, stage } from './harness.js';
@@ -27,7 +27,7 @@ describe('queues', () => {
     await row.waitFor();
     const text = await row.innerText();
     for (const part of ['2', '3m0', 'shop', 'none seen', 'waiting for: ', 'acme', 'globex']) assert.ok(text.includes(part), `${part} in ${text}`);
-    assert.equal(await page.locator('tbody tr').first().getAttribute('data-queue'), 'letters'); // What waits longest comes first.
+    assert.equal(await page.locator('tbody tr').first().getAttribute('data-queue'), 'letters'); // The queue that waits longest comes first.
     await page.getByRole('button', { name: 'Queue', exact: true }).click();
     const names = await page.locator('tbody tr').evaluateAll((rows) => rows.map((tr) => tr.dataset.queue));
     assert.deepEqual(names, names.toSorted());
@@ -39,7 +39,7 @@ describe('queues', () => {
     await page.getByText(/^not consumed for /).first().waitFor();
   });
 
-  test('say what is not due yet, which is not stuck', async () => {
+  test('show messages that are not due yet, which are not stuck', async () => {
     await open([scheduled(0).trace], '/#/queues');
     const row = page.locator('tr[data-queue=reminders]');
     await row.getByText(/^1 not due yet, the next at /).click();
@@ -50,7 +50,7 @@ describe('queues', () => {
     await page.getByText(/^due in \d+m\d\ds$/).first().waitFor();
   });
 
-  test('fit in the window, the most important columns in each', async () => {
+  test('fit in the window, and keep the most important columns', async () => {
     const long = 'a-queue-with-a-name-that-is-far-longer-than-the-names-of-queues-are-as-a-rule';
     await open([order(0).trace, stuck(1, long, 'acme', 90), stuck(2, 'letters', 'a-tenant-with-quite-a-long-name', 2)], '/#/queues');
     for (const [width, scheme, columns] of [[1280, 'light', 12], [1280, 'dark', 12], [1024, 'light', 9], [420, 'light', 5], [360, 'dark', 5]]) {
@@ -76,7 +76,7 @@ describe('queues', () => {
 });
 
 describe('the search', () => {
-  test('has words for times and for what waits, and explains a wrong one', async () => {
+  test('has terms for times and waiting messages, and explains an invalid one', async () => {
     await open([simple(0, 'GET /a').trace, order(0).trace, stuck(1, 'letters', 'acme')]);
     await shown(['enqueue letters', 'POST /orders', 'GET /a']);
     const q = page.locator('input[name=q]');

@@ -36,7 +36,7 @@ test('text from spans stays text', async () => {
   await check('the address');
 });
 
-test('nonsense is shown as what it is', async () => {
+test('nonsense is shown, with notes', async () => {
   const { trace, spans } = nonsense();
   await open([trace]);
   await page.locator('tbody a').click();
@@ -70,7 +70,7 @@ test('a page of another origin reads and sends nothing', async () => {
   await open([trace]);
   const elsewhere = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<title>elsewhere</title>')).listen(0, '127.0.0.1');
   await new Promise((listening) => elsewhere.once('listening', listening));
-  stage.expected = /./; // Requests to elsewhere, and what the browser says of those it refuses.
+  stage.expected = /./; // Requests to other origins, and the browser's errors about them.
   try {
     await page.goto(`http://localhost:${elsewhere.address().port}/`);
     const got = await page.evaluate(async ({ base, body }) => {

@@ -23,7 +23,7 @@ async function shot(name, base, hash, ready, { width = 1280, height = 720, act, 
   await page.context().close();
 }
 
-// shop is an afternoon's traces: most of them with nothing to tell.
+// shop is an afternoon's traces, most of them unremarkable.
 function shop() {
   const traces = [];
   const published = [];

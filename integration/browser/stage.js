@@ -1,5 +1,5 @@
-// What the tests and the screenshots stand on: the program, built from here, on a free
-// port, and a browser that tells of everything that goes wrong in the page.
+// What the tests and the screenshots share: the program, built from this repository, on a
+// free port, and a browser that reports everything that goes wrong in the page.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,10 +13,10 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const browserFlags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--host-resolver-rules=MAP *.example 127.0.0.1']; // what a page that rebinds its name does
+  '--host-resolver-rules=MAP *.example 127.0.0.1']; // as a page that rebinds its name does
 
-// How many times slower than it is the page's processor is made out to be. What passes at
-// 1 and fails at 8 has a race.
+// By which factor the page's processor is slowed down. A test that passes at 1 and fails at
+// 8 has a race.
 const slowdown = Number(process.env.SLOWDOWN ?? 1);
 
 export class Stage {
@@ -58,7 +58,7 @@ export class Stage {
   async page(base, options = {}) {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 760 }, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(60_000); // for what comes on a machine that does other things too
+    page.setDefaultTimeout(60_000); // to allow for a busy machine
     if (slowdown > 1) await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: slowdown });
     page.on('pageerror', (error) => this.#note(`error: ${error}`));
     page.on('console', (message) => {

@@ -45,7 +45,7 @@ describe('a trace', () => {
     assert.ok(await page.locator('aside').isHidden());
   });
 
-  test('a span tells everything on a click', async () => {
+  test('a click on a span shows its details', async () => {
     const { trace } = order(0);
     await open([trace], `/#/trace/${trace.id}`);
     await row('process order-mails').locator('.name').click();
@@ -86,7 +86,7 @@ describe('a trace', () => {
     await page.getByRole('button', { name: 'Whole trace' }).waitFor();
     const wait = await row('process order-mails', 1).locator('.wait').boundingBox();
     const axis = await row('process order-mails', 1).locator('.when').boundingBox();
-    assert.ok(Math.abs(wait.x - axis.x) < 2, 'a zoom has the wait in it');
+    assert.ok(Math.abs(wait.x - axis.x) < 2, 'the zoom includes the wait');
     await page.locator('.scroller').focus();
     await page.keyboard.press('z');
     await page.getByRole('button', { name: 'Whole trace' }).waitFor({ state: 'hidden' });
@@ -95,7 +95,7 @@ describe('a trace', () => {
     assert.ok(await page.getByRole('button', { name: 'Whole trace' }).isHidden(), 'only the first button zooms');
   });
 
-  test('zooms by two clicks, whenever the first moves what is under the pointer', async () => {
+  test('zooms on a double click, even if the first click moves the row under the pointer', async () => {
     const { trace } = order(0);
     await open([trace]);
     const covered = ([x, y]) => Boolean(document.elementFromPoint(x, y)?.closest('aside'));
@@ -130,7 +130,7 @@ describe('a trace', () => {
     }
   });
 
-  test('grows while it is looked at', async () => {
+  test('grows while it is shown', async () => {
     const t = new Trace();
     const root = t.span('a', 'slow job', 'internal', 0, 1000);
     await open([t], `/#/trace/${t.id}`);
@@ -152,7 +152,7 @@ describe('a trace', () => {
     await open([t]);
     await shown(['import catalogue']);
     const attempts = [];
-    for (let n = 0; n < 3; n++) { // The best of them is the page's; the others are the machine's too.
+    for (let n = 0; n < 3; n++) { // The best of them is due to the page, the others to the machine too.
       if (n > 0) await page.locator('.back').click();
       const began = Date.now();
       await page.locator('tbody a').click();

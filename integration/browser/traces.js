@@ -19,7 +19,7 @@ const kinds = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 };
 let began = Date.now() - 5000;
 const at = (ms) => String(BigInt(began) * 1000000n + BigInt(Math.round(ms * 1e6)));
 
-// beginAt sets what times count from, in milliseconds since 1970.
+// beginAt sets the time that times are relative to, in milliseconds since 1970.
 export const beginAt = (ms) => { began = ms; };
 
 // Trace collects spans. Times are in milliseconds from when the program began.
@@ -66,7 +66,7 @@ export class Trace {
 const rabbit = { 'messaging.system': 'rabbitmq', 'server.address': 'rabbit.internal', 'server.port': 5672 };
 const asynq = { 'messaging.system': 'asynq' };
 
-// order is a request whose message is retried, given up, and picked up by somebody else.
+// order is a request whose message is retried, given up, and processed as a dead letter.
 export function order(offset) {
   const t = new Trace(offset);
   const root = t.span('order-api', 'POST /orders', 'server', 0, 86, { 'http.response.status_code': 202, 'url.path': '/orders', 'tenant.id': 'acme' });
@@ -119,7 +119,7 @@ export function settlement(offset, published) {
   return t;
 }
 
-// simple is an order with nothing to tell, whose message waits so many milliseconds.
+// simple is an unremarkable order whose message waits for the given milliseconds.
 export function simple(offset, name = 'POST /orders', extra = {}, waits = 25) {
   const t = new Trace(offset);
   const root = t.span('order-api', name, 'server', 0, 24, extra);
@@ -139,7 +139,7 @@ export function scheduled(offset) {
   return { trace: t };
 }
 
-// unconsumed is an order whose message nobody takes.
+// unconsumed is an order whose message nothing consumes.
 export function unconsumed(offset, tenant) {
   const t = new Trace(offset);
   const root = t.span('order-api', 'POST /orders', 'server', 0, 24, { 'tenant.id': tenant });
@@ -147,7 +147,7 @@ export function unconsumed(offset, tenant) {
   return { trace: t };
 }
 
-// What would run or show as an element if it were not kept as text.
+// Text that would run or become an element if it were parsed as HTML.
 export const hostile = [
   '<img src=x onerror="window.pwned=1">', '<script>window.pwned=1</script>', '"><svg onload=window.pwned=1>',
   'javascript:window.pwned=1', '{{constructor.constructor("window.pwned=1")()}}',
@@ -172,8 +172,8 @@ export function attack(offset) {
   return { trace: t, other };
 }
 
-// nonsense has what no sender should send: times of no time, parents that lead nowhere or
-// back, names that hide or reorder text. It returns how many spans there are.
+// nonsense has what no sender should send: invalid times, missing parents and loops of
+// parents, names that hide or reorder text. It returns the number of spans.
 export function nonsense() {
   const t = new Trace();
   const most = '18446744073709551615';
@@ -192,7 +192,7 @@ export function nonsense() {
   return { trace: t, spans: odd.length + loop.length };
 }
 
-// large has as many spans as asked for, with queues in between, some of them failed.
+// large has the given number of spans, with queues in between. Some have failed.
 export function large(offset, spans) {
   const t = new Trace(offset);
   const root = t.span('import', 'import catalogue', 'internal', 0, spans / 2);

@@ -1,6 +1,6 @@
-// What bullmq_test.go starts: `node interop.js work|add host port queue` works on one
-// job of a BullMQ queue, or adds one, with BullMQ's own telemetry, and prints what the
-// job looked like from here as one line of JSON.
+// Started by bullmq_test.go: `node interop.js work|add host port queue` processes one job of
+// a BullMQ queue, or adds one, with BullMQ's own telemetry, and prints the job as seen here
+// as one line of JSON.
 'use strict';
 
 const { NodeSDK, tracing } = require('@opentelemetry/sdk-node');

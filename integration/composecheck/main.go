@@ -121,7 +121,7 @@ func (s service) faults() []string {
 		}
 		if _, err := os.Stat(v.Source); v.Type == "bind" && err != nil {
 			// Docker would create a directory of that name.
-			faults = append(faults, fmt.Sprintf("what is mounted at %s is not there: %v", v.Target, err))
+			faults = append(faults, fmt.Sprintf("the file mounted at %s does not exist: %v", v.Target, err))
 		}
 	}
 	return faults

@@ -4,7 +4,7 @@
 // is found.
 //
 //	configcheck DEPLOY
-//	configcheck queries DEPLOY    print what is asked of Prometheus, a line for each query
+//	configcheck queries DEPLOY    print the queries to Prometheus, one a line
 package main
 
 import (

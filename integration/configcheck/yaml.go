@@ -29,7 +29,7 @@ func strictly[T any](data []byte) (found string, err error) {
 			return "", err
 		}
 	}
-	return "keys and types; the program has not read it", nil
+	return "keys and types only, not read by its program", nil
 }
 
 // The types below have those of the documented keys that the files use, and grow with the

@@ -204,5 +204,5 @@ func licence(dir string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("dependencies: no licence that is known in %v", files)
+	return "", fmt.Errorf("dependencies: no known licence in %v", files)
 }

@@ -89,7 +89,7 @@ func manifests(t *testing.T) map[string]any {
 			kind := is.APIVersion + " " + is.Kind
 			object, ok := kinds[kind]
 			if !ok {
-				t.Fatalf("nothing is known of %q", kind)
+				t.Fatalf("unknown kind %q", kind)
 			}
 			into := object()
 			if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {

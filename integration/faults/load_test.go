@@ -199,7 +199,7 @@ func (l *load) compare() {
 		l.t.Errorf("%d process spans are not linked to their message", l.spans.unlinked)
 	}
 	if n := l.ledger.count("publish unknown"); n > 0 {
-		l.t.Errorf("%d publishes with an outcome that is none of the known", n)
+		l.t.Errorf("%d publishes with an outcome that the test does not know", n)
 	}
 }
 

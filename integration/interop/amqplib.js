@@ -39,8 +39,8 @@ const told = (span) => ({
   attributes: span.attributes,
 });
 
-// take is the one span that has ended since it was last asked. The SDK exports the first
-// ones only when it knows its resource.
+// take returns the one span that has ended since the last call. The SDK exports the first
+// spans only once it knows its resource.
 async function take() {
   for (let n = 0; n < 1000 && !spans.getFinishedSpans().length; n++) await setTimeout(5);
   const ended = spans.getFinishedSpans();
@@ -49,7 +49,7 @@ async function take() {
   return told(ended[0]);
 }
 
-// publish works as a service in the middle: what it sends belongs to the trace in
+// publish acts as a service in the middle of a trace: what it sends belongs to the trace in
 // `context`.
 async function publish({ exchange = '', key, headers, confirm, context: carrier = {}, properties }) {
   const conn = await connect();
@@ -74,7 +74,7 @@ const settlements = {
   requeue: (channel, msg) => channel.nack(msg, false, true),
 };
 
-// consume takes one message, sees what is in its context and settles it.
+// consume takes one message, reports its context and settles it.
 async function consume({ queue, settle = 'ack' }) {
   const channel = await (await connect()).createChannel();
   await channel.prefetch(1);
@@ -103,7 +103,7 @@ async function consume({ queue, settle = 'ack' }) {
   return { ...seen, span };
 }
 
-// echo sends a message's headers on as they came.
+// echo forwards a message with its headers unchanged.
 async function echo({ from, to }) {
   const channel = await (await connect()).createChannel();
   const msg = await channel.get(from, { noAck: true });

@@ -44,7 +44,7 @@ def main():
         command = json.loads(line)
         try:
             answer = commands[command["op"]](channel, command)
-        except Exception as err:  # whatever it is, the test is to hear of it
+        except Exception as err:  # reported to the test, whatever it is
             answer = {"error": repr(err)}
         print(json.dumps(answer), flush=True)
     connection.close()

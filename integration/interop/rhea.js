@@ -7,7 +7,7 @@ const { typed, first } = serve;
 
 const options = { host: '127.0.0.1', port: Number(process.argv[2]), username: 'guest', password: 'guest', reconnect: false };
 
-// on hands work a container of its own and closes its connection afterwards.
+// on calls work with a new container and closes its connection afterwards.
 async function on(work) {
   const container = rhea.create_container();
   let connection;

@@ -18,7 +18,7 @@ module.exports = async function serve(commands, close) {
   await close();
 };
 
-// typed tells of each value what the client made of it.
+// typed returns each value with the type that the client read.
 module.exports.typed = (headers) => {
   const seen = {};
   for (const [name, value] of Object.entries(headers ?? {})) {
@@ -33,7 +33,7 @@ module.exports.typed = (headers) => {
   return seen;
 };
 
-// first resolves to what register hands its callback, once.
+// first resolves to the first value that register passes to its callback.
 module.exports.first = (register) =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('nothing came for 20 s')), 20000);

@@ -11,7 +11,7 @@ const options = {
   connectHeaders: { host: '/', login: 'guest', passcode: 'guest' },
 };
 
-// With a client of its own, for stompit's can send one thing at a time.
+// With a separate client, because stompit's can send only one frame at a time.
 async function withClient(work) {
   const client = await first((resolve, reject) =>
     stompit.connect(options, (err, c) => (err ? reject(err) : resolve(c))));

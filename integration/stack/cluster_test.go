@@ -63,7 +63,7 @@ func TestClusterLosesANode(t *testing.T) {
 	for _, o := range orders {
 		switch tr := kept[o.trace]; {
 		case tr == nil:
-			t.Errorf("nothing of the trace of an order that was accepted: %s", o.trace)
+			t.Errorf("no span of the trace of an accepted order: %s", o.trace)
 		case tr.orphan() != nil:
 			t.Errorf("trace %s lacks the parent of %s", o.trace, tr.orphan().name)
 		case tr.count(email.Name, "send email") == 0:

@@ -178,7 +178,7 @@ func (f *flow) checkTruth(t *testing.T) {
 		waited++
 		if reason := tr.reason(); reason != "waited" || len(tr.spans) != 1 || !slices.ContainsFunc(f.neighbours.waitingSince,
 			func(from spanContext) bool { return slices.Contains(tr.spans[0].linked, from.TraceID().String()) }) {
-			t.Errorf("a message that waited is not a trace of its own that is linked to its sender's: %s", id)
+			t.Errorf("a message that waited did not start a trace linked to its sender's: %s", id)
 		}
 	}
 	if want := len(f.neighbours.waitingSince); waited != want {
@@ -222,7 +222,7 @@ func (f *flow) checkKept(t *testing.T) {
 		}
 	}
 	low, high := within(rest, percentage/100)
-	t.Logf("%v; of %d others %d were kept, between %d and %d but once in %.0f runs",
+	t.Logf("%v; of %d others %d were kept; %d to %d are expected in all but one of %.0f runs",
 		had, rest, chosen, low, high, 1/(2*falseAlarm))
 	if chosen < low || chosen > high {
 		t.Errorf("of %d traces without a reason %d were kept, want %d to %d", rest, chosen, low, high)

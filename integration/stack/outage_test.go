@@ -74,7 +74,7 @@ func (w *watched) compare(name string, well, d during) {
 	w.Logf("%s: %.2f of the rate before", name, d.rate/well.rate)
 	for service, mib := range d.memory {
 		if mib > well.memory[service]+maxGrowth {
-			w.Errorf("%s: %s has %.0f MiB, before it were %.0f", name, service, mib, well.memory[service])
+			w.Errorf("%s: %s uses %.0f MiB, %.0f before", name, service, mib, well.memory[service])
 		}
 	}
 }
@@ -169,6 +169,6 @@ func (w *watched) checkTracesSince(first int, c *collector, j *jaeger) {
 		}
 	}
 	if failed == 0 {
-		w.Errorf("no order failed, and there is nothing of %s to look at", email.Name)
+		w.Errorf("no order failed, so no trace with spans of %s could be checked", email.Name)
 	}
 }

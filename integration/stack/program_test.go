@@ -145,7 +145,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for late := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(late) {
-			t.Fatalf("it never came to be that %s", what)
+			t.Fatalf("timed out waiting for: %s", what)
 		}
 	}
 }

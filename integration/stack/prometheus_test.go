@@ -232,7 +232,7 @@ func dashboardQueries(t *testing.T) (queries []string) {
 		// label_values(SELECTOR, LABEL) is Grafana's own.
 		m := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`).FindStringSubmatch(variable.Query.Query)
 		if m == nil {
-			t.Fatalf("what does the variable ask with %q?", variable.Query.Query)
+			t.Fatalf("the variable's query has an unknown form: %q", variable.Query.Query)
 		}
 		queries = append(queries, fmt.Sprintf("count by (%s) (%s)", m[2], filledIn(m[1])))
 	}
@@ -263,7 +263,7 @@ func (p *prometheus) alertQueries(t *testing.T) (queries []string) {
 		}
 		i := strings.LastIndex(r.Query, ">")
 		if i < 0 {
-			t.Fatalf("%s compares with nothing: %s", r.Name, r.Query)
+			t.Fatalf("%s has no comparison: %s", r.Name, r.Query)
 		}
 		if _, err := strconv.ParseFloat(strings.TrimSpace(r.Query[i+1:]), 64); err != nil {
 			t.Fatalf("%s: %v", r.Name, err)
@@ -281,7 +281,7 @@ func (p *prometheus) checkQueries(t *testing.T, rabbitMQ bool) {
 	for _, query := range append(dashboardQueries(t), p.alertQueries(t)...) {
 		parts := p.parts(t, query)
 		if len(parts) == 0 {
-			t.Errorf("%s asks for nothing", query)
+			t.Errorf("%s selects no series", query)
 		}
 		if rabbitMQ || !strings.Contains(query, "rabbitmq_global_") {
 			all = append(append(all, query), parts...)

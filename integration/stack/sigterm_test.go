@@ -51,7 +51,7 @@ func TestSIGTERM(t *testing.T) {
 	for _, o := range orders {
 		tr := kept[o.trace]
 		if tr == nil {
-			t.Errorf("nothing of the trace of an order that was answered: %s", o.trace)
+			t.Errorf("no span of the trace of an answered order: %s", o.trace)
 			continue
 		}
 		if orphan := tr.orphan(); orphan != nil {

@@ -70,7 +70,7 @@ func TestViewSurvivesLoad(t *testing.T) {
 		l.sent.Load()*batchSize, took.Seconds(), float64(l.sent.Load()*batchSize)/took.Seconds(), l.delayed.Load(), l.hostile.Load(),
 		l.looked.Load(), time.Duration(l.slowest.Load()).Round(time.Millisecond), resident, l.view.cpu(t).Seconds())
 	if l.sent.Load() == 0 || l.hostile.Load() == 0 || l.looked.Load() == 0 {
-		t.Error("nothing was sent, or nobody looked")
+		t.Error("no span was sent, or the page was never requested")
 	}
 	if resident > maxResidentMiB {
 		t.Errorf("%d MiB resident, want %d at most", resident, maxResidentMiB)

@@ -21,9 +21,9 @@
 //
 //   - Nothing is asynchronous: a method has taken full effect when the next one on any
 //     channel is read, whereas RabbitMQ's queues may take a moment.
-//   - A quorum queue is a single queue with counts and a delivery limit. Durability and
-//     delivery modes are stored and have no effect. Neither do the arguments for consumer
-//     timeouts, delayed retries, at-least-once dead-lettering and queue placement.
+//   - A quorum queue is a single queue with counts and a delivery limit. Durability,
+//     delivery modes, and the arguments for consumer timeouts, delayed retries,
+//     at-least-once dead-lettering and queue placement are stored and have no effect.
 //   - A direct reply to a client with 1 MiB of unread deliveries is dropped.
 //
 // # Where older releases of RabbitMQ differ

@@ -96,14 +96,14 @@ func (p *peer) publish(queue, body string) {
 	p.method(1, "basic.publish", map[string]string{"routing-key": queue, "body": body})
 }
 
-// wellServed checks that a queue still works for p, which consumes from it. Only the test's
-// own peers could end a wait for them, so a message that arrives has not waited.
+// wellServed checks that a queue still works for p, which consumes from it. The test's other
+// peers do nothing meanwhile, so a message that arrives has not waited for them.
 func wellServed(p *peer, queue string) {
 	p.t.Helper()
 	p.publish(queue, "still here")
 	got := p.expect("basic.deliver ")
 	if !strings.HasSuffix(got, " routing-key="+queue+" body=still here") {
-		p.t.Errorf("somebody else was sent %.200q", got)
+		p.t.Errorf("received %.200q, which is not the message", got)
 	}
 }
 

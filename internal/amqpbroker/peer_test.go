@@ -230,7 +230,7 @@ func (p *peer) next(wait time.Duration) (string, bool) {
 		if ne, ok := err.(net.Error); ok && ne.Timeout() {
 			return "", false
 		}
-		p.in = nil // said once
+		p.in = nil // reported only once
 		return "closed", true
 	}
 	if kind == 8 {

@@ -24,7 +24,7 @@ type queue struct {
 	active    *consumer   // of a queue with a single active consumer
 	consumed  bool        // has had a consumer
 
-	used        time.Time // last, for x-expires
+	used        time.Time // when it was last used, for x-expires
 	expireAlarm *alarm
 	ttlAlarm    *alarm
 }

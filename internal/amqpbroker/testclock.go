@@ -11,7 +11,7 @@ import (
 type Clock struct {
 	mu      sync.Mutex
 	at      time.Time     // of a stopped clock
-	runs    bool          // goes on by itself as well
+	runs    bool          // moves with the machine's clock, too
 	advance time.Duration // of a running clock, ahead of the machine's
 }
 

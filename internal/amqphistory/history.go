@@ -71,16 +71,16 @@ func Read(headers map[string]any, queue string, redelivered bool) History {
 	return h
 }
 
-// redeliveries is how often a message that is marked as redelivered has been given back to
-// this queue since it came here.
+// redeliveries returns how often a message that is marked as redelivered has returned to
+// this queue since it arrived.
 func (h *History) redeliveries(headers map[string]any) int64 {
 	counted := number(headers["x-acquired-count"])
 	if counted == 0 { // 4.3 always has it, and then leaves an x-delivery-count of another queue
 		counted = number(headers["x-delivery-count"])
 	}
 	if _, died := headers["x-last-death-queue"]; died {
-		// Such a message may come to this queue for the first time with the mark and the
-		// counts of the one it died in, which are no more than its deaths.
+		// Such a message may be new to this queue, and have the mark and the counts of the
+		// queue it died in: these are no more than its deaths.
 		return max(0, counted-h.Count)
 	}
 	return max(1, counted)
@@ -110,7 +110,7 @@ func readDeath(t map[string]any) Death {
 	return d
 }
 
-// maxName is how long AMQP's names are at most, in bytes.
+// maxName is the maximum length of AMQP's names, in bytes.
 const maxName = 255
 
 func name(v any) string {

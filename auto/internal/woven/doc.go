@@ -1,5 +1,4 @@
-// Package woven contains the tests of what is woven into a program. They are built with the
-// tool:
+// Package woven tests what is woven into a program. Its tests are built with the tool:
 //
 //	go tool orchestrion go test -tags woven ./...
 package woven

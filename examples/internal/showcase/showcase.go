@@ -59,7 +59,7 @@ func (e Example) Play(ctx context.Context, url string, out io.Writer, opts termi
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(
 		propagation.TraceContext{}, propagation.Baggage{}))
 
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it took too long"))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the example took too long"))
 	defer cancel()
 	s, err := open(ctx, url)
 	if err != nil {

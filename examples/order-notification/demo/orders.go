@@ -53,7 +53,7 @@ func (s *staging) scenes() []scene {
 			spans: []string{post, paid, notify, mail, mail},
 		},
 		{
-			title: "An order for something that is sold out",
+			title: "An order for a sold-out article",
 			notes: []string{"An outcome, not an error: no span is red, order.outcome says what happened."},
 			send:  s.order("customer@example.com", "tok_ok", "samovar", http.StatusConflict),
 			spans: []string{post},
@@ -66,7 +66,7 @@ func (s *staging) scenes() []scene {
 			spans: []string{post, paid},
 		},
 		{
-			title: "A message that nobody can read",
+			title: "A malformed message",
 			notes: []string{"Rejected, dead-lettered by the broker, and picked up by the dead-letter consumer: one trace."},
 			send:  s.publishPoison,
 			spans: []string{publish, notify, bury},

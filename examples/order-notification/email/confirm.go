@@ -15,7 +15,7 @@ import (
 const (
 	orderIDKey = attribute.Key("order.id")
 	// tenantKey is the name of the baggage member and of the attribute it is copied to.
-	// Baggage does not appear on spans by itself.
+	// Baggage is not on spans unless it is copied.
 	tenantKey = attribute.Key("tenant.id")
 )
 
@@ -42,7 +42,7 @@ func (w *Worker) confirmOrder(ctx context.Context, task *asynq.Task) error {
 	case err == nil:
 		log.InfoContext(ctx, "email sent")
 	case retried < maxRetry:
-		log.WarnContext(ctx, "email not sent, to be tried again", "error", err)
+		log.WarnContext(ctx, "email not sent, will be retried", "error", err)
 	default:
 		log.ErrorContext(ctx, "email given up", "error", err)
 	}

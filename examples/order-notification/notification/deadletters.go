@@ -11,7 +11,7 @@ func (s *Service) consumeDeadLetters(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	for d := range s.dead.deliveries {
 		if err := s.bury(ctx, d); err != nil {
-			s.log.WarnContext(ctx, "dead letter not settled, it will come again", "error", err)
+			s.log.WarnContext(ctx, "dead letter not settled, will be redelivered", "error", err)
 		}
 	}
 }

@@ -40,12 +40,12 @@ func (s *Service) consumeOrders(ctx context.Context) {
 			amqptrace.Fail(ctx, err)
 			err = d.Reject(false)
 		default:
-			s.log.WarnContext(ctx, "order event put back for later", "error", err)
+			s.log.WarnContext(ctx, "order event requeued", "error", err)
 			pause(stopping)
 			err = d.Nack(false, true)
 		}
 		if err != nil {
-			s.log.WarnContext(ctx, "order event not settled, it will come again", "error", err)
+			s.log.WarnContext(ctx, "order event not settled, will be redelivered", "error", err)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (s *Service) notify(ctx context.Context, body []byte) error {
 	defer cancel()
 	_, err = s.tasks.EnqueueContext(ctx, task)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		s.log.InfoContext(ctx, "email was queued already", "order_id", event.OrderID)
+		s.log.InfoContext(ctx, "email already queued", "order_id", event.OrderID)
 		return nil
 	}
 	if err == nil {

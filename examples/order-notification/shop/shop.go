@@ -21,7 +21,7 @@ import (
 	"github.com/mqtrace/mqtrace/examples/order-notification/telemetry"
 )
 
-// Part is a part of the shop that can be deployed by itself.
+// Part is a part of the shop that can be deployed separately.
 type Part string
 
 // The parts.

@@ -80,7 +80,7 @@ func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
 	}
 	if misread != nil {
 		// An invalid OTEL_RESOURCE_ATTRIBUTES must not stop the service from taking orders.
-		t.Log.WarnContext(ctx, "part of the telemetry resource was not understood", "error", misread)
+		t.Log.WarnContext(ctx, "part of the telemetry resource is invalid", "error", misread)
 	}
 	if err := t.build(ctx, cfg, res); err != nil {
 		t.Shutdown(context.WithoutCancel(ctx))

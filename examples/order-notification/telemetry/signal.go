@@ -71,7 +71,7 @@ func checkSettings() error {
 }
 
 // target reports whether the signal is exported, and where to. The URL is empty if the
-// environment has one, which the exporters read by themselves.
+// environment has one, which the exporters read themselves.
 //
 // With a viewer and nothing in the environment, assume that there is no Collector.
 func (s signal) target(cfg Config) (url string, ok bool) {

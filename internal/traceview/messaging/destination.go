@@ -53,8 +53,8 @@ func DestinationOf(s *spans.Span) Destination {
 
 const anonymous = "(anonymous)"
 
-// Generated reports whether a queue, as [DestinationOf] returns it, stands for all whose
-// names a broker or a framework generates for one consumer each.
+// Generated reports whether a queue, as [DestinationOf] returns it, stands for all queues
+// whose names a broker or a framework generates, one for each consumer.
 func Generated(queue string) bool { return strings.HasSuffix(queue, "*") || queue == anonymous }
 
 func is(s *spans.Span, key string) bool {
@@ -84,9 +84,9 @@ func RawDestination(s *spans.Span) string {
 	return ""
 }
 
-// isStandIn reports whether a name stands in the place of a destination's that the
-// instrumentation does not know. pika's has "(temporary)" and the tags that pika generates
-// for consumers there.
+// isStandIn reports whether a name is a placeholder, for a destination that the
+// instrumentation does not know: pika's writes "(temporary)", or the tag that pika
+// generates for a consumer.
 func isStandIn(name string) bool { return name == "(temporary)" || pikaTag.MatchString(name) }
 
 var pikaTag = regexp.MustCompile(`^ctag[0-9]+\.[0-9a-f]+$`)
@@ -243,7 +243,7 @@ func fold(name string) string {
 // operation is the one in the span's attributes or, without one, any that fits its kind.
 func fromName(s *spans.Span) string {
 	if s.Attributes.Text(keyConsumerType) != "" {
-		return "" // It is the type of the handler that the name has.
+		return "" // The name has the type of the handler.
 	}
 
 	words := []string{

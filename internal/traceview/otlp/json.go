@@ -63,8 +63,8 @@ func NewJSONDecoder(src io.Reader, yield func(Decoded) error) *JSONDecoder {
 // list of spans.
 func (d *JSONDecoder) Tokens() *json.Decoder { return d.json }
 
-// document reads the members and the end of an object that has begun. An object with other
-// members only is not a request with traces: its sender would take an empty answer for success.
+// document reads the members and the end of an object that has begun. An object with only
+// other members is an error: its sender would take an empty answer for success.
 func (d *JSONDecoder) document() error {
 	var traces, others bool
 

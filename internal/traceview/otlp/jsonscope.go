@@ -5,8 +5,8 @@ import "encoding/json"
 // maxHeld bounds the bytes of spans that wait for their resource or scope.
 const maxHeld = 8 << 20
 
-// jsonHead is what a document has about spans outside their list. Members of a JSON object
-// may be in any order, and a schema's URL usually comes after the spans.
+// jsonHead is the resource or the scope of a list of spans, with the URL of its schema.
+// Members of a JSON object may be in any order, and the URL usually comes after the spans.
 type jsonHead struct {
 	raw       []byte // the resource or scope, cleaned
 	schemaURL string

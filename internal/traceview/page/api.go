@@ -68,8 +68,8 @@ func Register(mux *http.ServeMux, s *store.Store) {
 	registerFiles(mux)
 }
 
-// DroppedHeader is the header of a trace, which is OTLP and has no place for that, with the
-// number of its spans for which there was no room.
+// DroppedHeader is the header of an answer with the number of the trace's spans for which
+// the store had no room. OTLP itself has no place for it.
 const DroppedHeader = "Mqtrace-Dropped-Spans"
 
 const jsonType = "application/json"
@@ -160,7 +160,7 @@ func (a *api) trace(w http.ResponseWriter, r *http.Request) (spans.Trace, bool) 
 	}
 
 	if !ok {
-		WriteError(w, http.StatusNotFound, "a trace id is 32 hexadecimal digits, not all of them 0, or at least the first 8 of one trace's")
+		WriteError(w, http.StatusNotFound, "a trace id is 32 hexadecimal digits, not all 0, or at least the first 8 of a stored trace's")
 
 		return spans.Trace{}, false
 	}

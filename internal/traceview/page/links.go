@@ -17,7 +17,7 @@ type spanLink struct {
 	In    bool   `json:"in,omitempty"`
 	Trace string `json:"trace"`
 	Span  string `json:"span"`
-	// Name and Service describe the span at the other end, if it is here.
+	// Name and Service describe the span at the other end, if it was received.
 	Name    string `json:"name,omitempty"`
 	Service string `json:"service,omitempty"`
 	Here    bool   `json:"here"`

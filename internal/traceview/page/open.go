@@ -48,7 +48,7 @@ func (a *api) open(w http.ResponseWriter, r *http.Request) {
 
 	answer.Warnings = append(answer.Warnings, result.Warnings()...)
 	if dropped > 0 {
-		answer.Warnings = append(answer.Warnings, fmt.Sprintf("spans left out: %d, beyond what fits in memory", dropped))
+		answer.Warnings = append(answer.Warnings, fmt.Sprintf("spans left out for lack of memory: %d", dropped))
 	}
 
 	writeJSON(w, http.StatusOK, answer)

@@ -30,7 +30,7 @@ func Soon(t *testing.T, ordinary, work func()) {
 	}
 
 	if usual := timed(ordinary); took > 30*usual {
-		t.Errorf("took %v, and as much ordinary work %v", took, usual)
+		t.Errorf("took %v; as much ordinary work took %v", took, usual)
 	}
 }
 

@@ -30,7 +30,7 @@ func condition(word string) (func(*tree.Tree) bool, error) {
 
 	if compare[0] == '<' || compare[0] == '>' {
 		if !strings.Contains(key, ".") {
-			return nil, fmt.Errorf("%s: %s is not a numeric key; these are: %s", word, key, strings.Join(measureNames(), ", "))
+			return nil, fmt.Errorf("%s: %s is not a numeric key; the numeric keys are: %s", word, key, strings.Join(measureNames(), ", "))
 		}
 
 		return numberAttribute(key, word, compare, value)

@@ -54,7 +54,7 @@ func TestSearch(t *testing.T) {
 
 	for text, hint := range map[string]string{
 		"waited>soon":  "a duration such as",
-		"duratoin>1s":  "these are: duration, waited",
+		"duratoin>1s":  "keys are: duration, waited",
 		"attempt>x":    "not a number",
 		"is:nonsense":  "waiting, scheduled",
 		"since:monday": "a duration such as 10m",

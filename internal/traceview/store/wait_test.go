@@ -48,7 +48,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 
 		start := time.Now()
 		if kept.Wait(ctx, sample.TraceID(1), func(spans.Trace) bool { return false }) {
-			t.Error("it held")
+			t.Error("Wait reported a condition that never held")
 		}
 
 		if took := time.Since(start); took != time.Minute {

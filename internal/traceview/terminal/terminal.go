@@ -15,7 +15,7 @@ import (
 // above a span that processed a message the time the message had waited.
 //
 // Names and other text from spans are made safe to print. Spans whose parent is missing
-// stand under a line that says so. It returns the error of the writer.
+// stand under a placeholder. It returns the error of the writer.
 func WriteTree(w io.Writer, tr spans.Trace, opts Options) error {
 	opts = opts.withDefaults()
 	b := buildRows(tr, opts)

@@ -30,7 +30,7 @@ func ParseID(text string) (trace.TraceID, error) {
 	}
 	id, err := trace.TraceIDFromHex(pad(text, digits))
 	if err != nil {
-		return trace.TraceID{}, errors.New("a trace id is 32 hexadecimal digits, not all of them 0")
+		return trace.TraceID{}, errors.New("a trace id is 32 hexadecimal digits, not all 0")
 	}
 	return id, nil
 }

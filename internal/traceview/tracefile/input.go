@@ -14,7 +14,7 @@ type input struct {
 	err  error // of the source, other than io.EOF
 	// ended is how many lines ended before what is read next.
 	ended int
-	// again counts the bytes that are read once more, in a number of tries.
+	// again counts the bytes that were handed back to be read again, tries how often.
 	again, tries int
 }
 
@@ -45,12 +45,12 @@ func (in *input) back(unused io.Reader) {
 	in.tries++
 }
 
-// document is where a document of OTLP begins, apart from its {".
+// document matches the beginning of a document of OTLP, after its {".
 var document = regexp.MustCompile(`resource(?:Spans|Metrics|Logs|Profiles|_spans|_metrics|_logs|_profiles)"\s*:`)
 
-// skip skips the rest of the line or, in it, what is before another document: a program
-// that was killed while it wrote goes on in the same line after it has restarted. It
-// reports whether there is more.
+// skip skips to the next line, or to another document in the same line: a program that is
+// killed while it writes continues in that line after its restart. It reports whether there
+// is more.
 func (in *input) skip() bool {
 	const longest = 64 // bytes that document matches
 

@@ -5,10 +5,9 @@ import (
 	"io"
 )
 
-// jsonReader passes JSON on and changes what some programs write although it is not JSON:
-// NaN and Infinity become strings, which is how OTLP has them, control characters in
-// strings are escaped, and elsewhere they become blanks, as do byte order marks: zeros that a
-// crash leaves in a file, for instance.
+// jsonReader passes JSON on and repairs what some programs write although it is not JSON.
+// NaN and Infinity become strings, as in OTLP. Control characters are escaped in strings.
+// Elsewhere they become blanks, as do byte order marks: a crash may leave zeros in a file.
 type jsonReader struct {
 	src       io.Reader
 	in, out   []byte
@@ -52,7 +51,7 @@ func (j *jsonReader) Read(p []byte) (int, error) {
 
 func (j *jsonReader) put(c byte) {
 	switch {
-	case c == '\n': // No string goes on in the next line.
+	case c == '\n': // No string continues on the next line.
 		j.endWord()
 
 		j.quoted, j.backslash = false, false

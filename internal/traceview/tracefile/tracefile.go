@@ -62,8 +62,8 @@ func Read(src io.Reader, add func([]spans.Span) error) (Result, error) {
 var errCompressed = errors.New("it is compressed: decompress it first")
 
 // maxDamaged is how many lines may be broken before the file is considered not to hold
-// traces. Each may be long, and the same bytes be read again and again: maxAgain and maxTries
-// bound that.
+// traces. Lines may be long, and the same bytes may be read several times: maxAgain and
+// maxTries bound that.
 const (
 	maxDamaged = 1000
 	maxAgain   = 128 << 20

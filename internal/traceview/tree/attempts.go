@@ -23,7 +23,7 @@ func deliveryOf(producer, n *Node) delivery {
 		queue: messaging.DestinationOf(n.Span).Queue, whole: messaging.RawDestination(n.Span),
 	}
 
-	// The name may have the queue's, which is in none of the attributes.
+	// The span's name may contain the queue, even though no attribute does.
 	if d.queue == "" || messaging.Generated(d.queue) {
 		d.spanned, d.instance = n.Span.Name, instanceOf(n.Span)
 	}
@@ -42,8 +42,8 @@ func instanceOf(s *spans.Span) string {
 	return ""
 }
 
-// views are the spans for one message in one queue, by instrumentation: the first one's,
-// and how many each of the others has.
+// views are the spans for one message in one queue: the nodes of the first instrumentation,
+// and for each of the others how many it has.
 type views struct {
 	scope string
 	first []*Node

@@ -17,7 +17,8 @@ type Summary struct {
 	// Start is zero if no span has one. Durations are in nanoseconds.
 	Start    time.Time     `json:"start"`
 	Duration time.Duration `json:"duration"`
-	// Waited is how long messages spent in queues, all together; with WaitedUpTo, at most.
+	// Waited is the total time that messages spent in queues; with WaitedUpTo, an upper
+	// bound.
 	Waited     time.Duration `json:"waited"`
 	WaitedUpTo bool          `json:"waitedUpTo,omitempty"`
 	Spans      int           `json:"spans"`

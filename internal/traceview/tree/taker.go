@@ -72,7 +72,7 @@ func Takes(s *spans.Span) []SpanRef {
 }
 
 // send notes that the span sent the message of the span above it: a framework and the
-// library below it both have a span for one message, and either may be the one in it.
+// library below it both have a span for one message, which may carry either.
 func (n *Node) send() {
 	p := n.Parent
 	if p.Span == nil || p.Span.Service != n.Span.Service || n.Span.Kind == trace.SpanKindClient {
@@ -100,8 +100,8 @@ func (n *Node) Sends() bool {
 	return len(n.Span.Links) == 0 && (p == nil || p.Span == nil || p.Span.Service != n.Span.Service || messaging.OperationOf(p.Span) != messaging.Send)
 }
 
-// TakenBy returns the spans that received or processed the message of the span, given those
-// of each span.
+// TakenBy returns the spans that received or processed the message of the node's span. of
+// returns the takers of the span with an id.
 func (n *Node) TakenBy(of func(trace.SpanID) []*spans.Span) []*spans.Span {
 	const deepest = 3
 

@@ -36,11 +36,11 @@ type Node struct {
 	// Waiting is set by MarkWaiting if nothing has consumed the span's message.
 	Waiting *Waiting
 
-	// wraps: a span below, of the same service, sent the message of this one. outer is the
-	// span that the other calls so.
+	// wraps: a span of the same service below this one sent the same message. outer is the
+	// span above of which that is true.
 	wraps bool
 	outer *Node
-	// loop reports whether the chain of the span's parents leads back to it.
+	// loop: the span is its own ancestor, and the loop is cut above it.
 	loop bool
 	// last caches the result of LastEnd.
 	last time.Time
@@ -204,7 +204,7 @@ func (t *Tree) parentOf(n *Node) *Node {
 	return t.Find(n.Span.ParentID)
 }
 
-// cutLoops finds spans whose parents lead back to them, and marks the earliest span of each
+// cutLoops finds spans that are their own ancestors, and marks the earliest span of each
 // loop as the place to cut it.
 func (t *Tree) cutLoops() {
 	const (

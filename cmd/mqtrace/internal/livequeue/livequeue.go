@@ -71,8 +71,8 @@ func Management(ctx context.Context, address string) (map[string]State, error) {
 	return states, nil
 }
 
-// Asynq queries the Redis of client by asynq's Inspector. A queue whose state Redis refuses to
-// give, as with a key of another type, is in unknown, with the reason.
+// Asynq queries Redis with asynq's Inspector. unknown has the queues whose state Redis does
+// not return, for instance because a key has another type, with the reason.
 func Asynq(ctx context.Context, client redis.UniversalClient) (states map[string]State, unknown map[string]error, err error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	names, err := inspector.Queues()

@@ -134,7 +134,7 @@ func (q *AMQP) Limit(n int) int {
 // none left if others have consumed them.
 const idle = 2 * time.Second
 
-// idleBeyond is the same, once there have been as many as were counted.
+// idleBeyond is the same once as many messages have arrived as were counted.
 const idleBeyond = 500 * time.Millisecond
 
 const consumerTag = "mqtrace-peek"
@@ -227,8 +227,8 @@ func (q *AMQP) message(position int, d *amqp.Delivery) Message {
 	return m
 }
 
-// destination stands for producers without a name: all that publish to the same
-// destination.
+// destination stands in for the producer's name if the message has none: all nameless
+// producers that publish to the same destination count as one.
 func destination(exchange, key string) string {
 	switch {
 	case exchange == "":

@@ -29,7 +29,7 @@ type Summary struct {
 	grew  bool // there were more messages than were counted, and may be still more
 }
 
-// Producer is how many of the messages one producer sent.
+// Producer counts the messages of one producer.
 type Producer struct {
 	Name           string `json:"producer"`
 	Messages       int    `json:"messages"`

@@ -51,8 +51,8 @@ const grace = 10 * time.Second
 // message, it is put back and the probe ends. A consumer would receive every message, would
 // block exclusive consumers, and its end would delete an auto-delete queue.
 //
-// The message expires soon after the timeout, so that it disappears by itself from
-// other queues that the exchange leads to.
+// The message expires soon after the timeout, and so disappears from the other queues that
+// the exchange routes it to.
 //
 // A broker that blocks publishers answers nothing more on the connection, not even the
 // closing of a channel, so the connection is closed if it does not answer at the end.
@@ -88,11 +88,11 @@ func AMQP(ctx context.Context, conn *amqp.Connection, route Route) (*Result, err
 	}
 	if p.result.Outcome == "" {
 		if err := p.await(waiting, watch); err != nil {
-			return nil, fmt.Errorf("the message %s was sent, and expires by itself: %w", p.mark.ID, err)
+			return nil, fmt.Errorf("the message %s was sent and will expire: %w", p.mark.ID, err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("interrupted; the message %s expires by itself: %w", p.mark.ID, err)
+		return nil, fmt.Errorf("interrupted; the message %s will expire: %w", p.mark.ID, err)
 	}
 	p.result.conclude()
 	p.result.Notes = p.notes()
@@ -127,8 +127,8 @@ func (p *amqpProbe) notes() []string {
 	if p.route.Queue != "" || !p.arrived() {
 		return nil
 	}
-	return []string{fmt.Sprintf("every other queue that the exchange leads to with this key got the message %s as well; unless a "+
-		"consumer takes it, it expires there %v after it was sent. rabbitmqctl list_bindings names these queues",
+	return []string{fmt.Sprintf("every other queue to which the exchange routes this key got the message %s as well; unless "+
+		"consumed, it expires there %v after it was sent. rabbitmqctl list_bindings shows these queues",
 		p.mark.ID, p.route.Timeout+grace)}
 }
 

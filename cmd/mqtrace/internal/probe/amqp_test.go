@@ -166,7 +166,7 @@ func TestNotArrived(t *testing.T) {
 		elsewhere, q := s.queue("elsewhere", nil), s.queue("q", nil)
 		r := s.probe(probe.Route{From: probe.Binding{Key: elsewhere}, Queue: q, Timeout: 100 * time.Millisecond})
 		s.want(r, probe.NotArrived)
-		if !strings.Contains(r.Reason, "not there within 100ms") || !strings.Contains(r.Reason, r.ID) {
+		if !strings.Contains(r.Reason, "not there after 100ms") || !strings.Contains(r.Reason, r.ID) {
 			t.Errorf("reason %q", r.Reason)
 		}
 		d, found, err := s.ch.Get(elsewhere, true)
@@ -187,7 +187,7 @@ func TestTemporary(t *testing.T) {
 			t.Errorf("type %s", got)
 		}
 		s.wantBodies(busy, false, "theirs", `{"mqtrace_probe":"`+r.ID+`"}`)
-		if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "every other queue that the exchange") || !strings.Contains(r.Notes[0], r.ID) {
+		if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "every other queue to which the exchange") || !strings.Contains(r.Notes[0], r.ID) {
 			t.Errorf("the other queue is not mentioned: %q", r.Notes)
 		}
 	})
@@ -283,7 +283,7 @@ func TestConsumerComes(t *testing.T) {
 		ok(t, err) // exclusive: the probe is not in its way
 		r := <-done
 		s.want(r, probe.NotArrived)
-		if !strings.Contains(r.Reason, "a consumer has come") {
+		if !strings.Contains(r.Reason, "the queue got a consumer") {
 			t.Errorf("reason %q", r.Reason)
 		}
 	})
@@ -339,7 +339,7 @@ func TestInterrupted(t *testing.T) {
 		}()
 		s.wantMessages(elsewhere, 1)
 		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "expires by itself") {
+		if err := <-done; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "will expire") {
 			t.Errorf("error %v", err)
 		}
 	})

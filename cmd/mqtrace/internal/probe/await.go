@@ -31,7 +31,7 @@ func (p *amqpProbe) await(ctx context.Context, w *watch) error {
 		case <-poll.C:
 			switch err := p.look(); {
 			case err != nil && ctx.Err() != nil: // the connection was closed
-				p.result.Reason = fmt.Sprintf("RabbitMQ did not answer within %v; does it block publishers? ", p.route.Timeout) + p.remains()
+				p.result.Reason = fmt.Sprintf("RabbitMQ did not answer within %v (does it block publishers?); ", p.route.Timeout) + p.remains()
 				return nil
 			case err != nil:
 				return err
@@ -76,10 +76,10 @@ func (p *amqpProbe) look() error {
 	case err != nil:
 		return err
 	case q.Consumers > 0:
-		p.result.Reason = "a consumer has come to the queue, and takes the message"
+		p.result.Reason = "the queue got a consumer meanwhile, which takes the message"
 		return nil
 	case q.Messages > 1:
-		p.result.Reason = "other messages have come to the queue, and were left alone: " + p.remains()
+		p.result.Reason = "other messages arrived in the queue and were left alone; " + p.remains()
 		return nil
 	case q.Messages == 0:
 		return nil
@@ -89,7 +89,7 @@ func (p *amqpProbe) look() error {
 		return err
 	}
 	if !p.mark.is(d) {
-		p.result.Reason = "another message has come to the queue, and was put back: " + p.remains()
+		p.result.Reason = "another message arrived in the queue and was put back; " + p.remains()
 		return d.Reject(true)
 	}
 	p.arrive(&p.result.Places[len(p.result.Places)-1], time.Now(), d.Headers)
@@ -98,13 +98,13 @@ func (p *amqpProbe) look() error {
 
 // late describes a message that has not arrived in time.
 func (p *amqpProbe) late() error {
-	p.result.Reason = fmt.Sprintf("not there within %v: %s", p.route.Timeout, p.remains())
+	p.result.Reason = fmt.Sprintf("not there after %v; %s", p.route.Timeout, p.remains())
 	return nil
 }
 
 // remains describes what happens to a message that was not seen.
 func (p *amqpProbe) remains() string {
-	return fmt.Sprintf("the probe's, %s, expires by itself %v after it was sent, unless a dead-letter exchange or a service has sent it on without its expiration",
+	return fmt.Sprintf("the probe's message %s expires %v after it was sent, unless a dead-letter exchange or a service forwarded it without its expiration",
 		p.mark.ID, p.route.Timeout+grace)
 }
 

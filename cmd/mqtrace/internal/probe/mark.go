@@ -17,8 +17,8 @@ var fieldNames = [...]string{traceparent, tracestate, baggage}
 
 // Values that are valid by W3C Trace Context and W3C Baggage, with characters that are lost
 // when values are split, trimmed, decoded or escaped: spaces, signs, percent-encoding of a
-// comma, a semicolon and letters beyond ASCII, properties, an equals sign within a value, a
-// member with an empty one.
+// comma, a semicolon and letters beyond ASCII, properties, an equals sign within a value, an
+// empty value.
 const (
 	hardTracestate = `mqtrace=probe a:b;c/%2C"~,tenant@vendor=x+y z`
 	hardBaggage    = `mqtrace.probe=%C3%A9t%C3%A9%20100%25%2C%3B;origin=a=b;flag,tenant.id=a+b=c , empty=`

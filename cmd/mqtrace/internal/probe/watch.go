@@ -76,7 +76,7 @@ func (w *watch) open(conn *amqp.Connection, mark Mark, place int, b Binding) err
 	return nil
 }
 
-// missing reports whether the message has not been seen everywhere.
+// missing reports whether the message is still missing at a place.
 func (w *watch) missing(places []Place) bool {
 	for i := range w.places {
 		if !places[i].Arrived {

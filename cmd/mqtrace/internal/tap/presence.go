@@ -11,7 +11,7 @@ import (
 const presenceQueue = "mqtrace-tap"
 
 // Presence registers a tap among those that turn the firehose on and off, so that only the
-// last one turns it off. It ends with the connection too.
+// last one turns it off. The registration also ends with the connection.
 type Presence struct{ ch *amqp.Channel }
 
 const presenceTag = "mqtrace-tap"

@@ -9,7 +9,7 @@ import (
 // Stats counts what a tap has done since it was opened.
 type Stats struct {
 	// Seen counts the records from the firehose, Published and Delivered those of each
-	// kind. The rest was not understood.
+	// kind. The rest could not be read.
 	Seen      uint64 `json:"seen"`
 	Published uint64 `json:"published"`
 	Delivered uint64 `json:"delivered"`

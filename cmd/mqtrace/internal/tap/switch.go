@@ -19,8 +19,7 @@ type Switch interface {
 	Set(ctx context.Context, on bool) error
 }
 
-// NotAsked reports whether an error of a [Switch] came before any request to RabbitMQ, so
-// that nothing has changed.
+// NotAsked reports whether a [Switch] failed before it asked RabbitMQ to change anything.
 func NotAsked(err error) bool {
 	var notAsked notAskedError
 	return errors.As(err, &notAsked) || errors.Is(err, exec.ErrNotFound)
@@ -100,7 +99,7 @@ func (m Management) do(ctx context.Context, method string, body []byte) ([]byte,
 	case errors.Is(err, management.ErrNotFound):
 		return nil, fmt.Errorf("the management API has no virtual host %q", m.VHost)
 	case errors.Is(err, management.ErrUnauthorized):
-		return nil, fmt.Errorf("%w, who must be an administrator", err)
+		return nil, fmt.Errorf("%w: only an administrator can control the firehose", err)
 	}
 	return answer, err
 }

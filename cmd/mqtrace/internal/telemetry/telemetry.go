@@ -112,7 +112,7 @@ func Check() error {
 	}
 	if p := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")); p == "grpc" {
 		return errors.New("OTLP over gRPC is not built in: name an OTLP/HTTP receiver with OTEL_EXPORTER_OTLP_ENDPOINT, " +
-			"http://localhost:4318 as a rule, and set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
+			"usually http://localhost:4318, and set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
 	}
 	for _, name := range endpoints {
 		value := os.Getenv(name)

@@ -177,7 +177,7 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 	}
 	body, err := r.fetch(ctx, u)
 	if errors.Is(err, ErrNotFound) {
-		err = fmt.Errorf("%s has no list of queues: it is not an mqtrace view, or an older one", r)
+		err = fmt.Errorf("%s has no list of queues: it is not an mqtrace view, or is an older one", r)
 	}
 	if err != nil {
 		return found, err
@@ -186,7 +186,7 @@ func (r *Remote) Queues(ctx context.Context) (found queues.Overview, err error) 
 	if err := json.NewDecoder(io.LimitReader(body, MaxBytes)).Decode(&found); err != nil {
 		return found, fmt.Errorf("%s has no list of queues: %w", r, err)
 	}
-	if found.Queues == nil { // The list of a view may be empty, but is there.
+	if found.Queues == nil { // A view's list may be empty, but is never missing.
 		return found, fmt.Errorf("%s has no list of queues: it is not an mqtrace view", r)
 	}
 	return found, nil

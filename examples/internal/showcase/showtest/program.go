@@ -49,7 +49,7 @@ func checkProgram(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(readme), "| ["+name+"]("+name+") |") {
-		t.Error("it has no line in README.md")
+		t.Error("the example has no line in README.md")
 	}
 }
 

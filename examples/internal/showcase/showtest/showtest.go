@@ -57,7 +57,7 @@ func Run(t *testing.T, e showcase.Example, want string) {
 	}
 }
 
-// madeUp matches names that brokers generate: with them there would be a span name for each
+// madeUp matches names that brokers generate. In span names, they would make a name for each
 // client.
 var madeUp = regexp.MustCompile(`amq\.gen-[^*]|amq\.rabbitmq\.reply-to\.[^*]`)
 
@@ -66,7 +66,7 @@ func checkNames(t *testing.T, played *showcase.Played) {
 	for _, tr := range played.Traces {
 		for i := range tr.Spans {
 			if name := tr.Spans[i].Name; madeUp.MatchString(name) {
-				t.Errorf("span %q is named after something that is made up", name)
+				t.Errorf("span %q contains a generated name", name)
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func checkNames(t *testing.T, played *showcase.Played) {
 func checkOutput(t *testing.T, e showcase.Example, played *showcase.Played, out string) {
 	t.Helper()
 	if !strings.HasSuffix(out, "\n"+strings.TrimSpace(e.LookAt)+"\n") {
-		t.Errorf("it does not end with what to look at:\n%s", out)
+		t.Errorf("the output does not end with what to look at:\n%s", out)
 	}
 	_, out, _ = strings.Cut(out, "trace ")
 	trees := strings.Split(out, "\ntrace ")

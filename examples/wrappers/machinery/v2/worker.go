@@ -15,7 +15,7 @@ type Worker struct {
 	Tasks  map[string]func(ctx context.Context, arg string) error
 }
 
-// Process calls a task. What the task returns does not come back from it.
+// Process calls a task. It does not return the task's error.
 func (w Worker) Process(s *tasks.Signature) error {
 	arg, _ := s.Args[0].Value.(string)
 	err := w.Tasks[s.Name](tasks.WithSignature(context.Background(), s), arg)

@@ -9,8 +9,8 @@ const byID = (id) => document.getElementById(id);
 let current; // the view: { close, key, route }
 let listHash = '#/'; // the list as it was last seen, with its search
 
-// parseHash reads #/?search, #/queues?sort, #/trace/ID and #/trace/ID/span/ID. Spans that
-// share an id have a number behind it.
+// parseHash reads #/?search, #/queues, #/trace/ID and #/trace/ID/span/ID. Of spans that
+// share an id, all but one have a number after it.
 function parseHash() {
   const [path, search = ''] = location.hash.slice(1).split('?');
   const [, trace, , span] = path.match(/^\/trace\/([0-9a-fA-F]+)(\/span\/([0-9a-fA-F]+(?:\.\d+)?))?$/) ?? [];
@@ -20,7 +20,7 @@ function parseHash() {
 function route() {
   const target = parseHash();
   if (target.trace && current && !current.trace && !current.queues) listHash = current.hash;
-  if (current?.route(target)) return; // It is the same view, somewhere else in it.
+  if (current?.route(target)) return; // The view stays the same.
   current?.close();
   byID('view').replaceChildren();
   state('');

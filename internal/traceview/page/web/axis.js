@@ -1,9 +1,9 @@
-// The time axis of a trace: which part of it is shown, and where in it a time lies.
+// The time axis of a trace: which part of the trace is shown, and where a time is on it.
 import { el } from './dom.js';
 import { tick, ticks } from './format.js';
 
 export class Axis {
-  // What is shown, in nanoseconds from the start of the trace, and how wide that is in
+  // The part that is shown, in nanoseconds from the start of the trace, and its width in
   // pixels.
   from = 0;
   length = 0;
@@ -14,13 +14,13 @@ export class Axis {
     this.length = length;
   }
 
-  // share is where a time lies: 0 at the left end of the axis, 1 at the right.
+  // share returns the position of a time: 0 at the left end of the axis, 1 at the right.
   share(at) {
     return this.length > 0 ? Math.min(1, Math.max(0, (at - this.from) / this.length)) : 0;
   }
 
-  // misses is -1 for what ends before the part that is shown, and 1 for what begins
-  // after it.
+  // misses returns -1 for a period that ends before the part that is shown, 1 for one that
+  // begins after it, and otherwise 0.
   misses(from, to) {
     return to < this.from ? -1 : from > this.from + this.length ? 1 : 0;
   }
@@ -33,9 +33,9 @@ export class Axis {
     return element;
   }
 
-  // marks are the axis's labels, the first of them at the left, about one to 110 pixels.
-  // In a part of the trace the others count from where it begins: three digits do not tell
-  // a millisecond from the next after a minute.
+  // marks returns the axis's labels, about one for every 110 pixels. If only a part of the
+  // trace is shown, all labels but the first count from its start: three digits cannot
+  // distinguish milliseconds after a minute.
   marks() {
     const times = ticks(this.length, Math.max(2, Math.floor(this.width / 110))).map((t) => this.from + t);
     const elements = times.map((at, i) => {

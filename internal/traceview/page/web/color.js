@@ -1,5 +1,5 @@
-// A service has the same colour everywhere: that of its place in the order in which
-// the server first saw it.
+// A service has the same colour everywhere. It follows from the order in which the server
+// first saw the services.
 
 const hues = 10;
 const places = new Map();

@@ -1,4 +1,4 @@
-// All there is to know of a span, in a pane beside the waterfall.
+// The pane with a span's details, beside the waterfall.
 import { colorOf } from './color.js';
 import { copyButton, el } from './dom.js';
 import { clock, duration } from './format.js';
@@ -19,7 +19,7 @@ export class Details {
     this.element = el('aside', { class: 'details', 'aria-label': 'Span', hidden: true, tabIndex: -1 });
   }
 
-  // show loads and shows a span, or, without one, nothing.
+  // show loads and shows a span. Without one, it hides the pane.
   async show(span) {
     if (span === this.#span) return;
     this.#span = span ?? '';
@@ -30,7 +30,7 @@ export class Details {
     await this.refresh();
   }
 
-  // refresh looks whether there is anything new to the span: a link to it.
+  // refresh loads the span again, since there may be new links to it.
   async refresh() {
     this.#stop.abort();
     if (!this.#span) return;
@@ -73,7 +73,7 @@ function sections(span) {
   ].filter(Boolean);
 }
 
-// sort tells what is about the message, and what came with it, from the rest.
+// sort separates attributes of the message, and its baggage and headers, from the rest.
 function sort(attributes) {
   const out = { baggage: [], message: [], other: [] };
   for (const attribute of attributes) {
@@ -131,10 +131,10 @@ function events(list) {
     table(event.attributes))));
 }
 
-// A value that is short enough to be searched for.
+// isSearchable reports whether a search can contain the attribute's value.
 const isSearchable = ({ value, type }) => type && type !== 'baggage' && value.length <= 200 && !value.includes('"') && !value.includes('\n');
 
-// breakable lets a key wrap behind its dots.
+// breakable lets a key wrap after dots and underscores.
 const breakable = (key) => key.split(/(?<=[._])/).flatMap((part) => [part, el('wbr')]);
 
 function table(...lists) {

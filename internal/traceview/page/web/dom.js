@@ -1,8 +1,8 @@
-// Making elements. Text from spans only ever becomes text: nothing here, and nothing
-// else on this page, parses it as HTML.
+// Creates elements. Text from spans is only ever inserted as text: nothing on this page
+// parses it as HTML.
 
-// el makes an element. Properties that are functions become listeners, 'class' and
-// names with a dash become attributes, null and false are left out.
+// el creates an element. Properties that are functions become listeners; 'class', 'role'
+// and names with a hyphen become attributes; null and false are left out.
 export function el(name, properties = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
@@ -15,7 +15,7 @@ export function el(name, properties = {}, ...children) {
   return element;
 }
 
-// copyButton puts text on the clipboard.
+// copyButton returns a button that copies text to the clipboard.
 export function copyButton(text, what) {
   const button = el('button', {
     type: 'button', class: 'copy', title: `Copy ${what}`, 'aria-label': `Copy ${what}`,
@@ -24,7 +24,7 @@ export function copyButton(text, what) {
       try {
         await navigator.clipboard.writeText(text);
         button.textContent = 'Copied';
-      } catch { // A page that was not opened on localhost may not.
+      } catch { // Only a page from localhost or over HTTPS may.
         button.textContent = 'Cannot copy';
       }
       setTimeout(() => { button.textContent = 'Copy'; }, 1200);
@@ -33,6 +33,6 @@ export function copyButton(text, what) {
   return button;
 }
 
-// isTyping reports whether a key belongs to a field.
+// isTyping reports whether a key event belongs to a field.
 export const isTyping = (event) =>
   event.target instanceof HTMLInputElement && event.target.type !== 'checkbox' || event.target instanceof HTMLSelectElement;

@@ -8,7 +8,7 @@ const pair = (n, a, b, unitA, unitB) => {
   return `${Math.floor(whole / (a / b))}${unitA}${String(whole % (a / b)).padStart(2, '0')}${unitB}`;
 };
 
-// duration writes nanoseconds as the terminal's tree does: 12.3ms, 1.20s, 2m03s.
+// duration formats nanoseconds as the terminal's tree does: 12.3ms, 1.20s, 2m03s.
 export function duration(ns) {
   if (ns <= 0) return '0';
   if (ns >= 86400e9) return pair(ns, 86400e9, 3600e9, 'd', 'h');
@@ -18,11 +18,10 @@ export function duration(ns) {
   return unit === 'ns' ? `${Math.round(ns)}ns` : threeDigits(ns / size) + unit;
 }
 
-// tick writes a round duration without digits that say nothing.
+// tick formats a duration without trailing zeros.
 export const tick = (ns) => duration(ns).replace(/\.0+(?=\D)/, '').replace(/(\.\d*?)0+(?=\D)/, '$1');
 
-// ticks returns round durations within a length of time, from 0 on, about as many as
-// asked for.
+// ticks returns round durations from 0 to length, about as many as wanted.
 export function ticks(length, wanted) {
   if (length <= 0) return [0];
   const rough = length / wanted;
@@ -35,10 +34,10 @@ export const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? 
 
 const pad = (n, digits = 2) => String(n).padStart(digits, '0');
 
-// known reports whether a time as Go writes it is one.
+// known reports whether a time is set: Go's zero time is in the year 1.
 const known = (time) => time && !time.startsWith('0001-');
 
-// clock is the local time of day, with the day where it is not today.
+// clock formats a time as the local time of day, with the date unless it is today.
 export function clock(time) {
   if (!known(time)) return '—';
   const d = new Date(time);
@@ -46,10 +45,10 @@ export function clock(time) {
   return `${day}${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}.${pad(d.getMilliseconds(), 3)}`;
 }
 
-// clockSeconds is clock without what is less than a second.
+// clockSeconds is clock without milliseconds.
 export const clockSeconds = (time) => clock(time).replace(/\.\d+$/, '');
 
-// ago says how long ago that was.
+// ago formats the time since then.
 export function ago(time) {
   if (!known(time)) return '';
   const seconds = Math.round((Date.now() - new Date(time)) / 1000);

@@ -6,7 +6,7 @@ import { Polled, poll } from './server.js';
 
 const pageSize = 200;
 
-// toAPI turns what is in the fields into the server's parameters.
+// toAPI converts the search in the address to the server's parameters.
 function toAPI(search, limit) {
   const query = new URLSearchParams({ limit });
   for (const name of ['q', 'service', 'queue', 'errors', 'sort', 'order']) {
@@ -42,7 +42,7 @@ class List {
   #selected = '';
   #stop = new AbortController();
   #options = {};
-  #from; // the trace that was looked at before
+  #from; // the trace that was open before
 
   constructor(page) {
     this.#page = page;
@@ -66,7 +66,7 @@ class List {
     this.#stop.abort();
   }
 
-  // hash is the address of the list with its search.
+  // hash is the address of the list, including the search.
   get hash() {
     return this.#search.size > 0 ? `#/?${this.#search}` : '#/';
   }
@@ -105,7 +105,7 @@ class List {
     history.replaceState(null, '', this.hash);
   }
 
-  // search shows what the parameters find, and goes on showing it.
+  // search shows the traces that the parameters find, and keeps the list current.
   search(search) {
     this.#search = search;
     this.#limit = pageSize;
@@ -122,8 +122,7 @@ class List {
     this.#follow();
   }
 
-  // sort goes from the largest first to the smallest first, and back to the order in which
-  // traces came.
+  // sort cycles through largest first, smallest first, and order of arrival.
   #sort(key) {
     const search = new URLSearchParams(this.#search);
     const [sort, order] = [search.get('sort'), search.get('order')];
@@ -165,8 +164,8 @@ class List {
     select.value = chosen;
   }
 
-  // update takes an answer. What is on the screen keeps its place: traces that came
-  // while somebody reads wait until they are asked for.
+  // update shows an answer. While somebody reads the list, its rows stay in place, and new
+  // traces are added only on a click.
   #update(answer, first) {
     this.#latest = answer;
     learn(answer.services);
@@ -205,14 +204,14 @@ class List {
     this.#rows = rows;
     if (!rows.has(this.#selected)) this.#selected = '';
     this.#place([...rows.values()].map(({ row }) => row));
-    if (this.#from) this.#select(rows.has(this.#from) ? this.#from : ''); // Back from a trace, where one was.
+    if (this.#from) this.#select(rows.has(this.#from) ? this.#from : ''); // Back from a trace: select it.
     this.#from = '';
     this.#fresh.hidden = true;
     this.#finish();
   }
 
-  // place puts rows in order, and leaves those alone that stand right already: moving
-  // a row takes the focus from it.
+  // place puts rows in order. It does not touch rows that are in place already, because a
+  // row that is moved loses the focus.
   #place(rows) {
     const wanted = new Set(rows);
     for (const row of [...this.#body.children]) if (!wanted.has(row)) row.remove();
@@ -271,7 +270,7 @@ class List {
     if (focused) known.row.querySelector('a').focus();
   }
 
-  // age rewrites how long ago the traces began.
+  // age updates how long ago the traces began.
   #age() {
     for (const { row, summary } of this.#rows.values()) {
       const text = ago(summary.start);

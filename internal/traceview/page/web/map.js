@@ -1,4 +1,4 @@
-// The map: services and queues as a graph, from the left to the right as messages go.
+// The map: services and queues as a graph. Messages go from left to right.
 
 const rowHeight = 34;
 const boxWidth = 170;
@@ -11,8 +11,8 @@ const svg = (name, attributes, ...children) => {
   return element;
 };
 
-// rankOf puts each node one column behind those that its messages come from. A loop ends
-// where it began.
+// rankOf returns the column of each node: to the right of the nodes that its messages come
+// from, unless they form a loop.
 function rankOf(nodes, lines) {
   const ranks = new Map([...nodes.keys()].map((key) => [key, 0]));
   for (let turn = 0; turn < Math.min(nodes.size, 12); turn++) {

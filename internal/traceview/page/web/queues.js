@@ -9,14 +9,14 @@ const sum = (list) => list.reduce((a, b) => a + b, 0);
 const since = (queue, at) => queue.waitingSince ? (new Date(at) - new Date(queue.waitingSince)) * 1e6 : 0;
 const rate = (n) => n > 0 ? n.toLocaleString('en', { maximumSignificantDigits: 3 }) : '';
 
-// quoted is a name as the search takes it.
+// quoted returns a name as a term of a search.
 const quoted = (name) => /[\s"]/.test(name) ? `"${name.replaceAll('"', '')}"` : name;
 const search = (queue, more = '') => `#/?${new URLSearchParams({ q: `queue=${quoted(queue.name)} ${more}`.trim() })}`;
 const waitingIn = (queue) => `#/?${new URLSearchParams({ q: `waiting=${quoted(queue.name)}` })}`;
 const seconds = (ns) => `${Math.max(1, Math.floor(ns / 1e3))}us`;
 
-// columns are what the table has: title, what it is sorted by, what it shows, the traces
-// behind it, and the widths of window in which it is left out.
+// columns are the columns of the table: title, value to sort by, text, address of the
+// traces behind it, and the width of window in which the column is left out.
 const columns = [
   ['Queue', (q) => q.name, (q) => q.exchange ? `${q.name} (exchange)` : q.name, (q) => search(q)],
   ['Waiting', (q) => q.waiting, (q) => q.waiting || '', waitingIn],
@@ -44,7 +44,7 @@ class Queues {
   #stop = new AbortController();
   #body = el('tbody');
   #head;
-  #sorted = 2; // what waits longest comes first
+  #sorted = 2; // the queue that waits longest comes first
   #down = true;
   #state = el('div', { class: 'status', role: 'status' });
   #map = el('div', { class: 'map', role: 'img', 'aria-label': 'Map of services and queues' });
@@ -129,7 +129,7 @@ const svg = (name, attributes) => {
   return element;
 };
 
-// spark draws the last minutes.
+// spark draws the number of messages in each of the last minutes.
 function spark(last) {
   const most = Math.max(1, ...last);
   const chart = svg('svg', { class: 'spark', width: last.length * 5, height: 18, role: 'img', 'aria-label': `messages by minute: ${last.join(' ')}` });

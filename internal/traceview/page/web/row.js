@@ -1,12 +1,11 @@
-// One line of the waterfall: a span, or below it what is to be seen without a click:
-// why it failed, what is odd about it, where its links lead.
+// One line of the waterfall: a span, or a line below it with its error, a note or a link.
 import { colorOf } from './color.js';
 import { el } from './dom.js';
 import { count, duration } from './format.js';
 
 const maxIndent = 24; // levels; deeper ones are numbered
 
-// linesOf returns the lines of a span.
+// linesOf returns the lines of a span: its own and those below it.
 export function linesOf(row, children, collapsed) {
   const lines = [{ kind: 'span', row, children, collapsed }];
   const parent = children > 0 && !collapsed; // of spans in the lines below
@@ -37,7 +36,7 @@ function detailRow(line, band) {
     el('div', { class: 'when' }, band));
 }
 
-// linkText is a link's other end, to jump to.
+// linkText returns a link to the span at the other end.
 export function linkText(link) {
   const name = link.name || `span ${link.span.slice(0, 8)}`;
   return el('a', {
@@ -59,7 +58,7 @@ function spanRow({ row, children, collapsed }, axis, band) {
     what.append(twist, el('span', { class: 'text' }, `parent span ${row.id.slice(0, 8)} has not been received`));
     return el('div', attributes, what, el('div', { class: 'when' }));
   }
-  // What there is no room for behind the label, wraps to where it is not seen.
+  // If there is no room for the service, it wraps out of sight.
   what.append(el('div', { class: 'label' }, twist, el('span', { class: 'mark' }),
     row.depth > maxIndent ? el('span', { class: 'level' }, `${row.depth}`) : '',
     el('span', { class: 'text name', title: row.name }, row.failed ? el('span', { class: 'cross' }, '✖ ') : '', row.name),
@@ -71,7 +70,7 @@ function spanRow({ row, children, collapsed }, axis, band) {
 
 export const makeBadge = (badge) => el('span', { class: `badge ${badge.tone ?? ''}`, title: badge.text }, badge.text);
 
-// spokenRow is a span for those who hear it.
+// spokenRow returns a span's text for screen readers.
 function spokenRow(row) {
   if (row.missing) return `parent span ${row.id} has not been received`;
   const parts = [row.name, row.service, row.kind, row.duration === null ? 'not ended' : duration(row.duration)];
@@ -82,8 +81,8 @@ function spokenRow(row) {
   return parts.filter(Boolean).join(', ');
 }
 
-// bars are the wait of a span's message, hatched, the span itself, and how long both
-// took, where there is room for it.
+// bars returns the wait of a span's message, the span itself, and a label with the
+// durations of both.
 function bars(row, axis) {
   if (row.start === null) return [el('span', { class: 'took inside' }, 'no time')];
   const length = row.duration ?? 0;
@@ -104,9 +103,9 @@ function bars(row, axis) {
   return out;
 }
 
-// placeLabel puts text behind what goes from begin to end of the axis, or before it, or,
-// where there is room in neither place, on it: on the wait if enough of that is still to
-// be seen, else on the bar.
+// placeLabel puts text to the right of the period from begin to end, or to its left. If
+// there is room on neither side, it goes on the wait if enough of that stays visible, else
+// on the bar.
 function placeLabel(text, { begin, bar, end, width, letters }) {
   const percent = (share) => `${(share * 100).toFixed(3)}%`;
   const needed = (letters * 6.5 + 26) / Math.max(width, 1);

@@ -1,4 +1,4 @@
-// What the page asks the server for.
+// Requests to the server.
 
 export class Failure extends Error {
   constructor(message, status) {
@@ -19,7 +19,7 @@ async function answerOf(response) {
   return answer;
 }
 
-// Polled asks for a path again and again, and gets an answer where it has changed.
+// Polled requests a path repeatedly, and gets an answer only if it has changed.
 export class Polled {
   #path;
   #tag = '';
@@ -28,7 +28,7 @@ export class Polled {
     this.#path = path;
   }
 
-  // next resolves to null where nothing has changed since the last answer.
+  // next resolves to null if nothing has changed since the last answer.
   async next(signal) {
     const response = await fetch(this.#path, { signal, headers: this.#tag ? { 'If-None-Match': this.#tag } : {} });
     if (response.status === 304) return null;
@@ -50,8 +50,8 @@ export async function send(file) {
   return { ids: answer.ids, warning: answer.warnings.join('; ') };
 }
 
-// poll calls step at once and then every second, while the page is visible, until the
-// signal says stop. What goes wrong is told to failed, and tried again.
+// poll calls step at once and then every second while the page is visible, until the signal
+// is aborted. After an error, it calls failed and continues.
 export function poll(step, failed, signal) {
   const run = async () => {
     if (!document.hidden) {

@@ -15,7 +15,7 @@ const themes = {
     document.documentElement.dataset.theme = name;
     try {
       localStorage.setItem('theme', name);
-    } catch { /* It holds until the page is closed. */ }
+    } catch { /* The theme lasts until the page is closed. */ }
   },
   get next() {
     return this.names[(this.names.indexOf(this.current) + 1) % this.names.length];

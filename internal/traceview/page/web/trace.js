@@ -1,4 +1,4 @@
-// One trace: its facts, its waterfall, and the details of the span that is open.
+// One trace: its facts, its waterfall, and the details of a span.
 import { learn } from './color.js';
 import { Details } from './details.js';
 import { copyButton, el, isTyping } from './dom.js';
@@ -12,7 +12,7 @@ class TraceView {
   #page;
   #id;
   #span; // the id of the span whose details are open, if any
-  #pushed = false; // whether the history's last entry was for opening them
+  #pushed = false; // whether opening the details added an entry to the history
   #data;
   #stop = new AbortController();
   #head = el('div', { class: 'head' });
@@ -113,8 +113,8 @@ class TraceView {
     if (this.#data && this.#span) this.#waterfall.scrollToCursor();
   }
 
-  // open shows the details of a span. Going from one to the next leaves one entry in
-  // the history, so that Back closes them.
+  // open shows the details of a span. Going from span to span keeps one entry in the
+  // history, so that Back closes the details.
   #open(span) {
     if (span === this.#span) return;
     const hash = `#/trace/${this.#id}/span/${span}`;
@@ -154,7 +154,7 @@ class TraceView {
       if (this.#span) this.#closeDetails();
       else location.hash = this.#page.listHash;
     } else if (!this.#data || event.target.closest('a, button, aside') && !['j', 'k', 'e', 'z'].includes(event.key)) {
-      return; // Keys of the link, the button, or the pane that scrolls.
+      return; // The key is for the link, the button or the scrolling pane.
     } else if (event.key === 'Enter' || event.key === ' ') {
       this.#open(this.#waterfall.cursor);
     } else if (!this.#waterfall.key(event.key)) {

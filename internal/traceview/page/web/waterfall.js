@@ -1,11 +1,11 @@
-// The rows of a trace on a time axis. Only those in sight are in the document, so that
-// a trace of many thousand spans stays quick.
+// The rows of a trace on a time axis. Only visible rows are in the document, so that a
+// trace of many thousand spans stays responsive.
 import { Axis } from './axis.js';
 import { el } from './dom.js';
 import { linesOf, makeRow } from './row.js';
 
 const rowHeight = 28;
-const spare = 12; // rows above and below what is in sight
+const spare = 12; // rows that are drawn above and below the visible ones
 
 const legend = () => [['wait', 'waiting in a queue'], ['lane', 'attempt'], ['lane dead', 'dead letter']].map(([name, text]) =>
   el('span', { class: 'legend' }, el('span', { class: name }), text));
@@ -20,7 +20,7 @@ export class Waterfall {
   #canvas = el('div', { class: 'canvas', role: 'none' });
   #opened;
   #data;
-  #children = []; // by index of a row of the server: how many rows are under it
+  #children = []; // the number of rows under each of the server's rows
   #index = new Map(); // of the server's rows, by span id
   #lines = []; // what is shown: { kind, row, ... }
   #lineOf = new Map(); // the line of a span, by id
@@ -29,7 +29,7 @@ export class Waterfall {
   #drawn = new Map(); // elements, by line
   #resized;
   #closed = new AbortController();
-  #pressed = ''; // the span on whose time the last click, or the first of two, began
+  #pressed = ''; // the span in whose time column the last click, or double click, began
 
   constructor(opened) {
     this.#opened = opened;
@@ -59,7 +59,7 @@ export class Waterfall {
     return this.#cursor;
   }
 
-  // update takes a trace. The line at the top of the window stays where it is.
+  // update shows a new version of the trace. The line at the top stays in place.
   update(data) {
     const top = this.#lines[Math.floor(this.#scroller.scrollTop / rowHeight)];
     const offset = this.#scroller.scrollTop % rowHeight;
@@ -79,7 +79,7 @@ export class Waterfall {
     if (line !== undefined && this.#scroller.scrollTop > 0) this.#scroller.scrollTop = line * rowHeight + offset;
   }
 
-  // arrange decides which lines there are.
+  // arrange determines the lines.
   #arrange() {
     const { rows } = this.#data;
     this.#aim();
@@ -104,7 +104,7 @@ export class Waterfall {
     if (focused) this.focus();
   }
 
-  // layout fits the axis and the rows in sight to the size of the window.
+  // layout fits the axis and the visible rows to the size of the window.
   layout() {
     if (!this.#data) return;
     this.element.style.setProperty('--bar', `${this.#scroller.offsetWidth - this.#scroller.clientWidth}px`);
@@ -118,7 +118,7 @@ export class Waterfall {
     this.#draw();
   }
 
-  // zoom shows the time of a span and of what is under it, or, without one, all.
+  // zoom zooms to a span and the spans under it or, without an id, to the whole trace.
   #zoom(id) {
     this.#zoomed = id;
     this.#arrange();
@@ -176,10 +176,10 @@ export class Waterfall {
     }
   }
 
-  // The first of two clicks opens the details, which moves the rows, draws them anew, or
-  // lies over them. What is under the pointer by the second click therefore says nothing:
-  // both are for what the first was on. There is no dblclick event where the element of
-  // the second press is gone before its release.
+  // The first click of a double click opens the details, which moves, redraws or covers the
+  // rows. So the second click may be on another element, and counts for the span of the
+  // first. The browser sends no dblclick event if the element of the second press is gone
+  // before its release.
   #press(event) {
     if (event.button !== 0) return;
     if (event.detail > 1) {
@@ -209,7 +209,7 @@ export class Waterfall {
     this.#arrange();
   }
 
-  // reveal puts the cursor on a span and expands what is above it.
+  // reveal puts the cursor on a span and expands its ancestors.
   reveal(id) {
     const at = this.#index.get(id);
     if (at === undefined) return;
@@ -236,7 +236,7 @@ export class Waterfall {
     this.#draw();
   }
 
-  // find goes to the next span in whose name, service or error the text is.
+  // find goes to the next span with the text in its name, service, error or id.
   find(text, direction) {
     const wanted = text.trim().toLowerCase();
     if (wanted) this.#next((row) => [row.name, row.service, row.error, row.id].some((field) => field?.toLowerCase().includes(wanted)), direction);
@@ -259,7 +259,7 @@ export class Waterfall {
     return true;
   }
 
-  // key moves the cursor, and reports whether the key was one for that.
+  // key handles a key, and reports whether it was one of the waterfall's.
   key(key) {
     const at = this.#index.get(this.#cursor);
     const row = this.#data.rows[at];
