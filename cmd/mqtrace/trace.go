@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -136,15 +137,24 @@ func readTraces(
 		if errors.Is(err, tracesource.ErrNotFound) {
 			err = fmt.Errorf("%s has no trace whose id begins with %s, or more than one, and there is no such file", remote, source)
 		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			err = fmt.Errorf("%w; use -view to name the mqtrace view that has the trace", err)
+		}
 		return traces, len(traces), remote, err
 	default:
 		traces, err = readFile(c, source)
+		if errors.Is(err, fs.ErrNotExist) && hexDigits.MatchString(source) {
+			err = fmt.Errorf("%w; a trace id has 32 digits, of which the first 8 to 16 are enough for a view", err)
+		}
 		return traces, len(traces), nil, err
 	}
 }
 
 // shortID is the beginning of an id, as lists show it.
 var shortID = regexp.MustCompile(`^[0-9A-Fa-f]{8,16}$`)
+
+// hexDigits is what was probably meant as an id.
+var hexDigits = regexp.MustCompile(`^[0-9A-Fa-f]+$`)
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

@@ -96,6 +96,9 @@ func TestTraceErrors(t *testing.T) {
 	fails(t, exitFailed, "neither OTLP JSON nor Jaeger's", "trace", garbage)
 	fails(t, exitFailed, "has no trace "+traceB, "trace", sample("jaeger.json"), "-id", traceB)
 	fails(t, exitFailed, "connection refused; use -view to name the mqtrace view", "trace", traceA, "-view", "http://127.0.0.1:1")
+	fails(t, exitFailed, "connection refused; use -view to name the mqtrace view", "trace", traceA[:8], "-view", "http://127.0.0.1:1")
+	fails(t, exitFailed, "a trace id has 32 digits", "trace", traceA[:7])
+	fails(t, exitFailed, "a trace id has 32 digits", "trace", traceA[:20])
 	fails(t, exitUsage, "a trace id is 32", "trace", sample("order.json"), "-id", "xyz")
 	fails(t, exitUsage, "expected one argument", "trace")
 	if r := tool(t, "trace", "http://u:geheim@127.0.0.1:1/"); r.code != exitFailed || strings.Contains(r.stderr, "geheim") {

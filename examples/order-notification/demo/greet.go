@@ -18,8 +18,8 @@ Type, in another terminal:
 
   curl -i %s/orders -H 'X-Tenant-ID: acme' -d '{"email":"customer@example.com","payment_token":"tok_ok","items":[{"sku":"tea","quantity":1}]}'
 
-Its trace is on the page at once, and printed here a few seconds later. Other things to
-try: the address flaky@example.com, the article samovar, the tokens tok_declined,
+Its trace is on the page a second later, and printed here after a few more. Other things
+to try: the address flaky@example.com, the article samovar, the tokens tok_declined,
 tok_unavailable and tok_panic. What waits in the queues:
 
   %sgo run ./cmd/mqtrace peek amqp %s
