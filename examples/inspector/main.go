@@ -37,7 +37,7 @@ func play(ctx context.Context, addr string, queues []string, out io.Writer) erro
 	}
 	redis, err := asynqredis.Parse(addr)
 	if err != nil {
-		return fmt.Errorf("MQTRACE_REDIS_ADDR is %w", err)
+		return fmt.Errorf("MQTRACE_REDIS_ADDR: %w", err)
 	}
 	inspector := asynq.NewInspector(redis)
 	defer func() { _ = inspector.Close() }()

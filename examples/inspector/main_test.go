@@ -40,7 +40,7 @@ func TestAddressIsAURL(t *testing.T) {
 		t.Errorf("%v, printed\n%s", err, &out)
 	}
 	err := play(t.Context(), "redis://:secret@host:no", nil, &out)
-	if err == nil || !strings.Contains(err.Error(), "MQTRACE_REDIS_ADDR is neither") || strings.Contains(err.Error(), "secret") {
+	if err == nil || !strings.Contains(err.Error(), "MQTRACE_REDIS_ADDR: asynqredis: address is neither") || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}
 }

@@ -100,7 +100,7 @@ func turnOf(s send, handled <-chan struct{}) work {
 func onRedis(addr, queue string, tp trace.TracerProvider) (work, error) {
 	opt, err := asynqredis.Parse(addr)
 	if err != nil {
-		return nil, fmt.Errorf("MQTRACE_REDIS_ADDR is %w", err)
+		return nil, fmt.Errorf("MQTRACE_REDIS_ADDR: %w", err)
 	}
 	client, mux := asynq.NewClient(opt), asynq.NewServeMux()
 	enqueue := client.EnqueueContext

@@ -18,7 +18,7 @@ const answerTimeout = 10 * time.Second
 func ParseRedis(text string) (asynq.RedisClientOpt, error) {
 	opt, err := asynqredis.Parse(text)
 	if err != nil {
-		return asynq.RedisClientOpt{}, fmt.Errorf("MQTRACE_REDIS_ADDR is %w", err)
+		return asynq.RedisClientOpt{}, fmt.Errorf("MQTRACE_REDIS_ADDR: %w", err)
 	}
 	opt.DialTimeout = answerTimeout
 	return opt, nil
