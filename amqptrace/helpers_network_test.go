@@ -83,6 +83,12 @@ func recovering(t *testing.T, broker string) (_ *network, _ *amqp.Channel, queue
 	if err != nil {
 		t.Fatal(err)
 	}
+	queue, full = unique("q"), unique("full")
+	direct := open(t, broker)
+	t.Cleanup(func() { // after the connection was closed, whose recovery declares them again
+		_, _ = direct.QueueDelete(queue, false, false, false)
+		_, _ = direct.QueueDelete(full, false, false, false)
+	})
 	n := newNetwork(t, u.Host)
 	u.Host = n.Addr().String()
 	// A connection that is cut while its channels are reopened is redialled only after
@@ -98,12 +104,6 @@ func recovering(t *testing.T, broker string) (_ *network, _ *amqp.Channel, queue
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, full = unique("q"), unique("full")
-	direct := open(t, broker)
-	t.Cleanup(func() {
-		_, _ = direct.QueueDelete(queue, false, false, false)
-		_, _ = direct.QueueDelete(full, false, false, false)
-	})
 	for _, err := range []error{
 		ch.Confirm(false), declare(ch, queue, nil),
 		declare(ch, full, amqp.Table{"x-max-length": int32(0), "x-overflow": "reject-publish"}),
