@@ -68,11 +68,6 @@ func (s *channelState) listen(host Channel) {
 			go s.follow(l)
 		}()
 		if h, ok := host.(interface {
-			NotifyReturn(c chan amqp.Return) chan amqp.Return
-		}); ok {
-			l.returns = h.NotifyReturn(make(chan amqp.Return, listenerSize))
-		}
-		if h, ok := host.(interface {
 			NotifyClose(c chan *amqp.Error) chan *amqp.Error
 		}); ok {
 			l.closes = h.NotifyClose(make(chan *amqp.Error, listenerSize))
@@ -80,7 +75,6 @@ func (s *channelState) listen(host Channel) {
 		h, reports := host.(interface {
 			NotifyStateChange(c chan *amqp.StateChanged)
 		})
-		s.listens = l.returns != nil
 		s.recovers.Store(reports && l.closes != nil)
 		s.listening.Store(l.closes != nil)
 		select {
@@ -88,6 +82,15 @@ func (s *channelState) listen(host Channel) {
 			s.closed(&l, e, ok)
 		default:
 		}
+		if s.over.Load() {
+			return // while a wrapper is down, each publish comes here, and must leave no listener
+		}
+		if h, ok := host.(interface {
+			NotifyReturn(c chan amqp.Return) chan amqp.Return
+		}); ok {
+			l.returns = h.NotifyReturn(make(chan amqp.Return, listenerSize))
+		}
+		s.listens = l.returns != nil
 		// The host keeps a listener of states for as long as the channel is in memory.
 		if reports && l.closes != nil {
 			l.states = make(chan *amqp.StateChanged, listenerSize)

@@ -104,6 +104,41 @@ func confirming(t *testing.T, b *amqpbroker.Broker) *amqp.Channel {
 	return ch
 }
 
+// down is a wrapper whose channel is closed. It keeps listeners of returns for its next one.
+type down struct{ returns int }
+
+func (*down) PublishWithDeferredConfirmWithContext(
+	context.Context, string, string, bool, bool, amqp.Publishing,
+) (*amqp.DeferredConfirmation, error) {
+	return nil, amqp.ErrClosed
+}
+
+func (d *down) NotifyReturn(c chan amqp.Return) chan amqp.Return {
+	d.returns++
+	return c
+}
+
+func (*down) NotifyClose(c chan *amqp.Error) chan *amqp.Error {
+	close(c)
+	return c
+}
+
+// Publishing on a wrapper that is down adds no listener each time, nor a goroutine that reads
+// it, which the package's check for leaks would find.
+func TestWrapperThatIsDown(t *testing.T) {
+	host := new(down)
+	pub := amqptrace.NewPublisher(host, newRecorder(t).options()...)
+	for range 10 {
+		err := pub.PublishConfirmed(context.Background(), "", "q", true, false, amqp.Publishing{})
+		if !errors.Is(err, amqp.ErrClosed) { // the wrapper's own
+			t.Errorf("error %v, want %v", err, amqp.ErrClosed)
+		}
+	}
+	if host.returns > 0 {
+		t.Errorf("%d listeners of returns", host.returns)
+	}
+}
+
 // pool publishes on its channels in turn, each of which counts messages for itself.
 type pool struct {
 	channels []*amqp.Channel
